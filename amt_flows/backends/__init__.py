@@ -1,0 +1,1 @@
+"""Backends: places where training jobs run."""

@@ -1,0 +1,204 @@
+"""A backend in which nothing runs: training jobs are scripts of values on a virtual clock.
+
+Waiting jumps the clock to the next thing that happens, so hours of tuning pass in milliseconds. Tests use it
+to try rules and faults, and plans to estimate a tuning job before money is spent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from amt_flows.errors import CapacityUnavailable, NameTaken, Problem
+from amt_flows.ports import FoundJob, JobReport, JobRequest, JobState, Launch, MetricPoint
+from amt_flows.spec import TuningSpec
+
+
+class VirtualClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, start: float = 1_700_000_000.0) -> None:
+        self._now = start
+
+    def now(self) -> float:
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        self._now += seconds
+
+
+@dataclass(frozen=True)
+class Script:
+    """What a simulated training job will do: emit ``values`` of the objective, one after each
+    ``seconds_per_epoch``, and then end. Times are in seconds."""
+
+    values: Sequence[float] = ()
+    seconds_per_epoch: float = 1.0
+    startup_seconds: float = 0.0
+    end: JobState = JobState.COMPLETED
+    infrastructure: bool = False
+    failure: str | None = None
+    stopping_seconds: float = 0.0
+    hangs: bool = False
+    """Never ends by itself."""
+
+
+@dataclass
+class _Job:
+    request: JobRequest
+    script: Script
+    launched_at: float
+    stop_at: float | None = None
+    gone_at: float | None = None
+
+    @property
+    def started_at(self) -> float:
+        return self.launched_at + self.script.startup_seconds
+
+    @property
+    def natural_end(self) -> float:
+        if self.script.hangs:
+            return float("inf")
+        return self.started_at + len(self.script.values) * self.script.seconds_per_epoch
+
+    @property
+    def limit_end(self) -> float:
+        limit = self.request.template.max_runtime_seconds
+        return float("inf") if limit is None else self.started_at + limit
+
+    @property
+    def ended_at(self) -> float:
+        ends = [self.natural_end, self.limit_end]
+        if self.gone_at is not None:
+            ends.append(self.gone_at)
+        if self.stop_at is not None:
+            ends.append(self.stop_at + self.script.stopping_seconds)
+        return min(ends)
+
+    def emitted_at(self, epoch: int) -> float:
+        return self.started_at + epoch * self.script.seconds_per_epoch
+
+    def emitted(self, now: float) -> int:
+        """How many values were emitted by ``now``."""
+        until = min(now, self.ended_at)
+        done = 0
+        while done < len(self.script.values) and self.emitted_at(done + 1) <= until + 1e-9:
+            done += 1
+        return done
+
+    def state(self, now: float) -> JobState:
+        if now < self.ended_at:
+            if self.stop_at is not None:
+                return JobState.STOPPING
+            return JobState.RUNNING if now >= self.started_at else JobState.STARTING
+        if self.ended_at == self.gone_at:
+            return JobState.LOST
+        return self.script.end if self.ended_at == self.natural_end else JobState.STOPPED
+
+
+@dataclass
+class SimulatedBackend:
+    """Runs ``train(hyperparameters)``'s scripts. Several controllers may share one object; the points that
+    were reported are remembered per ``poll`` caller only if each has its own view from :meth:`view`."""
+
+    clock: VirtualClock
+    train: Callable[[Mapping[str, str]], Script]
+    capacity: int | None = None
+    jobs: dict[str, _Job] = field(default_factory=dict)
+    launches: list[str] = field(default_factory=list)
+    """Every training job that was really started, in order: the proof that none was twice."""
+    _reported: dict[str, int] = field(default_factory=dict)
+
+    def view(self) -> SimulatedBackend:
+        """The same world as a new controller meets it."""
+        return SimulatedBackend(self.clock, self.train, self.capacity, self.jobs, self.launches)
+
+    def check(self, spec: TuningSpec) -> Sequence[Problem]:
+        return ()
+
+    def launch(self, request: JobRequest) -> Launch:
+        existing = self.jobs.get(request.name.lower())
+        if existing is not None:
+            if existing.request.fingerprint != request.fingerprint:
+                raise NameTaken(f"The training job {request.name} exists already and is not ours.")
+            return Launch.ATTACHED
+        now = self.clock.now()
+        if self.capacity is not None:
+            busy = sum(not job.state(now).terminal for job in self.jobs.values())
+            if busy >= self.capacity:
+                raise CapacityUnavailable(f"All {self.capacity} places are taken.")
+        self.jobs[request.name.lower()] = _Job(request, self.train(request.hyperparameters), now)
+        self.launches.append(request.name)
+        return Launch.STARTED
+
+    def poll(self, tuning_job: str, names: Sequence[str]) -> Sequence[JobReport]:
+        return [self._report(name) for name in names]
+
+    def _report(self, name: str) -> JobReport:
+        job, now = self.jobs.get(name.lower()), self.clock.now()
+        if job is None:
+            return JobReport(name, JobState.LOST, ended_at=now)
+        emitted, reported = job.emitted(now), self._reported.get(name, 0)
+        self._reported[name] = emitted
+        points = tuple(
+            MetricPoint(job.request.objective_metric, epoch, job.script.values[epoch - 1])
+            for epoch in range(reported + 1, emitted + 1)
+        )
+        state = job.state(now)
+        return JobReport(
+            name,
+            state,
+            points,
+            started_at=job.started_at if now >= job.started_at else None,
+            ended_at=job.ended_at if state.terminal else None,
+            timed_out=state is JobState.STOPPED and job.ended_at == job.limit_end,
+            infrastructure=state is JobState.FAILED and job.script.infrastructure,
+            failure=(job.script.failure or "simulated failure") if state is JobState.FAILED else None,
+            artifact=f"simulated:{name}" if state in (JobState.COMPLETED, JobState.STOPPED) else None,
+        )
+
+    def stop(self, tuning_job: str, names: Sequence[str], *, kill: bool = False) -> None:
+        now = self.clock.now()
+        for name in names:
+            job = self.jobs.get(name.lower())
+            if job is None or job.state(now).terminal:
+                continue
+            if job.stop_at is None:
+                job.stop_at = now
+            if kill:
+                job.stop_at = min(job.stop_at, now - job.script.stopping_seconds)
+
+    def lose(self, name: str) -> None:
+        """The job's machine vanishes now."""
+        self.jobs[name.lower()].gone_at = self.clock.now()
+
+    def find(self, tuning_job: str) -> Sequence[FoundJob]:
+        now = self.clock.now()
+        return [
+            FoundJob(
+                job.request.name,
+                job.request.trial,
+                job.request.attempt,
+                job.request.fingerprint,
+                job.request.hyperparameters,
+                job.state(now),
+            )
+            for job in self.jobs.values()
+            if job.request.tuning_job.lower() == tuning_job.lower()
+        ]
+
+    def wait(self, timeout: float) -> None:
+        """Move the clock to the next change of any job, or by ``timeout``."""
+        now = self.clock.now()
+        upcoming = [t for job in self.jobs.values() for t in self._changes(job, now)]
+        target = min([now + timeout, *upcoming])
+        # At least a little: a caller that waits for a time it has reached must not wait for ever.
+        self.clock.advance(max(target - now, 1e-6))
+
+    def _changes(self, job: _Job, now: float) -> list[float]:
+        if job.state(now).terminal:
+            return []
+        times = [job.started_at, job.ended_at]
+        if job.emitted(now) < len(job.script.values):
+            times.append(job.emitted_at(job.emitted(now) + 1))
+        return [t for t in times if t > now and t != float("inf")]

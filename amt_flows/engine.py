@@ -1,0 +1,493 @@
+"""The engine: one tuning job (``Tuning``) and the loop that drives it (``drive``).
+
+The loop has AMT's four stages: propose, launch, early-stopping check, completion check. They are callables it
+is given, so that Prefect can make each a task. Whatever is decided is in the journal before the world is
+touched; whatever is known comes from the journal's fold; so a controller that dies at any point can be
+replaced by one that opens the same journal.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from amt_flows.errors import CapacityUnavailable, Fenced, LaunchRejected, NameTaken, SpecError
+from amt_flows.events import (
+    Attached,
+    Concluding,
+    Converged,
+    Ended,
+    Event,
+    Finished,
+    Judged,
+    Judgement,
+    Launched,
+    Observed,
+    Opened,
+    Outcome,
+    Points,
+    Proposed,
+    Reason,
+    StopAsked,
+    TuningStatus,
+)
+from amt_flows.ledger import Ledger, TrainingJob, Trial
+from amt_flows.names import training_job_name
+from amt_flows.ports import Backend, Clock, FoundJob, JobReport, JobRequest, JobState, Journal, SystemClock
+from amt_flows.rules.budget import launches_allowed
+from amt_flows.rules.completion import reasons_to_complete, reasons_to_fail
+from amt_flows.rules.convergence import Convergence
+from amt_flows.rules.early_stopping import early_stopping_rule
+from amt_flows.space import hyperparameter_texts
+from amt_flows.spec import TuningSpec, differences
+from amt_flows.strategies import Strategy
+from amt_flows.strategies.choose import strategy_for
+from amt_flows.support import unsupported
+
+# How often somebody else's request to stop is looked for, in seconds.
+HEARTBEAT_SECONDS = 1.0
+FIRST_RETRY_SECONDS = 1.0
+LAST_RETRY_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class News:
+    """What an observation brought."""
+
+    epochs: int = 0
+    ended: tuple[str, ...] = ()
+
+
+@dataclass
+class _Seen:
+    """What this controller saw of a live job beside its objective: kept in memory, told again by the
+    backend to the next controller."""
+
+    metrics: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+
+def this_controller() -> str:
+    """Who drives a tuning job, for the message that a rival gets."""
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+class Tuning:
+    """One tuning job: its journal, the ledger folded from it, and the backend that runs its jobs.
+
+    Made by :meth:`open`. The methods that decide write to the journal first and then act; each of them
+    raises Fenced, having touched no job, once another controller has taken over.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        backend: Backend,
+        journal: Journal,
+        clock: Clock,
+        strategy: Strategy,
+        next_entry: int,
+    ) -> None:
+        self.ledger = ledger
+        self.backend = backend
+        self.journal = journal
+        self._clock = clock
+        self._strategy = strategy
+        self._next_entry = next_entry
+        self._seen: dict[str, _Seen] = {}
+        self._exhausted = False
+        self._stop_reason: str | None = None
+        self._rejected: Reason | None = None
+        self._retry_at = 0.0
+        self._retry_delay = FIRST_RETRY_SECONDS
+        self._stopped_by_us: set[str] = set()
+
+    @classmethod
+    def open(
+        cls,
+        spec: TuningSpec,
+        backend: Backend,
+        journal: Journal,
+        *,
+        clock: Clock | None = None,
+        strategy: Strategy | None = None,
+        controller: str | None = None,
+    ) -> Tuning:
+        """Create the tuning job, or take up the one that the journal holds.
+
+        Raises SpecError before anything is launched, NameTaken if the journal belongs to another spec
+        (its message lists the fields that differ), JournalError, Fenced.
+        """
+        clock = clock or SystemClock()
+        if spec.name is None:
+            raise ValueError("a tuning job needs a name before it is opened: use spec.named(...)")
+        entries = journal.read()
+        ledger = Ledger.replay(entries)
+        if ledger.opened and ledger.fingerprint != spec.fingerprint():
+            raise _name_taken(ledger, spec)
+        if not ledger.finished:
+            problems = [*unsupported(spec), *backend.check(spec)]
+            if problems:
+                raise SpecError(problems)
+        tuning = cls(
+            ledger, backend, journal, clock, strategy or strategy_for(spec.strategy.value), len(entries)
+        )
+        controller = controller or this_controller()
+        if not ledger.opened:
+            opened = Opened(
+                at=clock.now(),
+                name=spec.name,
+                fingerprint=spec.fingerprint(),
+                spec=spec.to_json(),
+                controller=controller,
+            )
+            tuning._record(opened)
+        elif not ledger.finished:
+            tuning._record(Attached(at=tuning.now(), controller=controller))
+        if not ledger.finished:
+            tuning._adopt(backend.find(ledger.name))
+        return tuning
+
+    # -- the record ------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """The clock's time, never before the last event's."""
+        return max(self._clock.now(), self.ledger.last_at)
+
+    def _record(self, *events: Event) -> None:
+        if not events:
+            return
+        try:
+            self.journal.append(self._next_entry, events)
+        except Fenced:
+            holder = Ledger.replay(self.journal.read()).controller
+            raise Fenced(
+                f"Tuning job {self.ledger.name or 'of this name'} is driven by another controller now: "
+                f"{holder}.",
+                because="it was started a second time while this one ran",
+                remedy="nothing; this one leaves all training jobs to the other",
+            ) from None
+        self._next_entry += 1
+        for event in events:
+            self.ledger.apply(event)
+
+    def _adopt(self, found: Sequence[FoundJob]) -> None:
+        """Record jobs that an earlier controller launched and died before it could say so."""
+        ours = [
+            job
+            for job in found
+            if job.name not in self.ledger.jobs
+            and job.fingerprint == self.ledger.fingerprint
+            and job.trial in self.ledger.trials
+        ]
+        self._record(*(Launched(self.now(), job.name, job.trial, job.attempt) for job in ours))
+
+    # -- observing -------------------------------------------------------------------------------
+
+    def observe(self) -> News:
+        """Ask the backend for all running jobs, and record what is new."""
+        live = [job.name for job in self.ledger.live]
+        if not live:
+            return News()
+        points: dict[str, Points] = {}
+        endings: list[Ended] = []
+        for report in self.backend.poll(self.ledger.name, live):
+            fresh = self._new_points(report)
+            if fresh:
+                points[report.name] = fresh
+            if report.state.terminal:
+                endings.append(self._ending(report))
+        events: list[Event] = [Observed(self.now(), points)] if points else []
+        self._record(*events, *endings)
+        for ending in endings:
+            self._seen.pop(ending.job, None)
+        epochs = sum(len(p) for p in points.values())
+        return News(epochs, tuple(ending.job for ending in endings))
+
+    def _new_points(self, report: JobReport) -> Points:
+        job = self.ledger.jobs[report.name]
+        seen = self._seen.setdefault(report.name, _Seen())
+        objective = self.ledger.spec.objective.metric_name
+        fresh: list[tuple[int, float]] = []
+        for point in report.points:
+            last_epoch, _ = seen.metrics.get(point.metric, (0, 0.0))
+            if point.epoch >= last_epoch:
+                seen.metrics[point.metric] = (point.epoch, point.value)
+            if point.metric == objective and job.curve.value(point.epoch) is None:
+                fresh.append((point.epoch, point.value))
+        return tuple(fresh)
+
+    def _ending(self, report: JobReport) -> Ended:
+        job = self.ledger.jobs[report.name]
+        metrics = {name: value for name, (_, value) in self._seen[report.name].metrics.items()}
+        has_objective = self.ledger.spec.objective.metric_name in metrics or len(job.curve) > 0
+        now = self.now()
+        return Ended(
+            at=now,
+            job=report.name,
+            outcome=_outcome(report, job, has_objective=has_objective),
+            started_at=report.started_at,
+            ended_at=now if report.ended_at is None else report.ended_at,
+            metrics=metrics,
+            artifact=report.artifact,
+            log=report.log,
+            failure=report.failure,
+        )
+
+    # -- early stopping --------------------------------------------------------------------------
+
+    def check_early_stopping(self) -> tuple[Judgement, ...]:
+        """Judge every new epoch of every running job and stop the jobs that are worse than the median."""
+        rule = early_stopping_rule(self.ledger.spec)
+        if rule is None or self.ledger.concluding:
+            return ()
+        judgements = rule.judge(self.ledger)
+        if not judgements:
+            return ()
+        stops = [judgement for judgement in judgements if judgement.stop]
+        now = self.now()
+        self._record(
+            Judged(now, judgements),
+            *(StopAsked(now, (judgement.job,), True, judgement.why) for judgement in stops),
+        )
+        self._ask_backend_to_stop([judgement.job for judgement in stops])
+        return judgements
+
+    def _ask_backend_to_stop(self, names: Sequence[str]) -> None:
+        if names:
+            self.backend.stop(self.ledger.name, names)
+            self._stopped_by_us.update(names)
+
+    # -- completion ------------------------------------------------------------------------------
+
+    def request_stop(self, reason: str) -> None:
+        """Make the next completion check end the tuning job as Stopped. Safe in a signal handler."""
+        self._stop_reason = reason
+
+    def check_completion(self) -> tuple[Reason, ...]:
+        """Record and return the reasons to end, if any holds. Ends nothing by itself."""
+        if self.ledger.concluding:
+            return self.ledger.reasons
+        self._note_convergence()
+        verdict = self._verdict()
+        if verdict is None:
+            return ()
+        status, reasons = verdict
+        self._record(Concluding(self.now(), status, reasons))
+        return reasons
+
+    def _note_convergence(self) -> None:
+        if self.ledger.converged is None:
+            reason = Convergence().met(self.ledger, self.now())
+            if reason is not None:
+                self._record(Converged(self.now(), reason))
+
+    def _verdict(self) -> tuple[TuningStatus, tuple[Reason, ...]] | None:
+        """The status to end with and why, or None to go on."""
+        now = self.now()
+        if self._rejected is not None:
+            return TuningStatus.FAILED, (self._rejected,)
+        stop = self._stop_reason or self.journal.asked_to_stop()
+        if stop is not None:
+            return TuningStatus.STOPPED, (Reason("StoppedByUser", stop),)
+        reasons = reasons_to_complete(self.ledger, now)
+        if reasons:
+            return TuningStatus.COMPLETED, reasons
+        failures = reasons_to_fail(self.ledger, now)
+        if failures:
+            return TuningStatus.FAILED, failures
+        if self._exhausted and not self.ledger.live and not self.ledger.to_launch():
+            count = len(self.ledger.trials)
+            reason = Reason("SpaceExhausted", f"all {count} configurations were tried", {"trials": count})
+            return TuningStatus.COMPLETED, (reason,)
+        return None
+
+    def stop_running_jobs(self, *, kill: bool = False) -> None:
+        """Ask every running job to stop; each is asked once, or again with ``kill``."""
+        live = self.ledger.live
+        unasked = [job.name for job in live if job.stop_asked_at is None]
+        if unasked:
+            why = self.ledger.reasons[0].message if self.ledger.reasons else "the tuning job is ending"
+            self._record(StopAsked(self.now(), tuple(unasked), False, why))
+        if kill:
+            self.backend.stop(self.ledger.name, [job.name for job in live], kill=True)
+        else:
+            self._ask_backend_to_stop([j.name for j in live if j.name not in self._stopped_by_us])
+
+    def finish(self) -> None:
+        """Close the record. Jobs that the ledger doesn't know of, but that bear this tuning job's name
+        and fingerprint, are stopped too: nothing may be left running."""
+        strays = [
+            job.name
+            for job in self.backend.find(self.ledger.name)
+            if not job.state.terminal and job.fingerprint == self.ledger.fingerprint
+        ]
+        if strays:
+            self.backend.stop(self.ledger.name, strays, kill=True)
+        status = self.ledger.end_status or TuningStatus.COMPLETED
+        self._record(Finished(self.now(), status))
+
+    # -- proposing and launching -----------------------------------------------------------------
+
+    def free_slots(self) -> int:
+        """How many training jobs may be launched right now."""
+        if self.ledger.concluding or self.now() < self._retry_at:
+            return 0
+        return launches_allowed(self.ledger)
+
+    def waiting(self) -> int:
+        """How many trials wait for a launch."""
+        return len(self.ledger.to_launch())
+
+    @property
+    def exhausted(self) -> bool:
+        """The strategy has no configuration left that was not tried."""
+        return self._exhausted
+
+    def propose(self, count: int) -> list[Trial]:
+        """Choose up to ``count`` new configurations and record them; fewer when the space is exhausted."""
+        spec = self.ledger.spec
+        space = spec.space()
+        trials: list[Trial] = []
+        for _ in range(count):
+            number = self.ledger.next_trial
+            proposal = self._strategy.propose(space, self.ledger.history(), number=number, seed=spec.seed)
+            if proposal is None:
+                self._exhausted = True
+                break
+            configuration = dict(proposal.configuration)
+            self._record(Proposed(self.now(), number, configuration, proposal.source, proposal.reason))
+            trials.append(self.ledger.trials[number])
+        return trials
+
+    def launch(self, count: int) -> list[str]:
+        """Launch up to ``count`` waiting trials; no criterion may hold and no limit may be passed by any.
+
+        Passing faults delay further launches; a final refusal is kept for the next completion check.
+        """
+        launched: list[str] = []
+        for trial, attempt in self.ledger.to_launch()[:count]:
+            if self.free_slots() == 0 or self._verdict() is not None:
+                break
+            request = self._request(trial, attempt)
+            try:
+                self.backend.launch(request)
+            except CapacityUnavailable:
+                self._retry_at = self.now() + self._retry_delay
+                self._retry_delay = min(2 * self._retry_delay, LAST_RETRY_SECONDS)
+                break
+            except (LaunchRejected, NameTaken) as error:
+                self._rejected = Reason("LaunchRejected", error.happened)
+                break
+            self._retry_delay = FIRST_RETRY_SECONDS
+            self._record(Launched(self.now(), request.name, trial.number, attempt))
+            launched.append(request.name)
+        return launched
+
+    def _request(self, trial: Trial, attempt: int) -> JobRequest:
+        spec = self.ledger.spec
+        return JobRequest(
+            name=training_job_name(self.ledger.name, trial.number, trial.configuration, attempt),
+            tuning_job=self.ledger.name,
+            trial=trial.number,
+            attempt=attempt,
+            hyperparameters={**spec.static_hyperparameters, **hyperparameter_texts(trial.configuration)},
+            fingerprint=self.ledger.fingerprint,
+            template=spec.training_job,
+            objective_metric=spec.objective.metric_name,
+            tags=spec.tags,
+        )
+
+    # -- waiting ---------------------------------------------------------------------------------
+
+    def check_is_due(self) -> bool:
+        """Whether a completion check could find a reason that no observation brings: time, a request to
+        stop, a refused launch, an exhausted space."""
+        return not self.ledger.concluding and self._verdict() is not None
+
+    def wait(self) -> None:
+        """Sleep until a job may have changed or a deadline has come."""
+        now = self.now()
+        timeout = HEARTBEAT_SECONDS
+        limit = self.ledger.spec.limits.max_runtime_seconds
+        if limit is not None and not self.ledger.concluding:
+            timeout = min(timeout, self.ledger.opened_at + limit - now)
+        if self._retry_at > now:
+            timeout = min(timeout, self._retry_at - now)
+        self.backend.wait(max(timeout, 0.0))
+
+
+def _outcome(report: JobReport, job: TrainingJob, *, has_objective: bool) -> Outcome:
+    match report.state:
+        case JobState.COMPLETED:
+            return Outcome.COMPLETED if has_objective else Outcome.NO_METRIC
+        case JobState.FAILED:
+            return Outcome.INFRASTRUCTURE if report.infrastructure else Outcome.FAILED
+        case JobState.LOST:
+            return Outcome.LOST
+        case _:
+            if report.timed_out:
+                return Outcome.TIMED_OUT
+            return Outcome.STOPPED_EARLY if job.stopped_early else Outcome.STOPPED
+
+
+def _name_taken(ledger: Ledger, spec: TuningSpec) -> NameTaken:
+    old, new = ledger.spec.to_json(), spec.to_json()
+    old.pop("name", None)
+    new.pop("name", None)
+    changed = "".join(f"\n    {line}" for line in differences(old, new))
+    return NameTaken(
+        f"A tuning job named {ledger.name} exists already, with another spec:{changed}",
+        remedy="choose another name, or give it the same spec to go on with it",
+    )
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The four stages of the loop, as callables that a shell may wrap."""
+
+    propose: Callable[[Tuning, int], Sequence[Trial]] = Tuning.propose
+    launch: Callable[[Tuning, int], Sequence[str]] = Tuning.launch
+    check_early_stopping: Callable[[Tuning], Sequence[Judgement]] = Tuning.check_early_stopping
+    check_completion: Callable[[Tuning], Sequence[Reason]] = Tuning.check_completion
+
+
+def drive(
+    tuning: Tuning,
+    stages: Stages | None = None,
+    *,
+    on_tick: Callable[[Tuning, News], None] = lambda tuning, news: None,
+) -> None:
+    """Run a tuning job to its end. A stage is called only when there is something new for it.
+
+    ``on_tick`` is called once a round, after the stages, and must not raise.
+    """
+    stages = stages or Stages()
+    while not tuning.ledger.finished:
+        news = tuning.observe()
+        if news.epochs:
+            stages.check_early_stopping(tuning)
+        target_on_epochs = tuning.ledger.spec.completion.target_on_epochs
+        if news.ended or (news.epochs and target_on_epochs) or tuning.check_is_due():
+            stages.check_completion(tuning)
+        if tuning.ledger.concluding:
+            if tuning.ledger.live:
+                tuning.stop_running_jobs()
+            else:
+                tuning.finish()
+        else:
+            fill_slots(tuning, stages)
+        on_tick(tuning, news)
+        if not tuning.ledger.finished and not tuning.check_is_due():
+            tuning.wait()
+
+
+def fill_slots(tuning: Tuning, stages: Stages) -> None:
+    """Launch what waits, and propose and launch more while there is a free slot."""
+    while (slots := tuning.free_slots()) > 0:
+        waiting = tuning.waiting()
+        if waiting < slots and not tuning.exhausted:
+            stages.propose(tuning, slots - waiting)
+        if not tuning.waiting() or not stages.launch(tuning, slots):
+            return

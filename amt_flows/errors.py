@@ -1,0 +1,150 @@
+"""Every exception of amt-flows and the exit code the command line gives for it.
+
+    AmtFlowsError                    1
+    ├── SpecError                    2   the request itself is wrong; nothing was launched
+    ├── TuningJobNotFound            3
+    ├── NameTaken                    4   the name belongs to another spec
+    ├── Fenced                       5   another controller drives this tuning job now
+    ├── BackendError                 6
+    │   ├── LaunchRejected           6   final: asking again gives the same answer
+    │   └── CapacityUnavailable      6   passing: wait and ask again
+    ├── JournalError                 7   the journal can't be read or written
+    ├── TuningJobFailed              8   it ran, and ended as Failed
+    └── TuningInterrupted            130 the person pressed Ctrl-C twice
+
+Each message has up to three parts: what happened, why that is likely, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "AmtFlowsError",
+    "BackendError",
+    "CapacityUnavailable",
+    "Fenced",
+    "JournalError",
+    "LaunchRejected",
+    "NameTaken",
+    "Problem",
+    "SpecError",
+    "TuningInterrupted",
+    "TuningJobFailed",
+    "TuningJobNotFound",
+]
+
+
+class AmtFlowsError(Exception):
+    """The root of everything amt-flows raises on purpose.
+
+    ``happened`` says what was seen, ``because`` the likely cause, ``remedy`` what to do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, happened: str, *, because: str = "", remedy: str = "") -> None:
+        self.happened, self.because, self.remedy = happened, because, remedy
+        lines = [happened]
+        if because:
+            lines.append(f"  Probably because: {because}")
+        if remedy:
+            lines.append(f"  What to do: {remedy}")
+        super().__init__("\n".join(lines))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions rebuild from ``args`` by default, which would lose the keyword parts
+        # when Prefect carries the error from a task to its flow.
+        return (_rebuild, (type(self), self.__dict__, self.args))
+
+
+def _rebuild(
+    kind: type[AmtFlowsError], state: dict[str, object], args: tuple[object, ...]
+) -> AmtFlowsError:
+    error = kind.__new__(kind)
+    error.__dict__.update(state)
+    error.args = args
+    return error
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a request: where, what was given, and what to write instead."""
+
+    field: str
+    value: object
+    message: str
+
+    def __str__(self) -> str:
+        shown = repr(self.value)
+        if len(shown) > 80:
+            shown = shown[:77] + "..."
+        given = "" if self.value is None else f" (given: {shown})"
+        return f"{self.field}: {self.message}{given}"
+
+
+class SpecError(AmtFlowsError):
+    """The tuning job as asked for can't run. Carries every problem found, not only the first."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        head = f"The tuning job can't start: {count} problem{'s' * (count != 1)} in its spec."
+        super().__init__("\n".join([head, *(f"  - {problem}" for problem in self.problems)]))
+
+
+class TuningJobNotFound(AmtFlowsError):
+    """No tuning job of that name is known where we looked."""
+
+    exit_code = 3
+
+
+class NameTaken(AmtFlowsError):
+    """The name of a tuning or training job already belongs to something else."""
+
+    exit_code = 4
+
+
+class Fenced(AmtFlowsError):
+    """Another controller wrote to the journal since we read it. The loser leaves all jobs alone."""
+
+    exit_code = 5
+
+
+class BackendError(AmtFlowsError):
+    """The place where training jobs run refused or failed."""
+
+    exit_code = 6
+
+
+class LaunchRejected(BackendError):
+    """The backend will never take this training job; asking again would give the same answer."""
+
+
+class CapacityUnavailable(BackendError):
+    """The backend has no room now. The engine waits and asks again."""
+
+
+class JournalError(AmtFlowsError):
+    """The record of the tuning job can't be read or written."""
+
+    exit_code = 7
+
+
+class TuningInterrupted(AmtFlowsError):
+    """The person pressed Ctrl-C a second time; training jobs were killed, the record is kept."""
+
+    exit_code = 130
+
+
+class TuningJobFailed(AmtFlowsError):
+    """The tuning job ended as Failed. ``result`` is its :class:`amt_flows.results.TuningResult`."""
+
+    exit_code = 8
+
+    def __init__(self, happened: str, *, result: object = None, because: str = "", remedy: str = "") -> None:
+        super().__init__(happened, because=because, remedy=remedy)
+        self.result = result

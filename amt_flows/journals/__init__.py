@@ -1,0 +1,1 @@
+"""Where the record of a tuning job is kept."""

@@ -1,0 +1,343 @@
+"""The ledger: what is known of a tuning job, as the fold of its events.
+
+``Ledger.apply`` is the only way in. Facts are idempotent (an epoch's first value stands, a job ends once),
+so a repeated or late event changes nothing. Rules and strategies read; they never write.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from amt_flows.events import (
+    Attached,
+    Concluding,
+    Converged,
+    Ended,
+    Event,
+    Finished,
+    Judged,
+    Judgement,
+    Launched,
+    Observed,
+    Opened,
+    Outcome,
+    Proposed,
+    Reason,
+    StopAsked,
+    TuningStatus,
+)
+from amt_flows.history import TrialRow, TrialState
+from amt_flows.space import Value
+from amt_flows.spec import BestEligible, TuningSpec
+
+
+class Curve:
+    """The objective's values by epoch, ascending; each epoch is recorded once."""
+
+    __slots__ = ("_epochs", "_sums", "_values")
+
+    def __init__(self) -> None:
+        self._epochs: list[int] = []
+        self._values: list[float] = []
+        self._sums: list[float] = []
+
+    def add(self, epoch: int, value: float) -> bool:
+        """Record a value; False (and no change) if the epoch has one already."""
+        at = bisect.bisect_left(self._epochs, epoch)
+        if at < len(self._epochs) and self._epochs[at] == epoch:
+            return False
+        self._epochs.insert(at, epoch)
+        self._values.insert(at, value)
+        del self._sums[at:]
+        return True
+
+    def __iter__(self) -> Iterator[tuple[int, float]]:
+        return iter(zip(self._epochs, self._values, strict=True))
+
+    def __len__(self) -> int:
+        return len(self._epochs)
+
+    @property
+    def last_epoch(self) -> int:
+        """0 when nothing was emitted yet."""
+        return self._epochs[-1] if self._epochs else 0
+
+    @property
+    def last_value(self) -> float | None:
+        return self._values[-1] if self._values else None
+
+    def value(self, epoch: int) -> float | None:
+        at = bisect.bisect_left(self._epochs, epoch)
+        return self._values[at] if at < len(self._epochs) and self._epochs[at] == epoch else None
+
+    def epochs_after(self, epoch: int) -> Sequence[int]:
+        return self._epochs[bisect.bisect_right(self._epochs, epoch) :]
+
+    def running_average(self, epoch: int) -> float:
+        """The mean of the values of epochs 1...``epoch``; not finite as soon as one of them isn't, NaN
+        when there is none."""
+        count = bisect.bisect_right(self._epochs, epoch)
+        while len(self._sums) < count:
+            before = self._sums[-1] if self._sums else 0.0
+            self._sums.append(before + self._values[len(self._sums)])
+        return self._sums[count - 1] / count if count else math.nan
+
+
+@dataclass(frozen=True)
+class Trial:
+    number: int
+    configuration: Mapping[str, Value]
+    source: str
+    reason: str
+
+
+@dataclass
+class TrainingJob:
+    """One attempt at a trial. Changed by the ledger alone."""
+
+    name: str
+    trial: int
+    attempt: int
+    launched_at: float
+    curve: Curve = field(default_factory=Curve)
+    judgements: list[Judgement] = field(default_factory=list)
+    judged_epoch: int = 0
+    stop_asked_at: float | None = None
+    stopped_early: bool = False
+    stop_why: str = ""
+    outcome: Outcome | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    final_value: float | None = None
+    """The objective's last value; None when none was emitted."""
+    artifact: str | None = None
+    log: str | None = None
+    failure: str | None = None
+
+    @property
+    def live(self) -> bool:
+        return self.outcome is None
+
+    @property
+    def has_usable_value(self) -> bool:
+        """Ended with a finite objective, by itself or cut short."""
+        return (
+            self.final_value is not None
+            and math.isfinite(self.final_value)
+            and self.outcome
+            in (Outcome.COMPLETED, Outcome.STOPPED_EARLY, Outcome.TIMED_OUT, Outcome.STOPPED)
+        )
+
+    @property
+    def failed(self) -> bool:
+        """Ended without a usable objective value, and not because we stopped it."""
+        if self.outcome is None or self.has_usable_value:
+            return False
+        return self.outcome not in (Outcome.STOPPED, Outcome.STOPPED_EARLY)
+
+    def training_seconds(self, now: float) -> float:
+        if self.started_at is None:
+            return 0.0
+        return max(0.0, (self.ended_at if self.ended_at is not None else now) - self.started_at)
+
+
+RETRYABLE = (Outcome.LOST, Outcome.INFRASTRUCTURE)
+
+
+class Ledger:
+    """A tuning job as its events tell it. Empty until the first event, ``Opened``, is applied."""
+
+    def __init__(self) -> None:
+        self._spec: TuningSpec | None = None
+        self.name = ""
+        self.fingerprint = ""
+        self.opened_at = 0.0
+        self.last_at = 0.0
+        self.controller = ""
+        self.status = TuningStatus.IN_PROGRESS
+        self.reasons: tuple[Reason, ...] = ()
+        self.end_status: TuningStatus | None = None
+        self.finished_at: float | None = None
+        self.converged: Reason | None = None
+        self.converged_at: float | None = None
+        self.trials: dict[int, Trial] = {}
+        self.jobs: dict[str, TrainingJob] = {}
+        self.ended: list[TrainingJob] = []
+        self._attempts: dict[int, list[TrainingJob]] = {}
+        self._rows: dict[int, TrialRow] = {}
+
+    @classmethod
+    def replay(cls, entries: Iterable[Iterable[Event]]) -> Ledger:
+        ledger = cls()
+        for entry in entries:
+            for event in entry:
+                ledger.apply(event)
+        return ledger
+
+    @property
+    def spec(self) -> TuningSpec:
+        if self._spec is None:
+            raise ValueError("this ledger has no tuning job yet: its first event must be Opened")
+        return self._spec
+
+    @property
+    def opened(self) -> bool:
+        return self._spec is not None
+
+    # -- folding ---------------------------------------------------------------------------------
+
+    def apply(self, event: Event) -> None:
+        # A clock that is set back must not make time run backwards for the rules.
+        self.last_at = max(self.last_at, event.at)
+        match event:
+            case Opened():
+                if self._spec is None:
+                    self._spec = TuningSpec.parse(event.spec)
+                    self.name, self.fingerprint = event.name, event.fingerprint
+                    self.opened_at, self.controller = event.at, event.controller
+            case Attached():
+                self.controller = event.controller
+            case Proposed():
+                trial = Trial(event.trial, dict(event.configuration), event.source, event.reason)
+                self.trials.setdefault(event.trial, trial)
+            case Launched():
+                self._launched(event)
+            case Observed():
+                for name, points in event.points.items():
+                    job = self.jobs.get(name)
+                    if job is not None and job.live:
+                        for epoch, value in points:
+                            job.curve.add(epoch, value)
+            case Judged():
+                for judgement in event.judgements:
+                    job = self.jobs.get(judgement.job)
+                    if job is not None and judgement.epoch > job.judged_epoch:
+                        job.judged_epoch = judgement.epoch
+                        job.judgements.append(judgement)
+            case StopAsked():
+                for name in event.jobs:
+                    job = self.jobs.get(name)
+                    if job is not None and job.live and job.stop_asked_at is None:
+                        job.stop_asked_at, job.stop_why = event.at, event.why
+                        job.stopped_early = event.early
+            case Ended():
+                self._ended(event)
+            case Converged():
+                if self.converged is None:
+                    self.converged, self.converged_at = event.reason, event.at
+            case Concluding():
+                if self.end_status is None:
+                    self.end_status, self.reasons = event.status, event.reasons
+                    self.status = TuningStatus.STOPPING
+            case Finished():
+                if self.finished_at is None:
+                    self.finished_at, self.status = event.at, event.status
+
+    def _launched(self, event: Launched) -> None:
+        if event.job not in self.jobs:
+            job = TrainingJob(event.job, event.trial, event.attempt, event.at)
+            self.jobs[event.job] = job
+            self._attempts.setdefault(event.trial, []).append(job)
+
+    def _ended(self, event: Ended) -> None:
+        job = self.jobs.get(event.job)
+        if job is None or not job.live:
+            return
+        job.outcome, job.started_at, job.ended_at = event.outcome, event.started_at, event.ended_at
+        job.metrics = dict(event.metrics)
+        job.artifact, job.log, job.failure = event.artifact, event.log, event.failure
+        job.final_value = job.metrics.get(self.spec.objective.metric_name, job.curve.last_value)
+        self.ended.append(job)
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def loss(self, value: float) -> float:
+        """The objective turned so that smaller is better; what is not finite is worse than every number."""
+        if not math.isfinite(value):
+            return math.inf
+        return -value if self.spec.maximize else value
+
+    @property
+    def concluding(self) -> bool:
+        return self.end_status is not None
+
+    @property
+    def finished(self) -> bool:
+        return self.finished_at is not None
+
+    @property
+    def live(self) -> list[TrainingJob]:
+        return [job for job in self.jobs.values() if job.live]
+
+    def attempts(self, trial: int) -> Sequence[TrainingJob]:
+        return self._attempts.get(trial, ())
+
+    def to_launch(self) -> list[tuple[Trial, int]]:
+        """Trials that wait for a launch and the attempt it would be, the oldest trial first."""
+        attempts_allowed = 1 + self.spec.training_job.max_retry_attempts
+        waiting: list[tuple[Trial, int]] = []
+        for number in sorted(self.trials):
+            attempts = self.attempts(number)
+            retry = attempts and attempts[-1].outcome in RETRYABLE and len(attempts) < attempts_allowed
+            if not attempts or retry:
+                waiting.append((self.trials[number], len(attempts) + 1))
+        return waiting
+
+    @property
+    def next_trial(self) -> int:
+        return max(self.trials, default=0) + 1
+
+    def eligible(self, job: TrainingJob) -> bool:
+        """Whether a job may be the best training job."""
+        if not job.has_usable_value:
+            return False
+        return (
+            job.outcome is Outcome.COMPLETED
+            or self.spec.best_eligible is BestEligible.COMPLETED_AND_STOPPED
+        )
+
+    @property
+    def best(self) -> TrainingJob | None:
+        """The best training job so far; among equals the one that ended first."""
+        best: TrainingJob | None = None
+        for job in self.ended:
+            if self.eligible(job) and (best is None or self._loss_of(job) < self._loss_of(best)):
+                best = job
+        return best
+
+    def _loss_of(self, job: TrainingJob) -> float:
+        return math.inf if job.final_value is None else self.loss(job.final_value)
+
+    def history(self) -> list[TrialRow]:
+        """What a strategy may see, a row per trial in the order of their numbers."""
+        return [self._row(self.trials[number]) for number in sorted(self.trials)]
+
+    def _row(self, trial: Trial) -> TrialRow:
+        settled = self._rows.get(trial.number)
+        if settled is not None:
+            return settled
+        attempts = self.attempts(trial.number)
+        job = attempts[-1] if attempts else None
+        row = self._row_of(trial, job)
+        if job is not None and not job.live and job.outcome not in RETRYABLE:
+            self._rows[trial.number] = row
+        return row
+
+    def _row_of(self, trial: Trial, job: TrainingJob | None) -> TrialRow:
+        if job is None:
+            return TrialRow(trial.number, trial.configuration, TrialState.PENDING)
+        curve = tuple((epoch, self.loss(value)) for epoch, value in job.curve)
+        seconds = job.training_seconds(self.last_at)
+        state = TrialState.FAILED
+        loss: float | None = None
+        attempts_allowed = 1 + self.spec.training_job.max_retry_attempts
+        if job.live or (job.outcome in RETRYABLE and job.attempt < attempts_allowed):
+            state = TrialState.PENDING
+        elif job.has_usable_value:
+            state = TrialState.COMPLETED if job.outcome is Outcome.COMPLETED else TrialState.STOPPED
+            loss = self._loss_of(job)
+        return TrialRow(trial.number, trial.configuration, state, loss, curve, seconds)

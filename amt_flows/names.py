@@ -1,0 +1,64 @@
+"""Names: tuning job, trial and attempt to training job name and back.
+
+A training job's name is derived from what it runs and from nothing else, so that a controller that
+restarts asks for the same name again, and the backend's rule that names are unique keeps it from running
+twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+
+from amt_flows.space import Configuration, configuration_key
+
+TUNING_JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
+TRAINING_JOB_NAME = re.compile(r"(?P<tuning>.+)-(?P<trial>\d{3,})-(?P<digest>[0-9a-f]{8})(-r(?P<attempt>\d+))?")
+
+
+@dataclass(frozen=True)
+class JobName:
+    tuning_job: str
+    trial: int
+    digest: str
+    attempt: int
+
+    def __str__(self) -> str:
+        retry = f"-r{self.attempt}" if self.attempt > 1 else ""
+        return f"{self.tuning_job}-{self.trial:03d}-{self.digest}{retry}"
+
+
+def configuration_digest(configuration: Configuration) -> str:
+    """8 hex digits of a configuration."""
+    return hashlib.sha256(configuration_key(configuration).encode()).hexdigest()[:8]
+
+
+def training_job_name(tuning_job: str, trial: int, configuration: Configuration, attempt: int = 1) -> str:
+    """``<tuning>-<trial>-<8 hex of the configuration>``, and ``-r<attempt>`` from the second attempt on."""
+    return str(JobName(tuning_job, trial, configuration_digest(configuration), attempt))
+
+
+def parse_training_job_name(name: str) -> JobName | None:
+    """The parts of a name we gave, or None if it isn't one of ours."""
+    match = TRAINING_JOB_NAME.fullmatch(name)
+    if match is None:
+        return None
+    return JobName(match["tuning"], int(match["trial"]), match["digest"], int(match["attempt"] or 1))
+
+
+def is_tuning_job_name(name: str) -> bool:
+    """Whether AMT would take ``name``: 1 to 32 letters, digits and inner hyphens."""
+    return len(name) <= 32 and TUNING_JOB_NAME.fullmatch(name) is not None
+
+
+def tuning_job_name_from(text: str) -> str:
+    """A valid tuning job name that resembles ``text`` (a flow run's name, say), at most 32 characters."""
+    cleaned = re.sub(r"[^a-zA-Z0-9]+", "-", text).strip("-")[:32].strip("-")
+    return cleaned or made_up_name()
+
+
+def made_up_name() -> str:
+    """A new name for a tuning job that was given none."""
+    return f"tuning-{secrets.token_hex(4)}"

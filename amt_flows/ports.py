@@ -1,0 +1,174 @@
+"""The three things of the outer world the engine talks to, and the plain values they exchange.
+
+``Backend`` runs training jobs, ``Journal`` keeps the record, ``Clock`` tells the time. A port is a handful
+of coarse methods with plain data in and out; retries of passing faults live inside the adapter.
+Every adapter runs its port's conformance suite (:mod:`amt_flows.testing`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol, runtime_checkable
+
+from amt_flows.errors import Problem
+from amt_flows.events import Event
+from amt_flows.spec import TrainingJobTemplate, TuningSpec
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """All that a backend needs to run one training job."""
+
+    name: str
+    """Unique and deterministic: the idempotency key."""
+    tuning_job: str
+    trial: int
+    attempt: int
+    hyperparameters: Mapping[str, str]
+    """Tuned and static ones, as the strings a SageMaker container would get."""
+    fingerprint: str
+    """Of the spec: tells our job of this name from somebody else's."""
+    template: TrainingJobTemplate
+    objective_metric: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class JobState(str, Enum):
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    LOST = "lost"
+    """Its machine or process is gone and it can't have ended by itself."""
+
+    @property
+    def terminal(self) -> bool:
+        return self in (JobState.COMPLETED, JobState.FAILED, JobState.STOPPED, JobState.LOST)
+
+
+@dataclass(frozen=True)
+class MetricPoint:
+    """The ``epoch``-th value (from 1) that a job emitted of a metric. Values may be NaN or infinite."""
+
+    metric: str
+    epoch: int
+    value: float
+
+
+@dataclass(frozen=True)
+class JobReport:
+    """What a backend knows of one job. ``points`` are those not reported before by this backend object;
+    reporting one again does no harm. Times are seconds since the epoch."""
+
+    name: str
+    state: JobState
+    points: tuple[MetricPoint, ...] = ()
+    started_at: float | None = None
+    ended_at: float | None = None
+    timed_out: bool = False
+    """STOPPED because the job's own time limit ended it."""
+    infrastructure: bool = False
+    """FAILED through no fault of the training code: another attempt may succeed."""
+    failure: str | None = None
+    """Why it failed, for a person: the failure file's text, or the exit status with the log's tail."""
+    artifact: str | None = None
+    """Where the model is, as a URI."""
+    log: str | None = None
+    """Where the output is, as a URI."""
+
+
+@dataclass(frozen=True)
+class FoundJob:
+    """A job of a tuning job as the backend remembers it, with or without a journal."""
+
+    name: str
+    trial: int
+    attempt: int
+    fingerprint: str
+    hyperparameters: Mapping[str, str]
+    state: JobState
+
+
+class Launch(str, Enum):
+    STARTED = "started"
+    ATTACHED = "attached"
+    """The job existed already, with our fingerprint: an earlier controller launched it."""
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """A place where training jobs run."""
+
+    def check(self, spec: TuningSpec) -> Sequence[Problem]:
+        """What would keep this spec's jobs from running here. Launches nothing."""
+        ...
+
+    def launch(self, request: JobRequest) -> Launch:
+        """Start a job, or attach to the one of this name and fingerprint.
+
+        Raises NameTaken (another fingerprint), LaunchRejected (final), CapacityUnavailable (passing).
+        When it returns, the job's handle is safe against the death of this process.
+        """
+        ...
+
+    def poll(self, tuning_job: str, names: Sequence[str]) -> Sequence[JobReport]:
+        """The state and new metric values of these jobs of a tuning job, in the same order. The report
+        of a terminal state comes with, or after, the last of the job's metric values. A job that the
+        backend has never heard of is LOST."""
+        ...
+
+    def stop(self, tuning_job: str, names: Sequence[str], *, kill: bool = False) -> None:
+        """Ask jobs to stop, with their grace time or (``kill``) without. Returns at once; stopping an
+        ended or unknown job does nothing."""
+        ...
+
+    def find(self, tuning_job: str) -> Sequence[FoundJob]:
+        """Every job of a tuning job, ended ones too, found by the name alone."""
+        ...
+
+    def wait(self, timeout: float) -> None:
+        """Return when something may have changed, or after ``timeout`` seconds."""
+        ...
+
+
+@runtime_checkable
+class Journal(Protocol):
+    """The append-only record of one tuning job. An entry is one or more events, written as a whole."""
+
+    @property
+    def location(self) -> str:
+        """Where the record is, as a URI, for messages and results."""
+        ...
+
+    def read(self, start: int = 0) -> Sequence[Sequence[Event]]:
+        """The entries from index ``start`` on. Raises JournalError for a damaged record."""
+        ...
+
+    def append(self, index: int, events: Sequence[Event]) -> None:
+        """Write entry ``index``; it is safe on disk when this returns. Raises Fenced if that index was
+        written by somebody else, JournalError if it can't be written (nothing was then)."""
+        ...
+
+    def ask_to_stop(self, reason: str) -> None:
+        """Leave a note that whoever drives this tuning job should stop it. Needs no fence."""
+        ...
+
+    def asked_to_stop(self) -> str | None:
+        """The reason of the note, if there is one."""
+        ...
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+
+class SystemClock:
+    def now(self) -> float:
+        return time.time()

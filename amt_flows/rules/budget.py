@@ -1,0 +1,45 @@
+"""How many training jobs may be launched now without passing a limit.
+
+The number of jobs and the cost are limits that one job too many breaks, so they are checked before a
+launch rather than noticed after it. Cost is reserved: a job is charged its worst case until it has ended.
+"""
+
+from __future__ import annotations
+
+import math
+
+from amt_flows.ledger import Ledger
+from amt_flows.spec import TuningSpec
+
+
+def worst_case_cost(spec: TuningSpec) -> float:
+    """The price of a training job that runs into its time limit; 0 when jobs have no price, infinite when
+    they have one and no time limit."""
+    job = spec.training_job
+    if not job.price_per_hour:
+        return 0.0
+    if job.max_runtime_seconds is None:
+        return math.inf
+    # A job that reaches its limit may use all of its grace before it is gone.
+    return (job.max_runtime_seconds + job.stop_grace_seconds) * job.price_per_hour / 3600
+
+
+def committed_cost(ledger: Ledger) -> float:
+    """What ended jobs cost and running ones may cost at most."""
+    price = (ledger.spec.training_job.price_per_hour or 0.0) / 3600
+    worst = worst_case_cost(ledger.spec)
+    return sum(worst if job.live else price * job.training_seconds(ledger.last_at) for job in ledger.jobs.values())
+
+
+def launches_allowed(ledger: Ledger) -> int:
+    """How many more jobs may be launched right now: free slots, within the number of jobs and the cost."""
+    limits = ledger.spec.limits
+    allowed = limits.max_parallel_training_jobs - len(ledger.live)
+    if limits.max_number_of_training_jobs is not None:
+        allowed = min(allowed, limits.max_number_of_training_jobs - len(ledger.jobs))
+    if limits.max_cost is not None and allowed > 0:
+        worst = worst_case_cost(ledger.spec)
+        left = limits.max_cost - committed_cost(ledger)
+        if worst > 0:
+            allowed = min(allowed, math.floor(left / worst) if math.isfinite(worst) else 0)
+    return max(allowed, 0)

@@ -1,0 +1,110 @@
+"""``tune``: open a tuning job, drive it to its end, and give back its result. Needs no Prefect."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from amt_flows.engine import News, Stages, Tuning, drive
+from amt_flows.errors import AmtFlowsError, Fenced, TuningInterrupted, TuningJobFailed, TuningJobNotFound
+from amt_flows.events import TuningStatus
+from amt_flows.interrupts import graceful_interrupts
+from amt_flows.journals.directory import DirectoryJournal
+from amt_flows.ledger import Ledger
+from amt_flows.names import is_tuning_job_name, made_up_name
+from amt_flows.ports import Backend, Journal
+from amt_flows.results import TuningResult, result_of
+from amt_flows.spec import TuningSpec
+
+
+Tick = Callable[[Tuning, News], None]
+
+
+def home_directory(home: str | Path | None = None) -> Path:
+    """Where tuning jobs are kept: ``home``, else ``$AMT_FLOWS_HOME``, else ``~/.amt-flows``."""
+    return Path(home or os.environ.get("AMT_FLOWS_HOME") or Path.home() / ".amt-flows").expanduser()
+
+
+def local_journal(name: str, home: str | Path | None = None) -> DirectoryJournal:
+    """The journal of the tuning job ``name`` on this machine. Raises TuningJobNotFound for what can't be
+    a tuning job's name (so that no name leads out of the directory)."""
+    if not is_tuning_job_name(name):
+        raise TuningJobNotFound(
+            f"{name!r} is not the name of a tuning job.",
+            remedy="a name has 1 to 32 letters, digits and inner hyphens; `amt-flows status` lists them",
+        )
+    # Names are compared without regard to case, as AMT does.
+    return DirectoryJournal(home_directory(home) / name.lower() / "journal")
+
+
+def load_ledger(journal: Journal, name: str) -> Ledger:
+    """The ledger of an existing tuning job. Raises TuningJobNotFound, JournalError."""
+    ledger = Ledger.replay(journal.read())
+    if not ledger.opened:
+        raise TuningJobNotFound(
+            f"There is no tuning job {name} at {journal.location}.",
+            remedy="check the name, and $AMT_FLOWS_HOME (or --home) if it was kept elsewhere",
+        )
+    return ledger
+
+
+def tune(
+    spec: TuningSpec,
+    backend: Backend | None = None,
+    *,
+    journal: Journal | None = None,
+    stages: Stages | None = None,
+    on_tick: Tick = lambda tuning, news: None,
+    on_open: Callable[[Tuning], None] = lambda tuning: None,
+) -> TuningResult:
+    """Run a tuning job to its end, on this machine unless a backend is given.
+
+    A tuning job of the same name and spec is taken up where it stands; a finished one is returned at once. A
+    spec without a name gets a new one. Ctrl-C stops the tuning job gracefully, a second Ctrl-C kills its
+    jobs. Raises SpecError (nothing was launched), NameTaken, Fenced, JournalError, and TuningJobFailed when the
+    tuning job ends as Failed.
+    """
+    from amt_flows.backends.local import LocalBackend
+
+    spec = spec if spec.name is not None else spec.named(made_up_name())
+    assert spec.name is not None
+    tuning = Tuning.open(spec, backend or LocalBackend(), journal or local_journal(spec.name))
+    on_open(tuning)
+    with graceful_interrupts(tuning), stop_jobs_on_breakdown(tuning):
+        drive(tuning, stages, on_tick=on_tick)
+    return finished_result(tuning)
+
+
+def finished_result(tuning: Tuning) -> TuningResult:
+    """The result of a tuning job that has ended. Raises TuningJobFailed if it ended as Failed."""
+    result = result_of(tuning.ledger, tuning.journal.location)
+    if result.status is TuningStatus.FAILED:
+        why = result.reasons[0].message if result.reasons else "no reason was recorded"
+        raise TuningJobFailed(
+            f"Tuning job {result.name} failed: {why}.",
+            result=result,
+            remedy=f"look at a job's output with `amt-flows jobs {result.name}`; then mend the script and "
+            "run it under a new name",
+        )
+    return result
+
+
+class stop_jobs_on_breakdown:  # noqa: N801 - reads as a phrase in a with statement
+    """Leave no training job running behind an error that ends the loop (a full disk, say, or a second
+    Ctrl-C). Only a fenced controller leaves them alone: they belong to its successor."""
+
+    def __init__(self, tuning: Tuning) -> None:
+        self._tuning = tuning
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, Fenced) or isinstance(error, GeneratorExit):
+            return
+        tuning = self._tuning
+        kill = isinstance(error, TuningInterrupted) or not isinstance(error, AmtFlowsError)
+        names = [job.name for job in tuning.ledger.live]
+        # Straight to the backend: the journal may be what broke.
+        tuning.backend.stop(tuning.ledger.name, names, kill=kill)

@@ -1,0 +1,26 @@
+"""Strategies: which configuration to try next.
+
+A strategy is a frozen value with one pure call. All it knows is in its arguments, so a restarted
+controller that replays the same journal asks the same question and gets the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from amt_flows.history import Proposal, TrialRow
+from amt_flows.space import Space
+
+
+class Strategy(Protocol):
+    """``propose`` answers with a configuration that no row of ``history`` has, or None when the space is
+    exhausted.
+
+    ``history`` has one row per earlier trial, in the order of their numbers; ``number`` is that of the
+    trial asked for; randomness comes from a generator keyed by ``(seed, number)`` and nothing else.
+    """
+
+    def propose(
+        self, space: Space, history: Sequence[TrialRow], *, number: int, seed: int
+    ) -> Proposal | None: ...

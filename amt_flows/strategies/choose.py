@@ -1,0 +1,32 @@
+"""From the name of a strategy to the strategy."""
+
+from __future__ import annotations
+
+from amt_flows.strategies import Strategy
+
+STRATEGY_NAMES = ("Bayesian", "Random", "Grid", "QuasiRandom")
+
+
+def strategy_for(name: str) -> Strategy:
+    """The strategy of that name (AMT's names, and ``QuasiRandom``), with its default settings.
+
+    Raises ValueError for any other name. Modules are loaded here, not above: scipy takes a
+    noticeable part of a second, and a grid needs none of it.
+    """
+    if name == "Bayesian":
+        from amt_flows.strategies.bayesian import Bayesian
+
+        return Bayesian()
+    if name == "Random":
+        from amt_flows.strategies.random import Random
+
+        return Random()
+    if name == "Grid":
+        from amt_flows.strategies.grid import Grid
+
+        return Grid()
+    if name == "QuasiRandom":
+        from amt_flows.strategies.quasirandom import QuasiRandom
+
+        return QuasiRandom()
+    raise ValueError(f"no strategy {name!r}: one of {', '.join(STRATEGY_NAMES)}")

@@ -1,0 +1,84 @@
+"""Which configurations are taken, and how to find one that isn't.
+
+Every strategy keeps the same two promises: never a configuration that a row of the history has, and
+None only when there is none left. This file is where both are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from amt_flows.history import TrialRow
+from amt_flows.space import Space, Value, configuration_key
+
+# Draws that may hit a taken configuration before the search becomes systematic.
+DRAWS = 64
+
+# A space of up to this many configurations is listed to pick fairly among the free ones (about 20 ms);
+# a larger one is walked from a random place.
+LISTED = 4_096
+
+
+def used_keys(space: Space, history: Sequence[TrialRow]) -> frozenset[str]:
+    """The keys of the configurations of ``space`` that a row has, whatever its state.
+
+    Rows from elsewhere (a parent with wider ranges) take no place in this space and are left out, so
+    that the number of keys can be compared with ``space.size``.
+    """
+    return frozenset(
+        configuration_key(row.configuration) for row in history if space.contains(row.configuration)
+    )
+
+
+def is_exhausted(space: Space, used: frozenset[str]) -> bool:
+    """Whether no configuration of ``space`` is left."""
+    return space.size is not None and len(used) >= space.size
+
+
+def first_unused(
+    configurations: Iterable[dict[str, Value]], used: frozenset[str]
+) -> dict[str, Value] | None:
+    """The first of ``configurations`` that is not taken, or None."""
+    return next((c for c in configurations if configuration_key(c) not in used), None)
+
+
+def draw_unused(
+    space: Space,
+    used: frozenset[str],
+    draw: Callable[[], dict[str, Value]],
+    rng: np.random.Generator,
+) -> dict[str, Value] | None:
+    """A free configuration from ``draw``, called up to ``DRAWS`` times; if all of them are taken, any free one.
+
+    None when the space is exhausted.
+    """
+    if is_exhausted(space, used):
+        return None
+    drawn = first_unused((draw() for _ in range(DRAWS)), used)
+    return pick_unused(space, used, rng) if drawn is None else drawn
+
+
+def pick_unused(space: Space, used: frozenset[str], rng: np.random.Generator) -> dict[str, Value] | None:
+    """A free configuration, uniformly where the space is small enough to list; None if there is none.
+
+    A larger finite space is walked from a random index up to the first free one. That takes at most
+    ``len(used) + 1`` steps and is not quite uniform: one behind a long run of taken ones is likelier.
+    """
+    size = space.size
+    if size is None:
+        return first_unused((space.decode(rng.random(space.dimension)) for _ in range(DRAWS)), used)
+    if is_exhausted(space, used):
+        return None
+    if size <= LISTED:
+        free = [c for c in space.grid() if configuration_key(c) not in used]
+        return free[int(rng.integers(len(free)))]
+    start = _uniform_below(size, rng)
+    return first_unused((space.grid_at((start + k) % size) for k in range(len(used) + 1)), used)
+
+
+def _uniform_below(size: int, rng: np.random.Generator) -> int:
+    # A product of 30 sizes has no 64-bit bound, which numpy's generator asks for. Eight bytes more
+    # than needed leave a bias of 2**-64.
+    return int.from_bytes(rng.bytes(size.bit_length() // 8 + 9), "big") % size
