@@ -147,6 +147,8 @@ class Tuning:
             tuning._record(Attached(at=tuning.now(), controller=controller))
         if not ledger.finished:
             tuning._adopt(backend.find(ledger.name))
+            # The last controller may have died between writing that it stops a job and stopping it.
+            tuning._ask_backend_to_stop([j.name for j in ledger.live if j.stop_asked_at is not None])
         return tuning
 
     # -- the record ------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 from amt_flows.events import Outcome, TuningStatus, number_from_json, number_to_json
-from amt_flows.ledger import Ledger, TrainingJob
+from amt_flows.ledger import RETRYABLE, Ledger, TrainingJob
 from amt_flows.rules.convergence import jobs_not_improving
 from amt_flows.rules.early_stopping import early_stopping_rule
 from amt_flows.space import Value
@@ -48,7 +48,8 @@ class ReasonRecord(_Record):
 
 
 class TrainingJobRecord(_Record):
-    """One training job. Times are seconds since the epoch; ``objective_value`` is the final one."""
+    """One training job. Times are seconds since the epoch; ``objective_value`` is the final one, and
+    ``latest_value`` that of the last epoch, which a running job has as well."""
 
     name: str
     trial: int
@@ -56,6 +57,7 @@ class TrainingJobRecord(_Record):
     status: str
     outcome: str | None
     objective_value: Metric | None
+    latest_value: Metric | None = None
     hyperparameters: dict[str, Value]
     metrics: dict[str, Metric] = {}
     epochs: int = 0
@@ -93,7 +95,7 @@ class TuningResult(_Record):
     reasons: tuple[ReasonRecord, ...]
     best: TrainingJobRecord | None
     jobs: tuple[TrainingJobRecord, ...]
-    """Every training job, the best first, then those without a value."""
+    """Every training job, the best first, those without a value last."""
     created_at: float
     ended_at: float | None
     runtime_seconds: float
@@ -110,7 +112,7 @@ class TuningResult(_Record):
     def headline(self) -> str:
         """One line for a person."""
         why = self.reasons[0].message if self.reasons else "still running"
-        best = "no usable training job"
+        best = "no usable training job" if self.ended_at is not None else "no completed training job yet"
         if self.best is not None and self.best.objective_value is not None:
             best = f"best {self.objective_metric} = {self.best.objective_value:g} ({self.best.name})"
         return f"{self.status.value}: {best}; {why}"
@@ -119,26 +121,48 @@ class TuningResult(_Record):
         """One row a training job, best first, with the columns of the SageMaker SDK's analytics data
         frame: a typed one for each hyperparameter, and TrainingJobName, TrainingJobStatus,
         FinalObjectiveValue, TrainingStartTime, TrainingEndTime, TrainingElapsedTimeSeconds."""
-        return [
-            {
-                **job.hyperparameters,
-                "TrainingJobName": job.name,
-                "TrainingJobStatus": job.status,
-                "FinalObjectiveValue": job.objective_value,
-                "TrainingStartTime": _when(job.started_at),
-                "TrainingEndTime": _when(job.ended_at),
-                "TrainingElapsedTimeSeconds": job.training_seconds,
-                "Outcome": job.outcome,
-                "Epochs": job.epochs,
-            }
-            for job in self.jobs
-        ]
+        columns = self._columns()
+        return [{name: cells[name] for name in columns} for cells in map(_cells, self.jobs)]
 
     def to_frame(self) -> pd.DataFrame:
-        """:meth:`rows` as a pandas data frame. Needs the ``frame`` extra."""
+        """:meth:`rows` as a pandas data frame, also when there are none. Needs the ``frame`` extra."""
         import pandas as pd
 
-        return pd.DataFrame(self.rows())
+        return pd.DataFrame(self.rows(), columns=self._columns())
+
+    def _columns(self) -> list[str]:
+        names = [*spec_of(self).space().names, *_ANALYTICS_COLUMNS, *_OWN_COLUMNS]
+        return list(dict.fromkeys(names))
+
+
+_ANALYTICS_COLUMNS = (
+    "TrainingJobName",
+    "TrainingJobStatus",
+    "FinalObjectiveValue",
+    "TrainingStartTime",
+    "TrainingEndTime",
+    "TrainingElapsedTimeSeconds",
+)
+_OWN_COLUMNS = ("Outcome", "Epochs")
+
+
+def _cells(job: TrainingJobRecord) -> dict[str, Any]:
+    # A hyperparameter that bears the name of one of our own columns keeps it; one that bears the name
+    # of a column of the SDK's loses it, as it does there.
+    own = (job.outcome, job.epochs)
+    analytics = (
+        job.name,
+        job.status,
+        job.objective_value,
+        _when(job.started_at),
+        _when(job.ended_at),
+        job.training_seconds,
+    )
+    return {
+        **dict(zip(_OWN_COLUMNS, own, strict=True)),
+        **job.hyperparameters,
+        **dict(zip(_ANALYTICS_COLUMNS, analytics, strict=True)),
+    }
 
 
 def _when(seconds: float | None) -> datetime | None:
@@ -165,6 +189,12 @@ def objective_status(job: TrainingJob) -> str:
     return "Succeeded" if job.has_usable_value else "Failed"
 
 
+def training_seconds(job: TrainingJob, now: float) -> float:
+    """How long a job trained. When a running one started is known once it has ended; until then it
+    counts from its launch."""
+    return max(0.0, now - job.launched_at) if job.live else job.training_seconds(now)
+
+
 def _record_of(ledger: Ledger, job: TrainingJob, now: float) -> TrainingJobRecord:
     trial = ledger.trials[job.trial]
     return TrainingJobRecord(
@@ -174,6 +204,7 @@ def _record_of(ledger: Ledger, job: TrainingJob, now: float) -> TrainingJobRecor
         status=training_job_status(job),
         outcome=None if job.outcome is None else job.outcome.value,
         objective_value=job.final_value,
+        latest_value=job.curve.last_value if job.final_value is None else job.final_value,
         hyperparameters=dict(trial.configuration),
         metrics=dict(job.metrics),
         epochs=job.curve.last_epoch,
@@ -181,7 +212,7 @@ def _record_of(ledger: Ledger, job: TrainingJob, now: float) -> TrainingJobRecor
         launched_at=job.launched_at,
         started_at=job.started_at,
         ended_at=job.ended_at,
-        training_seconds=job.training_seconds(now),
+        training_seconds=training_seconds(job, now),
         artifact=job.artifact,
         log=job.log,
         failure=job.failure,
@@ -190,13 +221,14 @@ def _record_of(ledger: Ledger, job: TrainingJob, now: float) -> TrainingJobRecor
 
 
 def ranked(ledger: Ledger) -> list[TrainingJob]:
-    """All jobs: those that may be the best, best first; other values; then those without one."""
+    """All jobs: those that may be the best, then others that ended with a value, then the running ones, each
+    best first, and last those that failed."""
 
-    def order(job: TrainingJob) -> tuple[int, float, int]:
+    def order(job: TrainingJob) -> tuple[int, float, int, int]:
         value = job.final_value if job.final_value is not None else job.curve.last_value
         loss = math.inf if value is None else ledger.loss(value)
-        group = 0 if ledger.eligible(job) else 1 if math.isfinite(loss) else 2
-        return group, loss, job.trial
+        group = 0 if ledger.eligible(job) else 1 if job.has_usable_value else 2 if job.live else 3
+        return group, loss, job.trial, job.attempt
 
     return sorted(ledger.jobs.values(), key=order)
 
@@ -218,12 +250,17 @@ def savings(ledger: Ledger) -> Savings:
     return Savings(stopped_jobs=len(stopped), seconds=saved, share=share)
 
 
+def _end(ledger: Ledger, now: float) -> float:
+    """Until when the tuning job has run; never before the last thing known of it."""
+    return ledger.finished_at if ledger.finished_at is not None else max(now, ledger.last_at)
+
+
 def result_of(ledger: Ledger, journal: str, now: float | None = None) -> TuningResult:
     """The result of a tuning job, or where it stands at ``now`` (seconds since the epoch)."""
-    end = ledger.finished_at if ledger.finished_at is not None else (now or ledger.last_at)
+    end = _end(ledger, ledger.last_at if now is None else now)
     jobs = ranked(ledger)
     best = ledger.best
-    training = sum(job.training_seconds(end) for job in jobs)
+    training = sum(training_seconds(job, end) for job in jobs)
     price = ledger.spec.training_job.price_per_hour
     return TuningResult(
         name=ledger.name,
@@ -290,21 +327,35 @@ def training_job_summary(ledger: Ledger, job: TrainingJob) -> dict[str, Any]:
     )
 
 
+def training_job_status_counters(ledger: Ledger) -> dict[str, int]:
+    statuses = [training_job_status(job) for job in ledger.jobs.values()]
+    retryable = sum(job.outcome in RETRYABLE for job in ledger.jobs.values())
+    return {
+        "Completed": statuses.count("Completed"),
+        "InProgress": statuses.count("InProgress") + statuses.count("Stopping"),
+        "RetryableError": retryable,
+        "NonRetryableError": statuses.count("Failed") - retryable,
+        "Stopped": statuses.count("Stopped"),
+    }
+
+
+def objective_status_counters(ledger: Ledger) -> dict[str, int]:
+    statuses = [objective_status(job) for job in ledger.jobs.values()]
+    return {status: statuses.count(status) for status in ("Succeeded", "Pending", "Failed")}
+
+
 def describe(ledger: Ledger, now: float) -> dict[str, Any]:
     """AMT's ``DescribeHyperParameterTuningJob`` answer for a tuning job as it stands at ``now``."""
     from amt_flows.amt_request import to_amt_request
 
     request = to_amt_request(ledger.spec, drop_own_fields=True)
-    jobs = list(ledger.jobs.values())
-    statuses = [training_job_status(job) for job in jobs]
-    objectives = [objective_status(job) for job in jobs]
-    retryable = sum(job.outcome in (Outcome.LOST, Outcome.INFRASTRUCTURE) for job in jobs)
-    end = ledger.finished_at if ledger.finished_at is not None else now
+    end = _end(ledger, now)
     best = ledger.best
-    details: dict[str, Any] = {"NumberOfTrainingJobsObjectiveNotImproving": jobs_not_improving(ledger)}
+    not_improving = jobs_not_improving(ledger, ledger.spec.completion.min_relative_improvement)
+    details: dict[str, Any] = {"NumberOfTrainingJobsObjectiveNotImproving": not_improving}
     if ledger.converged_at is not None:
         details["ConvergenceDetectedTime"] = _when(ledger.converged_at)
-    failure = ledger.reasons[0].message if ledger.reasons else None
+    failure = ledger.reasons[0].message[:1024] if ledger.reasons else None
     return _without_none(
         {
             "HyperParameterTuningJobName": ledger.name,
@@ -316,16 +367,8 @@ def describe(ledger: Ledger, now: float) -> dict[str, Any]:
             "CreationTime": _when(ledger.opened_at),
             "HyperParameterTuningEndTime": _when(ledger.finished_at),
             "LastModifiedTime": _when(ledger.last_at),
-            "TrainingJobStatusCounters": {
-                "Completed": statuses.count("Completed"),
-                "InProgress": statuses.count("InProgress") + statuses.count("Stopping"),
-                "RetryableError": retryable,
-                "NonRetryableError": statuses.count("Failed") - retryable,
-                "Stopped": statuses.count("Stopped"),
-            },
-            "ObjectiveStatusCounters": {
-                status: objectives.count(status) for status in ("Succeeded", "Pending", "Failed")
-            },
+            "TrainingJobStatusCounters": training_job_status_counters(ledger),
+            "ObjectiveStatusCounters": objective_status_counters(ledger),
             "BestTrainingJob": None if best is None else training_job_summary(ledger, best),
             "WarmStartConfig": request.get("WarmStartConfig"),
             "Autotune": request.get("Autotune"),

@@ -240,6 +240,16 @@ class TrainingJobTemplate(Part):
     sagemaker: dict[str, Any] = Field(default_factory=dict)
     """The rest of AMT's TrainingJobDefinition, in its own words (RoleArn, AlgorithmSpecification, ...)."""
 
+    def anchored(self, directory: Path) -> TrainingJobTemplate:
+        """The same template with its relative local paths resolved against ``directory``."""
+        if not self.command and self.function is None:
+            return self
+        inputs = {
+            name: place if "://" in place else str(directory / place) for name, place in self.inputs.items()
+        }
+        where = str(directory / (self.working_directory or "."))
+        return self.model_copy(update={"working_directory": where, "inputs": inputs})
+
 
 class Definition(Part):
     """One algorithm of a multi-algorithm tuning job, beside the first one, which is the spec's own."""
@@ -316,7 +326,8 @@ class TuningSpec(Part):
     """Passed on to every training job."""
 
     def __init__(self, **data: Any) -> None:
-        from amt_flows.spec_rules import rule_problems, shape_problems
+        from amt_flows.spec_rules import rule_problems
+        from amt_flows.spec_shape import shape_problems
 
         try:
             super().__init__(**data)
@@ -360,19 +371,13 @@ class TuningSpec(Part):
 
     def anchored(self, directory: Path) -> TuningSpec:
         """The same spec with its relative local paths resolved against ``directory``."""
-        job = self.training_job
-        if not job.command and job.function is None:
-            return self
-        changed = job.model_copy(
-            update={
-                "working_directory": str(directory / (job.working_directory or ".")),
-                "inputs": {
-                    name: place if "://" in place else str(directory / place)
-                    for name, place in job.inputs.items()
-                },
-            }
-        )
-        return self.model_copy(update={"training_job": changed})
+        changed: dict[str, object] = {"training_job": self.training_job.anchored(directory)}
+        if self.other_definitions:
+            changed["other_definitions"] = tuple(
+                other.model_copy(update={"training_job": other.training_job.anchored(directory)})
+                for other in self.other_definitions
+            )
+        return self.model_copy(update=changed)
 
     def named(self, name: str) -> TuningSpec:
         """The same spec under another name; the name is checked. Raises SpecError."""
@@ -388,8 +393,8 @@ class TuningSpec(Part):
 
     def space(self) -> Space:
         """The space that is searched: continuous, integer, then categorical ranges, in the spec's order."""
-        ranges = (*self.continuous, *self.integer, *self.categorical)
-        return Space(tuple(r.parameter() for r in ranges))
+        numeric = (one.parameter() for ranges in (self.continuous, self.integer) for one in ranges)
+        return Space((*numeric, *(one.parameter() for one in self.categorical)))
 
     def fingerprint(self) -> str:
         """64 hex digits that are equal for two specs exactly when all but their names are equal."""

@@ -108,6 +108,8 @@ class SimulatedBackend:
     launches: list[str] = field(default_factory=list)
     """Every training job that was really started, in order: the proof that none was twice."""
     _reported: dict[str, int] = field(default_factory=dict)
+    _awaited: set[str] = field(default_factory=set)
+    """Jobs that this view was asked about and whose end it has not reported."""
 
     def view(self) -> SimulatedBackend:
         """The same world as a new controller meets it."""
@@ -138,6 +140,7 @@ class SimulatedBackend:
         job, now = self.jobs.get(name.lower()), self.clock.now()
         if job is None:
             return JobReport(name, JobState.LOST, ended_at=now)
+        self._awaited.add(job.request.name)
         emitted, reported = job.emitted(now), self._reported.get(name, 0)
         self._reported[name] = emitted
         points = tuple(
@@ -145,6 +148,8 @@ class SimulatedBackend:
             for epoch in range(reported + 1, emitted + 1)
         )
         state = job.state(now)
+        if state.terminal:
+            self._awaited.discard(job.request.name)
         return JobReport(
             name,
             state,
@@ -188,7 +193,8 @@ class SimulatedBackend:
         ]
 
     def wait(self, timeout: float) -> None:
-        """Move the clock to the next change of any job, or by ``timeout``."""
+        """Move the clock to the next change of any job, or by ``timeout``; an end that was not reported
+        yet is a change that has come."""
         now = self.clock.now()
         upcoming = [t for job in self.jobs.values() for t in self._changes(job, now)]
         target = min([now + timeout, *upcoming])
@@ -197,8 +203,8 @@ class SimulatedBackend:
 
     def _changes(self, job: _Job, now: float) -> list[float]:
         if job.state(now).terminal:
-            return []
+            return [now] if job.request.name in self._awaited else []
         times = [job.started_at, job.ended_at]
         if job.emitted(now) < len(job.script.values):
             times.append(job.emitted_at(job.emitted(now) + 1))
-        return [t for t in times if t > now and t != float("inf")]
+        return [t for t in times if now < t < float("inf")]

@@ -11,7 +11,7 @@ import contextlib
 import errno
 import json
 import os
-import socket
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,7 +64,7 @@ class DirectoryJournal:
             {"events": [event_to_json(event) for event in events]}, allow_nan=False, separators=(",", ":")
         )
         final = self._path(index)
-        scratch = self.directory / f".{index:08d}.{socket.gethostname()}.{os.getpid()}"
+        scratch = self.directory / f".{index:08d}.{secrets.token_hex(8)}"
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             with scratch.open("w", encoding="utf-8") as file:
@@ -91,7 +91,7 @@ class DirectoryJournal:
     def ask_to_stop(self, reason: str) -> None:
         if not self.directory.is_dir():
             raise JournalError(f"There is no journal at {self.directory}.")
-        scratch = self.directory / f".{STOP_NOTE}.{os.getpid()}"
+        scratch = self.directory / f".{STOP_NOTE}.{secrets.token_hex(8)}"
         try:
             scratch.write_text(reason, encoding="utf-8")
             scratch.replace(self.directory / STOP_NOTE)
@@ -118,13 +118,14 @@ def _decode(text: str, path: Path) -> tuple[Event, ...]:
         events = data["events"]
         if not isinstance(events, list):
             raise TypeError("events is not a list")
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        return tuple(event_from_json(event) for event in events)
+    except (ValueError, TypeError, KeyError, RecursionError, JournalError) as error:
+        reason = error.happened if isinstance(error, JournalError) else repr(error)
         raise JournalError(
-            f"{path} is damaged: {error}.",
+            f"{path} is damaged: {reason}",
             because="the disk lost part of it, or the file was edited",
             remedy="restore it from a backup",
         ) from error
-    return tuple(event_from_json(event) for event in events)
 
 
 def _sync_directory(directory: Path) -> None:

@@ -1,0 +1,17 @@
+"""The child process that runs one training job on this machine.
+
+Started by path (``python -I -S .../local_worker JOBDIR``) with a directory that the backend prepared.
+Standard library only, few modules of it, and nothing else of amt-flows, because every training job waits
+for this start. It outlives the controller: all that a controller needs to know is in files.
+
+    request.json    read: what to run
+    claim           made first, exclusively: who runs this job; locked for as long as the worker lives
+    process.json    the training process, so that somebody else can end it when the worker is gone
+    output.log      its output, capped
+    metrics.jsonl   the values found in it, one JSON object a line
+    stop, kill      made by a controller: end the job, with or without its grace time
+    end.json        made last: how it ended
+    ../../wake/*    FIFOs of controllers that wait: a byte in each says that there is something new
+
+Exit status: 0 when end.json was written, 3 when another worker has the job, 74 when no end could be written.
+"""

@@ -1,0 +1,320 @@
+"""One training job from its claim to its end."""
+
+# No pathlib: its import would cost every training job milliseconds.
+# ruff: noqa: PTH110, PTH118, PTH123
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+import select
+import signal
+import sys
+import time
+from types import FrameType
+
+from .bell import Bell
+from .files import claim, reserve_end, write_end, write_json
+from .output import Output
+from .processes import adopt_orphans, clear_descendants, identity, process_state, signal_group
+from .start import CannotStartError, start_training
+from .values import Values
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+EXIT_CLAIMED_BY_ANOTHER = 3
+EXIT_NO_END_WRITTEN = 74
+
+READ_BYTES = 1024 * 1024
+LOOK_SECONDS = 1.0  # between looks for a stop file, should the signal that goes with it not reach us
+CLEAR_SECONDS = 5.0  # for what the training left behind to die
+LAST_OUTPUT_SECONDS = 0.1
+
+FAILURE_FILE_CHARACTERS = 1024  # SageMaker's limit for a failure reason
+LAST_LINES, LAST_CHARACTERS = 20, 1500
+
+
+def main(directory: str) -> int:
+    """Run the job of a directory, unless another process does. The exit status."""
+    # Before the claim: from then on a controller may signal us.
+    signals = Signals()
+    me = identity(os.getpid())
+    if claim(directory, {**me}) is None:
+        return EXIT_CLAIMED_BY_ANOTHER
+    job: Job | None = None
+    try:
+        reserve_end(directory)
+        job = Job(directory, signals, mark=f"{me['pid']}.{me['start']}")
+        end = job.run()
+    except Exception as error:
+        sys.excepthook(*sys.exc_info())
+        if job is not None:
+            job.give_up()
+        end = ended("failed", failure=f"the worker of this job failed: {error!r}", infrastructure=True)
+    written = write_end(directory, end)
+    Bell(directory).ring()
+    return 0 if written else EXIT_NO_END_WRITTEN
+
+
+def ended(
+    state: str,
+    *,
+    started_at: float | None = None,
+    timed_out: bool = False,
+    failure: str | None = None,
+    infrastructure: bool = False,
+) -> dict[str, object]:
+    """The content of end.json, for an end now. ``state`` is a word of ``JobState``; times are in seconds
+    since the epoch."""
+    return {
+        "v": 1,
+        "state": state,
+        "started_at": started_at,
+        "ended_at": time.time(),
+        "timed_out": timed_out,
+        "failure": failure,
+        "infrastructure": infrastructure,
+    }
+
+
+class Signals:
+    """Turns signals into a readable file descriptor, so that waiting ends when one comes.
+
+    They are handled rather than ignored: what a process ignores, the programs it starts ignore too.
+    """
+
+    def __init__(self) -> None:
+        self.terminated = False
+        self.fd, writer = os.pipe()
+        os.set_blocking(self.fd, False)
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, self._note)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.terminated = self.terminated or number == signal.SIGTERM
+
+    def drain(self) -> None:
+        try:
+            while os.read(self.fd, 4096):
+                continue
+        except BlockingIOError:
+            return
+
+
+class Job:
+    """The training process, what is read from it, and when it has to end."""
+
+    def __init__(self, directory: str, signals: Signals, mark: str) -> None:
+        with open(os.path.join(directory, "request.json"), encoding="utf-8") as file:
+            self.request: dict[str, Any] = json.load(file)
+        self.directory = directory
+        self.signals = signals
+        self.mark = mark
+        self.bell = Bell(directory)
+        self.output = Output(directory)
+        self.values = Values(directory, self.request["metrics"])
+        self.pid = 0
+        self.reader = -1
+        self.started_at: float | None = None
+        self.stopped_for = ""  # "asked" or "time limit", once the training process was told to stop
+        self.limit_at = math.inf
+        self.kill_at = math.inf
+
+    def run(self) -> dict[str, object]:
+        """Run the training process to its end, whatever that is. The content of end.json."""
+        if self.asked():
+            return ended("stopped")
+        self.reader, writer = output_pipe()
+        environment = {**os.environ, **self.request["environment"], "AMT_FLOWS_WORKER": self.mark}
+        try:
+            self.pid = start_training(
+                self.request["argv"], self.request["working_directory"], environment, output=writer
+            )
+        except CannotStartError as error:
+            return ended("failed", failure=str(error), infrastructure=error.passing)
+        finally:
+            os.close(writer)
+        self.started_at = time.time()
+        self.limit_at = time.monotonic() + (self.request["max_runtime_seconds"] or math.inf)
+        adopt_orphans()
+        process = {**identity(self.pid), "started_at": self.started_at}
+        write_json(os.path.join(self.directory, "process.json"), process)
+        self.bell.ring()
+        while not self.has_ended():
+            self.step()
+        code = self.reap()
+        self.read_rest()
+        self.values.finish()
+        self.output.close()
+        return self.verdict(code)
+
+    def asked(self) -> str:
+        """What a controller wants: "kill", "stop" or nothing."""
+        for wish in ("kill", "stop"):
+            if os.path.exists(os.path.join(self.directory, wish)):
+                return wish
+        return "stop" if self.signals.terminated else ""
+
+    def has_ended(self) -> bool:
+        """Whether the training process is dead. It is not reaped here, so that its number stays its own;
+        orphans that came to us are."""
+        if not hasattr(os, "waitid"):
+            state = process_state(self.pid)
+            return state is None or state[0] in "ZX"
+        while True:
+            dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if dead is None:
+                return False
+            if dead.si_pid == self.pid:
+                return True
+            os.waitpid(dead.si_pid, 0)
+
+    def step(self) -> None:
+        """Wait for output, a signal or the next deadline, and act on it."""
+        next_at = min(self.limit_at, self.kill_at, self.bell.due)
+        seconds = min(max(next_at - time.monotonic(), 0.0), LOOK_SECONDS)
+        watched = [self.signals.fd] if self.reader < 0 else [self.signals.fd, self.reader]
+        ready, _, _ = select.select(watched, [], [], seconds)
+        if self.signals.fd in ready:
+            self.signals.drain()
+        if self.reader in ready:
+            self.read()
+        self.end_if_due()
+        if time.monotonic() >= self.bell.due:
+            self.bell.ring()
+
+    def read(self) -> bool:
+        """Take what is there of the output. Whether there was any."""
+        try:
+            data = os.read(self.reader, READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            os.close(self.reader)
+            self.reader = -1
+            return False
+        self.output.write(data)
+        if self.values.feed(data):
+            self.bell.soon()
+        return True
+
+    def end_if_due(self) -> None:
+        wish, now = self.asked(), time.monotonic()
+        if not self.stopped_for and (wish or now >= self.limit_at):
+            self.limit_at = math.inf
+            # If it is dead already, that end was its own and counts.
+            if not self.has_ended():
+                self.stopped_for = "asked" if wish else "time limit"
+                self.kill_at = now + self.request["stop_grace_seconds"]
+                signal_group(self.pid, signal.SIGTERM)
+        if self.stopped_for and (wish == "kill" or now >= self.kill_at):
+            self.kill_at = math.inf
+            signal_group(self.pid, signal.SIGKILL)
+
+    def reap(self) -> int:
+        """End what is left of the dead training process's group, session and other descendants. Its exit
+        status, negative for a signal."""
+        saving = self.stopped_for and math.isfinite(self.kill_at)
+        if not saving:
+            # While it is not reaped, its number can't be that of another group.
+            signal_group(self.pid, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        if saving and code in (-signal.SIGTERM, 128 + signal.SIGTERM):
+            self.let_others_save()
+        signal_group(self.pid, signal.SIGKILL)
+        clear_descendants(CLEAR_SECONDS)
+        return code
+
+    def let_others_save(self) -> None:
+        """The training process, often a shell around the real one, died of SIGTERM without a word: what it
+        had started in its group gets the rest of the grace time."""
+        while math.isfinite(self.kill_at) and signal_group(self.pid, 0):
+            self.step()
+            try:
+                os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                continue
+
+    def read_rest(self) -> None:
+        """Read what is still in the pipe. Whoever else holds it open is not waited for."""
+        give_up_at = time.monotonic() + LAST_OUTPUT_SECONDS
+        while self.reader >= 0 and time.monotonic() < give_up_at:
+            if not self.read() and self.reader >= 0:
+                select.select([self.reader], [], [], LAST_OUTPUT_SECONDS)
+
+    def verdict(self, code: int) -> dict[str, object]:
+        if self.asked() and code in (-signal.SIGKILL, -signal.SIGTERM):
+            self.stopped_for = self.stopped_for or "asked"  # killed past us
+        lost = self.values.error if self.values.lost else None
+        if self.stopped_for:
+            timed_out = self.stopped_for == "time limit"
+            return ended("stopped", started_at=self.started_at, timed_out=timed_out)
+        if code == 0 and lost is None:
+            return ended("completed", started_at=self.started_at)
+        disk = lost or self.output.error
+        if code == 0:
+            failure = "the training ended well, but its metrics could not be written"
+        else:
+            failure = failure_file(self.directory) or f"{in_words(code)}{last_lines(self.output.last)}"
+        if disk is not None:
+            failure = f"{failure} (the disk: {disk.strerror})"
+        return ended("failed", started_at=self.started_at, failure=failure, infrastructure=disk is not None)
+
+    def give_up(self) -> None:
+        """Leave nothing running."""
+        if self.pid:
+            signal_group(self.pid, signal.SIGKILL)
+            clear_descendants(CLEAR_SECONDS)
+
+
+def output_pipe() -> tuple[int, int]:
+    """A pipe whose reading end doesn't block, as large as the system lets it be, for fewer reads."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    try:
+        fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, READ_BYTES)
+    except (OSError, AttributeError):
+        return reader, writer
+    return reader, writer
+
+
+def failure_file(directory: str) -> str:
+    """The reason that the training script gave itself; empty if it gave none."""
+    try:
+        with open(os.path.join(directory, "output", "failure"), "rb") as file:
+            text = file.read(4 * FAILURE_FILE_CHARACTERS).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return text.strip()[:FAILURE_FILE_CHARACTERS]
+
+
+def in_words(code: int) -> str:
+    """What an exit status means; negative for a signal."""
+    if code < 0:
+        hint = " (out of memory?)" if code == -signal.SIGKILL else ""
+        return f"killed by {signal_name(-code)}{hint}"
+    if 128 < code < 128 + 65:
+        return f"exit status {code} (as after {signal_name(code - 128)})"
+    return f"exit status {code}"
+
+
+def signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def last_lines(output: bytes) -> str:
+    """The end of the output as it goes behind an exit status."""
+    lines = output.decode("utf-8", "replace").replace("\r", "\n").split("\n")
+    kept = [line.rstrip() for line in lines if line.strip()][-LAST_LINES:]
+    text = "\n".join(kept)[-LAST_CHARACTERS:]
+    return f"; the last of its output:\n{text}" if text else ", without any output"

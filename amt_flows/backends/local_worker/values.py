@@ -1,0 +1,111 @@
+"""Finding metric values in the output while it appears."""
+
+# No pathlib: its import would cost every training job milliseconds.
+# ruff: noqa: PTH118
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+
+LINE_BYTES = 64 * 1024  # what is searched of a line
+MAX_VALUES = 200_000
+
+
+class Values:
+    """Searches the output line by line and appends what it finds to ``metrics.jsonl``.
+
+    A definition has a name, a regex, and a ``literal``: text without which a line can't match. The n-th value
+    of a metric is its epoch n. What can't be written is kept and tried again with the next value and at
+    the end; ``lost`` tells whether something is missing on the disk. After 200,000 values (a regex that
+    matches every line) only the newest of each metric is still written, at the end.
+    """
+
+    def __init__(self, directory: str, definitions: Sequence[Mapping[str, str]]) -> None:
+        self.error: OSError | None = None
+        self._path = os.path.join(directory, "metrics.jsonl")
+        self._rules = [(d["name"], re.compile(d["regex"]), d["literal"].encode()) for d in definitions]
+        self._epochs = {name: 0 for name, _, _ in self._rules}
+        self._line = b""  # the beginning of one whose end is yet to come
+        self._count = 0
+        self._newest: dict[str, bytes] = {}
+        self._unwritten = b""
+
+    @property
+    def lost(self) -> bool:
+        return bool(self._unwritten)
+
+    def feed(self, data: bytes) -> bool:
+        """Take the next piece of output. Whether a line with a value was completed."""
+        # A progress bar ends its lines with carriage returns.
+        end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+        if end == 0:
+            self._line += data[: LINE_BYTES - len(self._line)]
+            return False
+        block, self._line = self._line + data[:end], data[end : end + LINE_BYTES]
+        return self._search(block)
+
+    def finish(self) -> None:
+        """The output has ended, perhaps without a newline."""
+        self._search(self._line)
+        self._store(b"".join(self._newest.values()))
+
+    def _search(self, block: bytes) -> bool:
+        # Most output holds no metric at all, and finding bytes is far cheaper than splitting lines.
+        rules = [rule for rule in self._rules if rule[2] in block]
+        if not rules:
+            return False
+        found: list[bytes] = []
+        for line in block.replace(b"\r", b"\n").split(b"\n"):
+            for name, pattern, literal in rules:
+                if literal in line:
+                    value = value_in(line, pattern)
+                    if value is not None:
+                        found.append(self._entry(name, value))
+        self._store(b"".join(found))
+        return bool(found)
+
+    def _entry(self, name: str, value: float) -> bytes:
+        """The line to write; empty when there were too many, and this one may wait for the end."""
+        self._epochs[name] += 1
+        self._count += 1
+        content = {"metric": name, "epoch": self._epochs[name], "value": in_json(value), "at": time.time()}
+        line = json.dumps(content).encode() + b"\n"
+        if self._count <= MAX_VALUES:
+            return line
+        self._newest[name] = line
+        return b""
+
+    def _store(self, lines: bytes) -> None:
+        self._unwritten += lines
+        if not self._unwritten:
+            return
+        try:
+            fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            try:
+                while self._unwritten:
+                    self._unwritten = self._unwritten[os.write(fd, self._unwritten) :]
+            finally:
+                os.close(fd)
+        except OSError as error:
+            self.error = self.error or error
+
+
+def value_in(line: bytes, pattern: re.Pattern[str]) -> float | None:
+    """The number that a metric's regex finds in a line, if any; bytes that are no text are replaced."""
+    match = pattern.search(line[:LINE_BYTES].decode("utf-8", "replace"))
+    try:
+        return None if match is None else float(match[1])
+    except (TypeError, ValueError):
+        return None
+
+
+def in_json(value: float) -> float | str:
+    """JSON has no NaN and no infinity; the words are those of the journal."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -1,0 +1,124 @@
+"""How much a tuning job may take: bounds that follow from its spec, and a run of the engine on a clock
+that jumps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
+from amt_flows.engine import Tuning, drive
+from amt_flows.history import Proposal, TrialRow
+from amt_flows.journals.memory import MemoryJournal
+from amt_flows.ledger import Ledger
+from amt_flows.rules.budget import worst_case_cost
+from amt_flows.space import Space
+from amt_flows.spec import CompletionCriteria, EarlyStopping, StrategyType, TuningSpec
+
+UNNAMED = "unnamed"
+MOST_SIMULATED_JOBS = 1000
+
+
+def most_jobs(spec: TuningSpec) -> int | None:
+    """The most training jobs that can be launched, repeats after faults of the infrastructure aside."""
+    bounds = [spec.limits.max_number_of_training_jobs, spec.space().size]
+    return min((bound for bound in bounds if bound is not None), default=None)
+
+
+def most_cost(spec: TuningSpec) -> float | None:
+    """What the tuning job can cost at most; None without a price."""
+    price = spec.training_job.price_per_hour
+    if not price:
+        return None
+    bounds = [math.inf]
+    if spec.limits.max_cost is not None:
+        bounds.append(spec.limits.max_cost)
+    jobs = most_jobs(spec)
+    if jobs is not None:
+        bounds.append(jobs * worst_case_cost(spec))
+    if spec.limits.max_runtime_seconds is not None:
+        # At its end the running jobs are stopped, and each may use all of its grace.
+        seconds = spec.limits.max_runtime_seconds + spec.training_job.stop_grace_seconds
+        bounds.append(spec.limits.max_parallel_training_jobs * seconds * price / 3600)
+    return min(bounds)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the tuning job takes at most when every training job takes ``job_seconds`` and completes."""
+
+    job_seconds: float
+    jobs: int
+    runtime_seconds: float
+    training_seconds: float
+    cost: float | None
+    ends_because: str
+    is_cut_short: bool
+    """The simulation stopped at its own limit of jobs; the tuning job would go on."""
+
+
+@dataclass
+class _Jumping(SimulatedBackend):
+    """Waits for the next event, or for the tuning job's deadline, in one step: the engine's heartbeat would
+    take an hour of training in 3,600."""
+
+    deadline: float = math.inf
+
+    def wait(self, timeout: float) -> None:
+        ahead = self.deadline - self.clock.now()
+        super().wait(ahead if ahead > 0 else timeout)
+
+
+class _AnyConfiguration:
+    """Proposes at once and never looks back: a simulation needs the number of jobs, not their values."""
+
+    def propose(
+        self, space: Space, history: Sequence[TrialRow], *, number: int, seed: int
+    ) -> Proposal | None:
+        return Proposal(space.decode([number / (number + 1)] * space.dimension), "plan")
+
+
+def estimate(spec: TuningSpec, job_seconds: float) -> Estimate | None:
+    """Drive the tuning job on a virtual clock with training jobs that all complete after ``job_seconds``.
+
+    Nothing is assumed of their objective, so the criteria that look at it and early stopping are left out: it
+    is the most that the tuning job takes. None when only they would end it.
+    """
+    jobs = most_jobs(spec)
+    limits = spec.limits
+    endless = jobs is None and limits.max_runtime_seconds is None
+    if endless and (limits.max_cost is None or not spec.training_job.price_per_hour):
+        return None
+    most = min(MOST_SIMULATED_JOBS, jobs if jobs is not None else MOST_SIMULATED_JOBS)
+    simulated = spec.model_copy(
+        update={
+            "name": spec.name or UNNAMED,
+            "limits": limits.model_copy(update={"max_number_of_training_jobs": most}),
+            "completion": CompletionCriteria(),
+            "early_stopping": EarlyStopping(),
+            "strategy": StrategyType.RANDOM,
+        }
+    )
+    clock = VirtualClock()
+    deadline = clock.now() + (limits.max_runtime_seconds or math.inf)
+    backend = _Jumping(clock, lambda hyperparameters: Script([0.0], job_seconds), deadline=deadline)
+    tuning = Tuning.open(simulated, backend, MemoryJournal(), clock=clock, strategy=_AnyConfiguration())
+    drive(tuning)
+    return _estimate_of(tuning.ledger, job_seconds, cut_short=most != jobs)
+
+
+def _estimate_of(ledger: Ledger, job_seconds: float, *, cut_short: bool) -> Estimate:
+    end = ledger.last_at
+    training = sum(job.training_seconds(end) for job in ledger.jobs.values())
+    price = ledger.spec.training_job.price_per_hour
+    by_jobs = ledger.reasons[0].rule == "MaxNumberOfTrainingJobs"
+    return Estimate(
+        job_seconds=job_seconds,
+        jobs=len(ledger.jobs),
+        runtime_seconds=end - ledger.opened_at,
+        training_seconds=training,
+        cost=None if price is None else training * price / 3600,
+        ends_because=ledger.reasons[0].message,
+        is_cut_short=cut_short and by_jobs,
+    )

@@ -1,0 +1,137 @@
+"""The median rule, against the words of AMT's guide."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amt_flows.events import Judged, Outcome
+from amt_flows.ledger import Ledger
+from amt_flows.rules.early_stopping import MedianRule
+from amt_flows.spec import ComparedJobs
+from tests.worlds import ended_job, opened, running_job, spec
+
+BARE = MedianRule(min_jobs=1, grace_epochs=0)
+curves = st.lists(st.floats(-100, 100), min_size=1, max_size=8)
+
+
+def guide_says_stop(own: list[float], others: list[list[float]], epoch: int, maximize: bool) -> bool:
+    """The guide's three bullets, as plainly as they can be written."""
+    averages = [statistics.fmean(o[:epoch]) for o in others if len(o) >= epoch]
+    if not averages:
+        return False
+    median = statistics.median(averages)
+    return own[epoch - 1] < median if maximize else own[epoch - 1] > median
+
+
+@given(curves, st.lists(curves, max_size=7), st.booleans())
+def test_the_bare_rule_is_the_guides_rule(
+    own: list[float], others: list[list[float]], maximize: bool
+) -> None:
+    kind = "Maximize" if maximize else "Minimize"
+    ledger = opened(spec(objective={"metric_name": "accuracy", "type": kind}))
+    for trial, curve in enumerate(others, start=1):
+        ended_job(ledger, trial, curve)
+    name = running_job(ledger, 50, own)
+    judgements = BARE.judge(ledger)
+    assert {j.job for j in judgements} == {name}
+    for judgement in judgements:
+        close = judgement.median is not None and math.isclose(
+            judgement.value, judgement.median, rel_tol=1e-9, abs_tol=1e-9
+        )
+        assert close or judgement.stop == guide_says_stop(own, others, judgement.epoch, maximize)
+        assert judgement.value == own[judgement.epoch - 1]
+        assert judgement.compared == sum(len(o) >= judgement.epoch for o in others)
+    assert [j.epoch for j in judgements] == list(range(1, len(judgements) + 1))
+    assert len(judgements) == len(own) or judgements[-1].stop
+
+
+@given(curves, st.lists(curves, min_size=1, max_size=7))
+def test_an_epoch_is_judged_once(own: list[float], others: list[list[float]]) -> None:
+    ledger = opened()
+    for trial, curve in enumerate(others, start=1):
+        ended_job(ledger, trial, curve)
+    running_job(ledger, 50, own)
+    first = BARE.judge(ledger)
+    ledger.apply(Judged(60.0, first))
+    again = BARE.judge(ledger)
+    assert {j.epoch for j in again}.isdisjoint({j.epoch for j in first})
+
+
+def five_completed() -> Ledger:
+    ledger = opened()
+    for trial in range(1, 6):
+        ended_job(ledger, trial, [trial / 10] * 8)  # running averages 0.1 ... 0.5, median 0.3
+    return ledger
+
+
+def test_the_running_average_is_compared_not_the_value_at_the_epoch() -> None:
+    ledger = opened()
+    ended_job(ledger, 1, [0.0, 1.0])  # at epoch 2: value 1.0, running average 0.5
+    running_job(ledger, 2, [0.0, 0.6])
+    *_, last = BARE.judge(ledger)
+    assert (last.epoch, last.median, last.stop) == (2, 0.5, False)
+
+
+def test_equal_to_the_median_is_not_worse() -> None:
+    ledger = five_completed()
+    running_job(ledger, 9, [0.3])
+    (judgement,) = BARE.judge(ledger)
+    assert judgement.median == pytest.approx(0.3)
+    assert not judgement.stop
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_worse_than_every_number(value: float) -> None:
+    ledger = five_completed()
+    running_job(ledger, 9, [value])
+    (judgement,) = BARE.judge(ledger)
+    assert judgement.stop
+
+
+def test_a_nan_in_an_earlier_job_makes_its_average_the_worst_not_the_median_nan() -> None:
+    ledger = opened()
+    for trial, value in enumerate([math.nan, 0.4, 0.6], start=1):
+        ended_job(ledger, trial, [value])
+    running_job(ledger, 9, [0.39])
+    (judgement,) = BARE.judge(ledger)
+    assert judgement.median == 0.4
+    assert judgement.stop
+
+
+def test_too_few_jobs_to_compare_with_is_said_and_stops_nothing() -> None:
+    ledger = opened()
+    for trial in range(1, 5):
+        ended_job(ledger, trial, [0.9])
+    running_job(ledger, 9, [0.0])
+    (judgement,) = MedianRule(min_jobs=5, grace_epochs=0).judge(ledger)
+    assert (judgement.stop, judgement.median, judgement.compared) == (False, None, 4)
+    assert "4 of 5" in judgement.why
+
+
+def test_grace_is_a_quarter_of_the_median_length_of_completed_jobs() -> None:
+    ledger = five_completed()  # eight epochs each: grace ends at epoch 2
+    running_job(ledger, 9, [0.0, 0.0])
+    first, second = MedianRule().judge(ledger)
+    assert not first.stop
+    assert "grace" in first.why
+    assert second.stop
+
+
+@pytest.mark.parametrize(
+    ("compare_with", "compared"),
+    [(ComparedJobs.COMPLETED, 1), (ComparedJobs.ENDED, 2), (ComparedJobs.ALL, 3)],
+)
+def test_whose_curves_are_compared_with(compare_with: ComparedJobs, compared: int) -> None:
+    ledger = opened()
+    ended_job(ledger, 1, [0.5])
+    ended_job(ledger, 2, [0.5], Outcome.STOPPED_EARLY)
+    other = running_job(ledger, 3, [0.5])
+    mine = running_job(ledger, 4, [0.5])
+    judgements = {j.job: j for j in MedianRule(compare_with, 1, 0).judge(ledger)}
+    assert judgements[mine].compared == compared
+    assert judgements[other].compared == compared
