@@ -50,8 +50,8 @@ class Place:
     ``items``: it is a list of objects, and these are the places within one of them (an ``own`` of "" is the
     element itself). ``read`` and ``write`` convert a present value (after and before ``items``); ``read`` may
     raise ValueError with what to write instead, and a ``write`` that answers None leaves the member out.
-    ``needed``: AMT requires it of whoever gives the object it stands in. ``always``: it is written also when
-    a spec doesn't say it, since AMT's default is another than ours.
+    ``needed``: AMT requires it of whoever gives the object it stands in, so it is written also when a spec
+    leaves it at our default.
     """
 
     own: str
@@ -59,7 +59,6 @@ class Place:
     read: Callable[[Any], Any] = _same
     write: Callable[[Any], Any] = _same
     needed: bool = False
-    always: bool = False
     items: tuple[Place, ...] = ()
 
 
@@ -141,7 +140,9 @@ TUNING: Final = (
         write=_pairs,
         items=(Place("key", "Key", needed=True), Place("value", "Value", needed=True)),
     ),
-    Place("autotune", "Autotune.Mode", read=_autotune, write=lambda on: "Enabled" if on else None),
+    Place(
+        "autotune", "Autotune.Mode", read=_autotune, write=lambda on: "Enabled" if on else None, needed=True
+    ),
 )
 
 _NUMBERS: Final = (
@@ -189,7 +190,7 @@ def algorithm_places(where: Algorithm) -> tuple[Place, ...]:
             f"{definition}RetryStrategy.MaximumRetryAttempts",
             read=_retries,
             write=lambda attempts: attempts or None,
-            always=True,
+            needed=True,
         ),
     )
 

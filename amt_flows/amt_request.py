@@ -26,6 +26,7 @@ from amt_flows.amt_fields import (
     SEVERAL,
     SINGLE,
     TUNING,
+    VERBATIM,
     Algorithm,
     Place,
     algorithm_places,
@@ -33,6 +34,7 @@ from amt_flows.amt_fields import (
     table,
 )
 from amt_flows.amt_shape import put_right, request_shape
+from amt_flows.amt_words import AmtsWords
 from amt_flows.dotted import MISSING, copied, get, put, steps_of, take
 from amt_flows.errors import Problem, SpecError
 from amt_flows.spec import StrategyType, TuningSpec
@@ -40,6 +42,7 @@ from amt_flows.spec_sagemaker import sagemaker_problems
 
 Body: TypeAlias = dict[str, Any]
 
+MAX_DEFINITIONS: Final = 10
 # Where AMT looks for the number of epochs when Hyperband has no MaxResource, in this order
 # (API reference of HyperbandStrategyConfig).
 EPOCHS: Final = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
@@ -73,26 +76,28 @@ def from_amt_request(data: Mapping[str, Any]) -> TuningSpec:
     try:
         spec = TuningSpec(**own)
     except SpecError as error:
-        problems += _InAmtsWords(algorithms, own).problems(error.problems)
+        problems += AmtsWords(algorithms, own).problems(error.problems)
     if problems:
         raise SpecError(_without_repetition(problems))
     return spec
 
 
 def _well_placed(data: Mapping[str, Any]) -> tuple[Body, list[Problem]]:
-    """A body with one algorithm or with several, not a mixture of both."""
+    """A body with one algorithm or with several, not a mixture of both.
+
+    Raises SpecError at once where nobody could tell what the algorithms are.
+    """
     body = dict(data)
     problems: list[Problem] = []
     if SEVERAL not in body:
         return body, problems
     several = body[SEVERAL]
     if ONE in body:
-        problems.append(Problem(ONE, None, f"stands beside {SEVERAL}; move it into that list"))
-        del body[ONE]
-    if not isinstance(several, list | tuple) or not several:
-        problems.append(Problem(SEVERAL, several, "must be a list of 1 to 10 training job definitions"))
-        del body[SEVERAL]
-        return body, problems
+        raise SpecError([Problem(ONE, None, f"stands beside {SEVERAL}; move it into that list")])
+    count = len(several) if isinstance(several, list | tuple) else 0
+    if not 1 <= count <= MAX_DEFINITIONS:
+        wanted = f"must be a list of 1 to {MAX_DEFINITIONS} training job definitions"
+        raise SpecError([Problem(SEVERAL, several, wanted)])
     inside = {
         "HyperParameterTuningJobObjective": "TuningObjective",
         "ParameterRanges": "HyperParameterRanges",
@@ -160,9 +165,10 @@ def _read_verbatim(body: Body, where: Algorithm, own: Body) -> None:
         member = place.amt.removeprefix(inside)
         if place.amt.startswith(inside) and get(rest, member) is not MISSING:
             take(rest, member)
-    # AMT requires this object and none of its members, so every written body has it.
-    if rest.get("StoppingCondition") == {}:
-        del rest["StoppingCondition"]
+    # An empty object says nothing. (AMT requires StoppingCondition, so every written body has it again.)
+    for name in [name for name, value in rest.items() if value == {}]:
+        if name == "StoppingCondition" or name not in VERBATIM:
+            del rest[name]
     if rest:
         put(own, f"{where.own}training_job.sagemaker", rest)
     retries = f"{where.own}training_job.max_retry_attempts"
@@ -191,59 +197,6 @@ def _without_repetition(problems: Sequence[Problem]) -> list[Problem]:
         if problem.value is not None or not parents & wrong:
             kept.setdefault(problem.field, problem)
     return list(kept.values())
-
-
-class _InAmtsWords:
-    """Turns problems of a spec that was read from a body into problems of that body."""
-
-    def __init__(self, algorithms: Sequence[Algorithm], own: Mapping[str, Any]) -> None:
-        self._algorithms = algorithms
-        self._places = table(algorithms)
-        self._own = own
-        self._leaves = {
-            item.own: item.amt for place in self._places for item in (place, *place.items) if item.own
-        }
-
-    def problems(self, problems: Sequence[Problem]) -> list[Problem]:
-        return [Problem(self._path(p.field), p.value, self._message(p.message)) for p in problems]
-
-    def _message(self, message: str) -> str:
-        return re.sub(r"`([^`]+)`", lambda match: f"`{self._name(match[1])}`", message)
-
-    def _name(self, name: str) -> str:
-        return self._leaves.get(name) or self._path(name)
-
-    def _path(self, field: str) -> str:
-        for place in self._places:
-            if field == place.own or field.startswith((f"{place.own}.", f"{place.own}[")):
-                return place.amt + self._within(place, field[len(place.own) :])
-        for where in self._algorithms:
-            verbatim = f"{where.own}training_job.sagemaker"
-            if field == verbatim or field.startswith(f"{verbatim}."):
-                return where.definition + field[len(verbatim) :]
-            if field == where.own.rstrip("."):
-                return where.definition
-        return self._object(field)
-
-    def _within(self, place: Place, rest: str) -> str:
-        if place.own == "tags" and rest:
-            return f"[{list(self._own['tags']).index(rest[1:])}].Value"
-        match = re.match(r"(\[\d+\])\.?(\w*)(.*)", rest)
-        if not place.items or match is None:
-            return rest
-        index, name, further = match.groups()
-        member = next((item.amt for item in place.items if item.own == name), name)
-        return f"{index}.{member}{further}" if member else index + further
-
-    def _object(self, field: str) -> str:
-        """AMT's object that holds what ``field`` holds."""
-        if field == "other_definitions":
-            return SEVERAL
-        for place in self._places:
-            if place.own.startswith(f"{field}."):
-                levels = len(steps_of(place.own)) - len(steps_of(field))
-                return ".".join(place.amt.split(".")[:-levels])
-        return field
 
 
 # --- writing ---------------------------------------------------------------------------------------------
@@ -345,7 +298,7 @@ def _was_said(spec: TuningSpec, path: str) -> bool:
 
 
 def _write(spec: TuningSpec, place: Place, body: Body) -> None:
-    if not place.needed and not place.always and not _was_said(spec, place.own):
+    if not place.needed and not _was_said(spec, place.own):
         return
     value = _value_at(spec, place.own)
     if value is None:

@@ -59,9 +59,7 @@ class AmtFlowsError(Exception):
         return (_rebuild, (type(self), self.__dict__, self.args))
 
 
-def _rebuild(
-    kind: type[AmtFlowsError], state: dict[str, object], args: tuple[object, ...]
-) -> AmtFlowsError:
+def _rebuild(kind: type[AmtFlowsError], state: dict[str, object], args: tuple[object, ...]) -> AmtFlowsError:
     error = kind.__new__(kind)
     error.__dict__.update(state)
     error.args = args

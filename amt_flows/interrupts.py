@@ -15,9 +15,9 @@ from amt_flows.errors import TuningInterrupted
 @contextmanager
 def graceful_interrupts(tuning: Tuning) -> Iterator[None]:
     """Turn the first SIGINT or SIGTERM into a request to stop the tuning job as AMT does: running jobs are
-    stopped, the best so far is kept, the result is published. The second one ends the wait: TuningInterrupted is
-    raised, and whoever drives kills what still runs. Outside the main thread, where Python
-    delivers no signals, nothing is changed.
+    stopped, the best so far is kept, the result is published. The second one ends the wait:
+    TuningInterrupted is raised, and whoever drives kills what still runs. Outside the main thread, where
+    Python delivers no signals, nothing is changed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -128,8 +128,7 @@ class TrainingJob:
         return (
             self.final_value is not None
             and math.isfinite(self.final_value)
-            and self.outcome
-            in (Outcome.COMPLETED, Outcome.STOPPED_EARLY, Outcome.TIMED_OUT, Outcome.STOPPED)
+            and self.outcome in (Outcome.COMPLETED, Outcome.STOPPED_EARLY, Outcome.TIMED_OUT, Outcome.STOPPED)
         )
 
     @property
@@ -296,8 +295,7 @@ class Ledger:
         if not job.has_usable_value:
             return False
         return (
-            job.outcome is Outcome.COMPLETED
-            or self.spec.best_eligible is BestEligible.COMPLETED_AND_STOPPED
+            job.outcome is Outcome.COMPLETED or self.spec.best_eligible is BestEligible.COMPLETED_AND_STOPPED
         )
 
     @property

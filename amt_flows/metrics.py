@@ -11,11 +11,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from amt_flows.ports import MetricPoint
 from amt_flows.reporting import metric_regex
-from amt_flows.spec import MetricDefinition, TrainingJobTemplate
+
+if TYPE_CHECKING:
+    from amt_flows.spec import MetricDefinition, TrainingJobTemplate
 
 LONGEST_REGEX: Final = 500
 
@@ -42,7 +43,7 @@ def definitions(template: TrainingJobTemplate, objective_metric: str) -> tuple[M
     given = template.metric_definitions
     if any(d.name == objective_metric for d in given):
         return given
-    return (MetricDefinition(name=objective_metric, regex=metric_regex(objective_metric)), *given)
+    return (_definition(objective_metric, metric_regex(objective_metric)), *given)
 
 
 def try_on(defined: Sequence[MetricDefinition], sample_line: str) -> tuple[Reading, ...]:
@@ -50,21 +51,24 @@ def try_on(defined: Sequence[MetricDefinition], sample_line: str) -> tuple[Readi
     return tuple(_reading(d.name, re.compile(d.regex), sample_line) for d in defined)
 
 
-def read_points(defined: Sequence[MetricDefinition], lines: Iterable[str]) -> tuple[MetricPoint, ...]:
-    """The values in a job's output, by line and then by definition; each metric's epochs count from 1.
+def read_values(
+    defined: Sequence[MetricDefinition], lines: Iterable[str]
+) -> tuple[tuple[str, int, float], ...]:
+    """(metric, epoch, value) of the values in a job's output, by line and then by definition; each metric's
+    epochs count from 1.
 
     Text that a regex finds but that is no number counts as no match. Raises re.error for a bad regex.
     """
     compiled = [(d.name, re.compile(d.regex)) for d in defined]
     epochs: Counter[str] = Counter()
-    points: list[MetricPoint] = []
+    values: list[tuple[str, int, float]] = []
     for line in lines:
         for name, pattern in compiled:
             value = _reading(name, pattern, line).value
             if value is not None:
                 epochs[name] += 1
-                points.append(MetricPoint(name, epochs[name], value))
-    return tuple(points)
+                values.append((name, epochs[name], value))
+    return tuple(values)
 
 
 def _reading(name: str, pattern: re.Pattern[str], line: str) -> Reading:
@@ -197,6 +201,13 @@ def required_text(regex: str) -> str:
 # -- ready-made definitions --------------------------------------------------------------------------
 
 
+def _definition(name: str, regex: str) -> MetricDefinition:
+    # Late, because the rules of a spec lint its regexes with the functions above.
+    from amt_flows.spec import MetricDefinition
+
+    return MetricDefinition(name=name, regex=regex)
+
+
 def keras(metric: str, *, name: str | None = None) -> MetricDefinition:
     """Keras' ``fit`` with ``verbose=1`` or ``2``, e.g. ``keras("val_accuracy")``.
 
@@ -204,14 +215,14 @@ def keras(metric: str, *, name: str | None = None) -> MetricDefinition:
     for them train with ``verbose=2``, or what counts as an epoch is a refresh.
     """
     regex = rf"^(?!.* ETA: ).* - {re.escape(metric)}: ({NUMBER})"
-    return MetricDefinition(name=name or metric, regex=regex)
+    return _definition(name or metric, regex)
 
 
 def mxnet(metric: str, *, data: str = "Validation", name: str | None = None) -> MetricDefinition:
     """MXNet's ``LogValidationMetricsCallback``, e.g. ``mxnet("accuracy")``; with ``data="Train"`` the module
     API's own line for the training set."""
     regex = rf"Epoch\[[0-9]+\] {re.escape(data)}-{re.escape(metric)}=({NUMBER})"
-    return MetricDefinition(name=name or f"{data}-{metric}", regex=regex)
+    return _definition(name or f"{data}-{metric}", regex)
 
 
 def chainer_print_report(metric: str, *, entries: Sequence[str], name: str | None = None) -> MetricDefinition:
@@ -226,20 +237,20 @@ def chainer_print_report(metric: str, *, entries: Sequence[str], name: str | Non
     cell = r"[-+.0-9einfa]+"
     # It clears the rest of the terminal (ESC [ J) before each row, terminal or not.
     regex = rf"^(?:\x1b\[J)?\s*(?:{cell}\s+){{{before}}}({NUMBER})(?:\s+{cell}){{{after}}}\s*$"
-    return MetricDefinition(name=name or metric, regex=regex)
+    return _definition(name or metric, regex)
 
 
 def chainer_evaluator(metric: str, *, name: str | None = None) -> MetricDefinition:
     """What Chainer's ``Evaluator()`` returns (and ``LogReport`` writes), when a script prints it."""
     regex = rf"[\"']{re.escape(metric)}[\"']: (?:\w+(?:\.\w+)*\()?({NUMBER})"
-    return MetricDefinition(name=name or metric, regex=regex)
+    return _definition(name or metric, regex)
 
 
 def xgboost(metric: str, *, data: str = "validation", name: str | None = None) -> MetricDefinition:
     """XGBoost's evaluation lines, also as SageMaker's own containers write them: ``xgboost("auc")`` is
     ``validation:auc``."""
     regex = rf"\[[0-9]+\].*(?:\s|#011){re.escape(data)}-{re.escape(metric)}:({NUMBER})"
-    return MetricDefinition(name=name or f"{data}:{metric}", regex=regex)
+    return _definition(name or f"{data}:{metric}", regex)
 
 
 def lightgbm(metric: str, *, data: str = "valid_0", name: str | None = None) -> MetricDefinition:
@@ -249,4 +260,4 @@ def lightgbm(metric: str, *, data: str = "valid_0", name: str | None = None) -> 
     """
     start = r"(?:\[[0-9]+\]|Iteration:[0-9]+,)(?:.*\s|\s)"
     regex = rf"{start}{re.escape(data)}(?:'s)? {re.escape(metric)} ?: ({NUMBER})"
-    return MetricDefinition(name=name or f"{data}:{metric}", regex=regex)
+    return _definition(name or f"{data}:{metric}", regex)

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from amt_flows.space import Configuration, configuration_key
 
 TUNING_JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
-TRAINING_JOB_NAME = re.compile(r"(?P<tuning>.+)-(?P<trial>\d{3,})-(?P<digest>[0-9a-f]{8})(-r(?P<attempt>\d+))?")
+TRAINING_JOB_NAME = re.compile(
+    r"(?P<tuning>.+)-(?P<trial>\d{3,})-(?P<digest>[0-9a-f]{8})(-r(?P<attempt>\d+))?"
+)
 
 
 @dataclass(frozen=True)

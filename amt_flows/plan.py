@@ -7,10 +7,12 @@ long it takes is what the engine itself does on a clock that jumps.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
+from amt_flows.backends.local_paths import JobPaths
+from amt_flows.backends.local_request import command_line, environment
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.engine import Tuning
 from amt_flows.errors import Problem
@@ -30,14 +32,17 @@ FIRST_JOBS = 3
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """One of the first training jobs. ``environment`` has the names of its own variables, not the values:
-    a plan is pasted into tickets."""
+    """One of the first training jobs. Of its environment there are the names, never the values: a plan is
+    pasted into tickets."""
 
     name: str
     source: str
     hyperparameters: dict[str, str]
     command: str
     environment: tuple[str, ...]
+    """The variables that the spec gives."""
+    contract_environment: tuple[str, ...]
+    """Those of the container contract beside them."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,8 @@ def _compared(existing: Ledger, spec: TuningSpec) -> Existing:
 
 def first_training_jobs(spec: TuningSpec, count: int) -> tuple[PlannedJob, ...]:
     """The first ``count`` training jobs, as the engine would ask a backend for them if none had ended yet."""
+    if count == 0:
+        return ()
     clock = VirtualClock()
     backend = SimulatedBackend(clock, lambda hyperparameters: Script(hangs=True))
     strategy = strategy_for(spec.strategy.value)
@@ -153,22 +160,20 @@ def _all_at_once(spec: TuningSpec, count: int) -> TuningSpec:
 
 
 def _planned(request: JobRequest, source: str) -> PlannedJob:
+    own = set(request.template.environment)
     return PlannedJob(
         name=request.name,
         source=source,
         hyperparameters=dict(request.hyperparameters),
-        command=command_line(request),
-        environment=tuple(sorted(request.template.environment)),
+        command=_what_runs(request),
+        environment=tuple(sorted(own)),
+        contract_environment=tuple(sorted(set(environment(request, JobPaths(Path()))) - own)),
     )
 
 
-def command_line(request: JobRequest) -> str:
-    """What runs, as one would type it."""
-    template = request.template
-    if template.function is not None:
-        return f"{template.function}()"
-    arguments: Sequence[str] = ()
-    if template.hyperparameters_as_arguments:
-        pairs = ((f"--{name}", value) for name, value in request.hyperparameters.items())
-        arguments = [word for pair in pairs for word in pair]
-    return shlex.join([*template.command, *arguments])
+def _what_runs(request: JobRequest) -> str:
+    """The command line as one would type it, or the call of a function."""
+    if request.template.function is None:
+        return shlex.join(command_line(request))
+    arguments = ", ".join(f"{name}={value}" for name, value in request.hyperparameters.items())
+    return f"{request.template.function}({arguments})"

@@ -12,6 +12,7 @@ from amt_flows.engine import Tuning, drive
 from amt_flows.history import Proposal, TrialRow
 from amt_flows.journals.memory import MemoryJournal
 from amt_flows.ledger import Ledger
+from amt_flows.ports import JobReport
 from amt_flows.rules.budget import worst_case_cost
 from amt_flows.space import Space
 from amt_flows.spec import CompletionCriteria, EarlyStopping, StrategyType, TuningSpec
@@ -64,6 +65,14 @@ class _Jumping(SimulatedBackend):
     take an hour of training in 3,600."""
 
     deadline: float = math.inf
+
+    def poll(self, tuning_job: str, names: Sequence[str]) -> Sequence[JobReport]:
+        reports = super().poll(tuning_job, names)
+        for report in reports:
+            if report.state.terminal:
+                # Nobody asks for it again, and every wait would look at it.
+                del self.jobs[report.name.lower()]
+        return reports
 
     def wait(self, timeout: float) -> None:
         ahead = self.deadline - self.clock.now()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from amt_flows.render_text import count, duration, money, number
 from amt_flows.rules.convergence import SIGNIFICANT, WINDOW
 from amt_flows.rules.early_stopping import GRACE_FRACTION
-from amt_flows.space import Categorical, Integer
+from amt_flows.space import resolve_scaling
 from amt_flows.spec import (
     CategoricalRange,
     ComparedJobs,
@@ -31,8 +31,10 @@ class PlannedRange:
 
 def planned_ranges(spec: TuningSpec) -> tuple[PlannedRange, ...]:
     """The rows of the space, in the spec's order."""
-    numeric = [_numeric(one) for one in (*spec.continuous, *spec.integer)]
-    return (*numeric, *(_categorical(one) for one in spec.categorical))
+    rows = [_numeric(one) for one in spec.continuous]
+    rows += [_numeric(one) for one in spec.integer]
+    rows += [_categorical(one) for one in spec.categorical]
+    return tuple(rows)
 
 
 def _categorical(asked: CategoricalRange) -> PlannedRange:
@@ -41,16 +43,18 @@ def _categorical(asked: CategoricalRange) -> PlannedRange:
 
 def _numeric(asked: ContinuousRange | IntegerRange) -> PlannedRange:
     """A range with its scaling settled (``Auto`` says what it came to)."""
-    parameter = asked.parameter()
-    assert not isinstance(parameter, Categorical)
-    kind = "integer" if isinstance(parameter, Integer) else "continuous"
-    low, high = number(parameter.low, 6), number(parameter.high, 6)
-    one = parameter.step is None or (kind == "integer" and parameter.step == 1)
-    step = "" if one or parameter.step is None else f" in steps of {number(parameter.step, 6)}"
-    scaling = parameter.scaling.value
-    if asked.scaling_type is not parameter.scaling:
-        scaling += f" ({asked.scaling_type.value})"
-    return PlannedRange(parameter.name, kind, f"{low} to {high}{step}", scaling, parameter.size)
+    continuous = isinstance(asked, ContinuousRange)
+    resolved = resolve_scaling(asked.scaling_type, asked.min_value, asked.max_value, continuous=continuous)
+    auto = "" if resolved is asked.scaling_type else f" ({asked.scaling_type.value})"
+    every_integer = not continuous and asked.step == 1
+    step = "" if asked.step is None or every_integer else f" in steps of {number(asked.step, 6)}"
+    return PlannedRange(
+        name=asked.name,
+        kind="continuous" if continuous else "integer",
+        range=f"{number(asked.min_value, 6)} to {number(asked.max_value, 6)}{step}",
+        scaling=f"{resolved.value}{auto}",
+        values=asked.parameter().size,
+    )
 
 
 def criteria_in_words(spec: TuningSpec) -> tuple[str, ...]:

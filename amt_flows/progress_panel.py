@@ -79,7 +79,7 @@ def _best(ledger: Ledger) -> Text:
     best = ledger.best
     metric = ledger.spec.objective.metric_name
     if best is None:
-        return Text(f"best {metric}: {NOTHING}", style="dim")
+        return Text(f"best {metric} {NOTHING}", style="dim")
     text = Text.assemble("best ", f"{metric} ", (number(best.final_value), "bold green"))
     return text.append(f"  {best.name}  {hyperparameters(ledger.trials[best.trial].configuration)}")
 

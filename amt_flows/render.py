@@ -1,7 +1,7 @@
 """A tuning job as a report in markdown: what came of it, why it ended, and what to do with it.
 
-Pure: from a ledger and its result to text. The tables are in :mod:`amt_flows.leaderboard`, what a terminal
-shows in :mod:`amt_flows.render_terminal`; both are offered here too.
+Pure: from a ledger and its result to text. Its table is in :mod:`amt_flows.render_leaderboard`, what a
+terminal shows in :mod:`amt_flows.render_terminal`; both are offered here too.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from amt_flows.events import Judgement, Outcome, TuningStatus
-from amt_flows.leaderboard import failed, leaderboard, state
 from amt_flows.ledger import Ledger
+from amt_flows.render_leaderboard import failed, leaderboard, state
 from amt_flows.render_markdown import cell, code, fenced, line_chart, records_table, table
 from amt_flows.render_terminal import terminal_summary
 from amt_flows.render_text import (
@@ -24,12 +24,8 @@ from amt_flows.render_text import (
     number,
     place,
 )
-from amt_flows.results import (
-    TrainingJobRecord,
-    TuningResult,
-    objective_status_counters,
-    training_job_status_counters,
-)
+from amt_flows.results import TrainingJobRecord, TuningResult
+from amt_flows.results_describe import objective_status_counters, training_job_status_counters
 from amt_flows.rules.early_stopping import early_stopping_rule
 
 __all__ = ["best_so_far", "leaderboard", "report_markdown", "terminal_summary"]

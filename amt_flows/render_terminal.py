@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from amt_flows.events import TuningStatus
-from amt_flows.leaderboard import failed, state, why
+from amt_flows.render_leaderboard import failed, state
 from amt_flows.render_text import (
     NOTHING,
     count,
@@ -18,11 +20,15 @@ from amt_flows.render_text import (
     failure_line,
     hyperparameter,
     hyperparameters,
+    local_time,
     money,
     number,
     place,
 )
 from amt_flows.results import TrainingJobRecord, TuningResult, spec_of
+
+if TYPE_CHECKING:
+    from amt_flows.cli_records import Record
 
 # More hyperparameters than this share one column, so that a table fits a terminal.
 HYPERPARAMETER_COLUMNS = 5
@@ -100,6 +106,35 @@ def _job_cells(job: TrainingJobRecord) -> list[Text]:
     ]
 
 
+def records_table(records: Sequence[Record]) -> Table:
+    """The tuning jobs of a home directory, a line each."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold dim")
+    for title in ("tuning job", "status", "jobs", "best", "created", "took"):
+        table.add_column(title, overflow="fold", justify="right" if title == "jobs" else "left")
+    for record in records:
+        table.add_row(*(Text(cell) for cell in _record_cells(record)))
+    return table
+
+
+def _record_cells(record: Record) -> list[str]:
+    ledger = record.ledger
+    if ledger is None:
+        return [record.name, "damaged", "", record.damage, "", ""]
+    limit = ledger.spec.limits.max_number_of_training_jobs
+    jobs = f"{len(ledger.ended)}/{limit}" if limit is not None else str(len(ledger.ended))
+    best = "" if ledger.best is None else number(ledger.best.final_value)
+    took = duration(ledger.finished_at - ledger.opened_at) if ledger.finished_at is not None else ""
+    metric = ledger.spec.objective.metric_name
+    return [
+        ledger.name,
+        ledger.status.value,
+        jobs,
+        f"{metric} {best}" if best else NOTHING,
+        local_time(ledger.opened_at),
+        took,
+    ]
+
+
 def _facts(result: TuningResult) -> Table:
     """Two columns: what, and what it is."""
     grid = Table.grid(padding=(0, 2, 0, 0))
@@ -155,4 +190,4 @@ def worth_reading(result: TuningResult) -> TrainingJobRecord | None:
     """The training job whose output is worth a look: the best one, or else one that failed."""
     if result.best is not None:
         return result.best
-    return next((job for job in result.jobs if failed(job) and why(job)), None)
+    return next((job for job in result.jobs if failed(job)), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import unquote, urlsplit
 
@@ -33,7 +34,7 @@ def hyperparameter(value: Value) -> str:
     return value if isinstance(value, str) else number(value, 6) if isinstance(value, float) else str(value)
 
 
-def hyperparameters(configuration: dict[str, Value]) -> str:
+def hyperparameters(configuration: Mapping[str, Value]) -> str:
     """A configuration on one line: ``learning_rate=0.01 depth=6``."""
     return " ".join(f"{name}={hyperparameter(value)}" for name, value in configuration.items())
 

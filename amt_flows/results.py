@@ -1,20 +1,21 @@
-"""What a tuning job came to: ``TuningResult``, AMT's describe shapes, and rows for a data frame.
+"""What a tuning job came to: ``TuningResult``, and its rows for a data frame. AMT's own shapes are in
+:mod:`amt_flows.results_describe`.
 
 A result is plain JSON both ways, so that a deploy step in another flow, process or year can read it.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 from amt_flows.events import Outcome, TuningStatus, number_from_json, number_to_json
-from amt_flows.ledger import RETRYABLE, Ledger, TrainingJob
-from amt_flows.rules.convergence import jobs_not_improving
+from amt_flows.ledger import Ledger, TrainingJob
+from amt_flows.results_describe import describe as describe
+from amt_flows.results_describe import training_job_status, until, when
+from amt_flows.results_describe import training_jobs as training_jobs
+from amt_flows.results_ranking import ranked
 from amt_flows.rules.early_stopping import early_stopping_rule
 from amt_flows.space import Value
 from amt_flows.spec import TuningSpec
@@ -121,16 +122,18 @@ class TuningResult(_Record):
         """One row a training job, best first, with the columns of the SageMaker SDK's analytics data
         frame: a typed one for each hyperparameter, and TrainingJobName, TrainingJobStatus,
         FinalObjectiveValue, TrainingStartTime, TrainingEndTime, TrainingElapsedTimeSeconds."""
-        columns = self._columns()
+        columns = self.columns()
         return [{name: cells[name] for name in columns} for cells in map(_cells, self.jobs)]
 
     def to_frame(self) -> pd.DataFrame:
         """:meth:`rows` as a pandas data frame, also when there are none. Needs the ``frame`` extra."""
         import pandas as pd
 
-        return pd.DataFrame(self.rows(), columns=self._columns())
+        frame: pd.DataFrame = pd.DataFrame(self.rows(), columns=self.columns())
+        return frame
 
-    def _columns(self) -> list[str]:
+    def columns(self) -> list[str]:
+        """Those of :meth:`rows`, also while there is no row."""
         names = [*spec_of(self).space().names, *_ANALYTICS_COLUMNS, *_OWN_COLUMNS]
         return list(dict.fromkeys(names))
 
@@ -154,8 +157,8 @@ def _cells(job: TrainingJobRecord) -> dict[str, Any]:
         job.name,
         job.status,
         job.objective_value,
-        _when(job.started_at),
-        _when(job.ended_at),
+        when(job.started_at),
+        when(job.ended_at),
         job.training_seconds,
     )
     return {
@@ -163,30 +166,6 @@ def _cells(job: TrainingJobRecord) -> dict[str, Any]:
         **job.hyperparameters,
         **dict(zip(_ANALYTICS_COLUMNS, analytics, strict=True)),
     }
-
-
-def _when(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)
-
-
-def training_job_status(job: TrainingJob) -> str:
-    """AMT's ``TrainingJobStatus``."""
-    match job.outcome:
-        case None:
-            return "Stopping" if job.stop_asked_at is not None else "InProgress"
-        case Outcome.COMPLETED | Outcome.NO_METRIC:
-            return "Completed"
-        case Outcome.STOPPED_EARLY | Outcome.TIMED_OUT | Outcome.STOPPED:
-            return "Stopped"
-        case Outcome.FAILED | Outcome.INFRASTRUCTURE | Outcome.LOST:
-            return "Failed"
-
-
-def objective_status(job: TrainingJob) -> str:
-    """AMT's ``ObjectiveStatus``: Succeeded when a final metric was read and can be used."""
-    if job.live:
-        return "Pending"
-    return "Succeeded" if job.has_usable_value else "Failed"
 
 
 def training_seconds(job: TrainingJob, now: float) -> float:
@@ -220,19 +199,6 @@ def _record_of(ledger: Ledger, job: TrainingJob, now: float) -> TrainingJobRecor
     )
 
 
-def ranked(ledger: Ledger) -> list[TrainingJob]:
-    """All jobs: those that may be the best, then others that ended with a value, then the running ones, each
-    best first, and last those that failed."""
-
-    def order(job: TrainingJob) -> tuple[int, float, int, int]:
-        value = job.final_value if job.final_value is not None else job.curve.last_value
-        loss = math.inf if value is None else ledger.loss(value)
-        group = 0 if ledger.eligible(job) else 1 if job.has_usable_value else 2 if job.live else 3
-        return group, loss, job.trial, job.attempt
-
-    return sorted(ledger.jobs.values(), key=order)
-
-
 def savings(ledger: Ledger) -> Savings:
     """What early stopping saved; all zero when it is off or has stopped nothing."""
     lengths = sorted(j.curve.last_epoch for j in ledger.ended if j.outcome is Outcome.COMPLETED)
@@ -250,14 +216,9 @@ def savings(ledger: Ledger) -> Savings:
     return Savings(stopped_jobs=len(stopped), seconds=saved, share=share)
 
 
-def _end(ledger: Ledger, now: float) -> float:
-    """Until when the tuning job has run; never before the last thing known of it."""
-    return ledger.finished_at if ledger.finished_at is not None else max(now, ledger.last_at)
-
-
 def result_of(ledger: Ledger, journal: str, now: float | None = None) -> TuningResult:
     """The result of a tuning job, or where it stands at ``now`` (seconds since the epoch)."""
-    end = _end(ledger, ledger.last_at if now is None else now)
+    end = until(ledger, ledger.last_at if now is None else now)
     jobs = ranked(ledger)
     best = ledger.best
     training = sum(training_seconds(job, end) for job in jobs)
@@ -282,107 +243,6 @@ def result_of(ledger: Ledger, journal: str, now: float | None = None) -> TuningR
         fingerprint=ledger.fingerprint,
         spec=ledger.spec.to_json(),
     )
-
-
-# -- AMT's describe shapes ------------------------------------------------------------------------
-
-_REGION_AND_ACCOUNT = "local:000000000000"
-
-
-def _arn(kind: str, name: str) -> str:
-    # The shapes require an ARN; a job on one's own machine has none, so its region says "local".
-    return f"arn:aws:sagemaker:{_REGION_AND_ACCOUNT}:{kind}/{name.lower()}"
-
-
-def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None}
-
-
-def training_job_summary(ledger: Ledger, job: TrainingJob) -> dict[str, Any]:
-    """AMT's ``HyperParameterTrainingJobSummary``; times are aware datetimes, as boto3 gives them."""
-    from amt_flows.space import hyperparameter_texts
-
-    trial = ledger.trials[job.trial]
-    final = None
-    if job.has_usable_value:
-        final = {
-            "Type": ledger.spec.objective.type.value,
-            "MetricName": ledger.spec.objective.metric_name,
-            "Value": job.final_value,
-        }
-    return _without_none(
-        {
-            "TrainingJobDefinitionName": ledger.spec.definition_name,
-            "TrainingJobName": job.name,
-            "TrainingJobArn": _arn("training-job", job.name),
-            "CreationTime": _when(job.launched_at),
-            "TrainingStartTime": _when(job.started_at),
-            "TrainingEndTime": _when(job.ended_at),
-            "TrainingJobStatus": training_job_status(job),
-            "TunedHyperParameters": hyperparameter_texts(trial.configuration),
-            "FailureReason": None if job.failure is None else job.failure[:1024],
-            "FinalHyperParameterTuningJobObjectiveMetric": final,
-            "ObjectiveStatus": objective_status(job),
-        }
-    )
-
-
-def training_job_status_counters(ledger: Ledger) -> dict[str, int]:
-    statuses = [training_job_status(job) for job in ledger.jobs.values()]
-    retryable = sum(job.outcome in RETRYABLE for job in ledger.jobs.values())
-    return {
-        "Completed": statuses.count("Completed"),
-        "InProgress": statuses.count("InProgress") + statuses.count("Stopping"),
-        "RetryableError": retryable,
-        "NonRetryableError": statuses.count("Failed") - retryable,
-        "Stopped": statuses.count("Stopped"),
-    }
-
-
-def objective_status_counters(ledger: Ledger) -> dict[str, int]:
-    statuses = [objective_status(job) for job in ledger.jobs.values()]
-    return {status: statuses.count(status) for status in ("Succeeded", "Pending", "Failed")}
-
-
-def describe(ledger: Ledger, now: float) -> dict[str, Any]:
-    """AMT's ``DescribeHyperParameterTuningJob`` answer for a tuning job as it stands at ``now``."""
-    from amt_flows.amt_request import to_amt_request
-
-    request = to_amt_request(ledger.spec, drop_own_fields=True)
-    end = _end(ledger, now)
-    best = ledger.best
-    not_improving = jobs_not_improving(ledger, ledger.spec.completion.min_relative_improvement)
-    details: dict[str, Any] = {"NumberOfTrainingJobsObjectiveNotImproving": not_improving}
-    if ledger.converged_at is not None:
-        details["ConvergenceDetectedTime"] = _when(ledger.converged_at)
-    failure = ledger.reasons[0].message[:1024] if ledger.reasons else None
-    return _without_none(
-        {
-            "HyperParameterTuningJobName": ledger.name,
-            "HyperParameterTuningJobArn": _arn("hyper-parameter-tuning-job", ledger.name),
-            "HyperParameterTuningJobConfig": request["HyperParameterTuningJobConfig"],
-            "TrainingJobDefinition": request.get("TrainingJobDefinition"),
-            "TrainingJobDefinitions": request.get("TrainingJobDefinitions"),
-            "HyperParameterTuningJobStatus": ledger.status.value,
-            "CreationTime": _when(ledger.opened_at),
-            "HyperParameterTuningEndTime": _when(ledger.finished_at),
-            "LastModifiedTime": _when(ledger.last_at),
-            "TrainingJobStatusCounters": training_job_status_counters(ledger),
-            "ObjectiveStatusCounters": objective_status_counters(ledger),
-            "BestTrainingJob": None if best is None else training_job_summary(ledger, best),
-            "WarmStartConfig": request.get("WarmStartConfig"),
-            "Autotune": request.get("Autotune"),
-            "FailureReason": failure if ledger.status is TuningStatus.FAILED else None,
-            "TuningJobCompletionDetails": details,
-            "ConsumedResources": {"RuntimeInSeconds": int(end - ledger.opened_at)},
-        }
-    )
-
-
-def training_jobs(ledger: Ledger) -> dict[str, Any]:
-    """AMT's ``ListTrainingJobsForHyperParameterTuningJob`` answer, best objective first."""
-    jobs: Sequence[TrainingJob] = ranked(ledger)
-    return {"TrainingJobSummaries": [training_job_summary(ledger, job) for job in jobs]}
 
 
 def spec_of(result: TuningResult) -> TuningSpec:

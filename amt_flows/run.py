@@ -17,7 +17,6 @@ from amt_flows.ports import Backend, Journal
 from amt_flows.results import TuningResult, result_of
 from amt_flows.spec import TuningSpec
 
-
 Tick = Callable[[Tuning, News], None]
 
 
@@ -55,6 +54,7 @@ def tune(
     *,
     journal: Journal | None = None,
     stages: Stages | None = None,
+    progress: bool | None = None,
     on_tick: Tick = lambda tuning, news: None,
     on_open: Callable[[Tuning], None] = lambda tuning: None,
 ) -> TuningResult:
@@ -62,17 +62,24 @@ def tune(
 
     A tuning job of the same name and spec is taken up where it stands; a finished one is returned at once. A
     spec without a name gets a new one. Ctrl-C stops the tuning job gracefully, a second Ctrl-C kills its
-    jobs. Raises SpecError (nothing was launched), NameTaken, Fenced, JournalError, and TuningJobFailed when the
-    tuning job ends as Failed.
+    jobs. Progress is shown in a terminal and in a notebook; with ``progress=True`` a line per event is
+    written where there is neither, with ``False`` nothing is shown. Raises SpecError (nothing was launched),
+    NameTaken, Fenced, JournalError, and TuningJobFailed when the tuning job ends as Failed.
     """
     from amt_flows.backends.local import LocalBackend
+    from amt_flows.progress import progress_bar
 
     spec = spec if spec.name is not None else spec.named(made_up_name())
     assert spec.name is not None
     tuning = Tuning.open(spec, backend or LocalBackend(), journal or local_journal(spec.name))
     on_open(tuning)
-    with graceful_interrupts(tuning), stop_jobs_on_breakdown(tuning):
-        drive(tuning, stages, on_tick=on_tick)
+    with progress_bar(progress) as show, graceful_interrupts(tuning), stop_jobs_on_breakdown(tuning):
+
+        def tick(tuning: Tuning, news: News) -> None:
+            show(tuning, news)
+            on_tick(tuning, news)
+
+        drive(tuning, stages, on_tick=tick)
     return finished_result(tuning)
 
 
@@ -84,8 +91,8 @@ def finished_result(tuning: Tuning) -> TuningResult:
         raise TuningJobFailed(
             f"Tuning job {result.name} failed: {why}.",
             result=result,
-            remedy=f"look at a job's output with `amt-flows jobs {result.name}`; then mend the script and "
-            "run it under a new name",
+            remedy=f"`amt-flows jobs {result.name}` lists the training jobs, `amt-flows logs JOB` shows the "
+            "output of one; mend the script and run it under a new name",
         )
     return result
 
@@ -101,7 +108,7 @@ class stop_jobs_on_breakdown:  # noqa: N801 - reads as a phrase in a with statem
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if error is None or isinstance(error, Fenced) or isinstance(error, GeneratorExit):
+        if error is None or isinstance(error, Fenced | GeneratorExit):
             return
         tuning = self._tuning
         kill = isinstance(error, TuningInterrupted) or not isinstance(error, AmtFlowsError)

@@ -280,9 +280,7 @@ class TuningSpec(Part):
     :meth:`parse` (a mapping: our own shape, or an AMT ``CreateHyperParameterTuningJob`` body).
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, title="Tuning job"
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, title="Tuning job")
 
     name: str | None = None
     """1 to 32 letters, digits and hyphens. Empty: derived from the flow run, or made up."""

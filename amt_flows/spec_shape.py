@@ -26,7 +26,7 @@ def shape_problems(model: type[BaseModel], data: Mapping[str, Any], error: Valid
     """
     problems: list[Problem] = []
     meant: dict[str, str] = {}
-    for entry in error.errors(include_url=False):
+    for entry in _causes(error):
         at, steps = dotted(_without_marks(entry["loc"])), _without_marks(entry["loc"])
         if entry["type"] == "extra_forbidden":
             target = _meant(model, steps)
@@ -39,6 +39,13 @@ def shape_problems(model: type[BaseModel], data: Mapping[str, Any], error: Valid
             problems.append(Problem(at, entry["input"], _wrong(model, steps, entry)))
     problems = [p for p in problems if p.value is not None or p.field not in meant.values()]
     return problems + _found_when_corrected(model, data, meant, {p.field for p in problems})
+
+
+def _causes(error: ValidationError) -> list[Any]:
+    """pydantic's errors without those that only follow: a list whose items are wrong is also too short."""
+    entries = error.errors(include_url=False)
+    inner = {entry["loc"][:-1] for entry in entries}
+    return [entry for entry in entries if entry["type"] != "too_short" or entry["loc"] not in inner]
 
 
 def _without_marks(loc: Steps) -> list[str | int]:

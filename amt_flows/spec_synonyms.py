@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from typing import Final
 
 # Within one of our models: from a name (as `nearest.plain` writes it) to a field of that very model.
+_NAME: Final = {"parameter": "name", "hyperparameter": "name", "key": "name"}
 _RANGE: Final = {
-    "parameter": "name",
-    "hyperparameter": "name",
-    "key": "name",
+    **_NAME,
     "low": "min_value",
     "lower": "min_value",
     "min": "min_value",
@@ -29,8 +28,8 @@ _RANGE: Final = {
 SYNONYMS: Final[Mapping[str, Mapping[str, str]]] = {
     "ContinuousRange": _RANGE,
     "IntegerRange": _RANGE,
-    "CategoricalRange": {**_RANGE, "choices": "values", "categories": "values", "options": "values"},
-    "AutoParameter": {"hint": "value_hint", "value": "value_hint", "default": "value_hint"},
+    "CategoricalRange": {**_NAME, "choices": "values", "categories": "values", "options": "values"},
+    "AutoParameter": {**_NAME, "hint": "value_hint", "value": "value_hint", "default": "value_hint"},
     "Objective": {
         "metric": "metric_name",
         "name": "metric_name",
@@ -73,6 +72,7 @@ WELL_KNOWN: Final[Mapping[str, str]] = {
     "convergence": "completion.complete_on_convergence",
     "earlystoppingtype": "early_stopping.type",
     "metric": "objective.metric_name",
+    "metrics": "training_job.metric_definitions",
     "objectivemetricname": "objective.metric_name",
     "direction": "objective.type",
     "goal": "objective.type",

@@ -43,10 +43,18 @@ def _mapped(given: Mapping[str, Any], at: str, here: str) -> Iterator[Problem]:
             yield Problem(
                 f"{here}.{place.amt}", value, f"has a field of its own; write `{at}{place.own}` instead"
             )
+    for name in sorted(_mapped_names() & given.keys()):
+        if not any(get(given, place.amt) is not MISSING for place in algorithm_places(INSIDE)):
+            yield Problem(f"{here}.{name}", given[name], "has fields of its own; write those instead")
+
+
+def _mapped_names() -> set[str]:
+    """The members of AMT's definition that are ours as a whole."""
+    return {place.amt.split(".")[0] for place in algorithm_places(INSIDE)} - set(VERBATIM)
 
 
 def _misspelt(given: Mapping[str, Any], here: str) -> Iterator[Problem]:
-    mapped = {place.amt.split(".")[0] for place in algorithm_places(INSIDE)}
+    mapped = _mapped_names()
     for name, value in given.items():
         if name in VERBATIM or name in mapped:
             continue

@@ -68,12 +68,12 @@ class Data(NamedTuple):
     validation_digits: Digits
 
 
-def load_data() -> Data:
-    """The digits from the ``train`` channel if there is one, else from scikit-learn.
+def load_data(place: Path) -> Data:
+    """The digits in the directory ``place`` (a job's ``train`` channel), or else those of scikit-learn.
 
     Half of them are held out: with 899 the accuracy moves in steps of 0.1 %.
     """
-    file = Path(channel("train")) / DATA_FILE
+    file = place / DATA_FILE
     if file.is_file():
         with np.load(file, allow_pickle=False) as arrays:
             images, digits = arrays["images"], arrays["digits"]
@@ -105,9 +105,9 @@ def _digits_of_sklearn() -> tuple[Array, Digits]:
 
 
 def _shifted(images: Array, digits: Digits) -> tuple[Array, Digits]:
-    """Each image five times: as it is, and moved by one pixel up, down, left and right."""
+    """Each image nine times: as it is, and moved by one pixel in each of eight directions."""
     square = np.pad(images.reshape(-1, SIDE, SIDE), ((0, 0), (1, 1), (1, 1)))
-    corners = [(1, 1), (0, 1), (2, 1), (1, 0), (1, 2)]
+    corners = [(y, x) for y in range(3) for x in range(3)]
     copies = [square[:, y : y + SIDE, x : x + SIDE].reshape(-1, PIXELS) for y, x in corners]
     return np.concatenate(copies), np.tile(digits, len(corners))
 
@@ -267,7 +267,7 @@ def _identity(settings: Settings) -> str:
 
 def train(settings: Settings, checkpoint: Path) -> Network:
     """Train to the last epoch, reporting each; from the checkpoint if one exists."""
-    data, training = load_data(), Training(settings)
+    data, training = load_data(Path(channel("train"))), Training(settings)
     if training.resume(checkpoint):
         print(f"going on after epoch {training.epoch} from {checkpoint}")
     # A learning rate that is far too high makes the weights overflow; the accuracy says so.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from amt_flows.events import Ended, Event, Judged, Judgement, Launched, Observed, Outcome, Proposed, StopAsked
 from amt_flows.history import TrialState
 from amt_flows.ledger import Curve, Ledger
-from tests.worlds import ended_job, opened, running_job, spec
+from worlds import ended_job, opened, running_job, spec
 
 
 def job_events() -> st.SearchStrategy[list[Event]]:
@@ -43,7 +43,7 @@ def job_events() -> st.SearchStrategy[list[Event]]:
 
 def state_of(ledger: Ledger) -> str:
     jobs = [
-        (j.name, j.outcome, j.stop_asked_at, j.judged_epoch, repr(j.final_value), repr(list(j.curve)))
+        (j.name, j.outcome, j.stop_asked_at, len(j.judgements), repr(j.final_value), repr(list(j.curve)))
         for j in ledger.jobs.values()
     ]
     return repr((jobs, [j.name for j in ledger.ended], ledger.status, sorted(ledger.trials)))
@@ -147,9 +147,7 @@ def test_a_lost_job_is_tried_again_under_a_new_attempt_until_its_attempts_are_us
     assert (trial.number, attempt) == (1, 2)
     ledger.apply(Launched(9.0, "demo-001-00000000-r2", 1, 2))
     assert ledger.to_launch() == []
-    ledger.apply(
-        Ended(9.5, "demo-001-00000000-r2", Outcome.LOST, None, 9.5, {}, None, None, None)
-    )
+    ledger.apply(Ended(9.5, "demo-001-00000000-r2", Outcome.LOST, None, 9.5, {}, None, None, None))
     assert ledger.to_launch() == []
     (row,) = ledger.history()
     assert row.state is TrialState.FAILED

@@ -8,11 +8,10 @@ number that it returns is reported as the objective's next value.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import re
+import runpy
 import sys
 from pathlib import Path
-from types import ModuleType
 
 INTEGER = re.compile(r"[-+]?[0-9]+")
 REAL = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -23,17 +22,6 @@ def argument(text: str) -> int | float | str:
     if INTEGER.fullmatch(text):
         return int(text)
     return float(text) if REAL.fullmatch(text) else text
-
-
-def reporting_module() -> ModuleType:
-    """``amt_flows/reporting.py``, wherever this file was started from."""
-    path = Path(__file__).resolve().parent.parent / "reporting.py"
-    spec = importlib.util.spec_from_file_location("amt_flows_reporting", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def search_working_directory_first() -> None:
@@ -47,19 +35,19 @@ def search_working_directory_first() -> None:
 def main(target: str, objective: str) -> int:
     """Call the function. The exit status; an exception's one-line summary is the job's failure reason."""
     search_working_directory_first()
-    reporting = reporting_module()
+    reporting = runpy.run_path(str(Path(__file__).resolve().parent.parent / "reporting.py"))
     module_name, _, path = target.partition(":")
     try:
         function = importlib.import_module(module_name)
         for name in path.split("."):
             function = getattr(function, name)
-        given = {name: argument(text) for name, text in reporting.hyperparameters().items()}
+        given = {name: argument(text) for name, text in reporting["hyperparameters"]().items()}
         result = function(**given)  # type: ignore[operator]
         if hasattr(type(result), "__float__") and not isinstance(result, bool):
-            reporting.report({objective: result})
+            reporting["report"]({objective: result})
     except Exception as error:
         sys.excepthook(*sys.exc_info())
-        reporting.fail(f"{type(error).__name__}: {error}".partition("\n")[0])
+        reporting["fail"](f"{type(error).__name__}: {error}".partition("\n")[0])
         return 1
     return 0
 

@@ -1,8 +1,8 @@
 """Where the local backend keeps what: the layout of a training job's directory.
 
-Below it is SageMaker's container layout (``input``, ``model``, ``checkpoints``, ``output``), so that one script
-runs in both places; beside that lie the files by which worker and controllers know of each other, which
-:mod:`amt_flows.backends.local_worker` lists. Names of tuning and training jobs are case-insensitive, as AMT's.
+Below it is SageMaker's container layout (``input``, ``model``, ``checkpoints``, ``output``), so that one
+script runs in both places; beside that lie the files by which worker and controllers know of each other,
+which :mod:`amt_flows.backends.local_worker` lists. Names of jobs are case-insensitive, as AMT's.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def config_files(request: JobRequest) -> dict[str, Any]:
     }
     return {
         "hyperparameters.json": dict(request.hyperparameters),
-        "inputdataconfig.json": {name: channel for name in request.template.inputs},
+        "inputdataconfig.json": dict.fromkeys(request.template.inputs, channel),
         "resourceconfig.json": {"current_host": HOST, "hosts": [HOST], "network_interface_name": "lo"},
     }
 
@@ -117,8 +117,9 @@ def worker_request(request: JobRequest, paths: JobPaths) -> dict[str, Any]:
 
     Raises LaunchRejected for what can't be run.
     """
-    defined = _definitions(request)
-    content = {
+    argv, variables = command_line(request), environment(request, paths)
+    _check_representable([*argv, *variables, *variables.values()])
+    return {
         "v": VERSION,
         "name": request.name,
         "tuning_job": request.tuning_job,
@@ -127,15 +128,13 @@ def worker_request(request: JobRequest, paths: JobPaths) -> dict[str, Any]:
         "fingerprint": request.fingerprint,
         "hyperparameters": dict(request.hyperparameters),
         "tags": dict(request.tags),
-        "argv": command_line(request),
+        "argv": argv,
         "working_directory": str(working_directory(request.template.working_directory)),
-        "environment": environment(request, paths),
-        "metrics": defined,
+        "environment": variables,
+        "metrics": _definitions(request),
         "max_runtime_seconds": request.template.max_runtime_seconds,
         "stop_grace_seconds": request.template.stop_grace_seconds,
     }
-    _check_representable([*content["argv"], *content["environment"], *content["environment"].values()])
-    return content
 
 
 def _definitions(request: JobRequest) -> list[dict[str, str]]:

@@ -21,9 +21,8 @@ def propose(tuning: Tuning, wanted: int) -> Sequence[Trial]:
     log = get_run_logger()
     for trial in trials:
         why = f" ({trial.reason})" if trial.reason else ""
-        log.info(
-            "Trial %03d by %s%s: %s", trial.number, trial.source, why, hyperparameters(trial.configuration)
-        )
+        text = hyperparameters(dict(trial.configuration))
+        log.info("Trial %03d by %s%s: %s", trial.number, trial.source, why, text)
     if len(trials) < wanted:
         log.info("No configuration is left that was not tried; there are %d.", len(tuning.ledger.trials))
     return trials
@@ -35,7 +34,7 @@ def launch(tuning: Tuning, wanted: int) -> Sequence[str]:
     if names:
         log.info("Launched %s; %d running.", ", ".join(names), len(tuning.ledger.live))
     if len(names) < wanted and tuning.waiting():
-        log.info("%s for a place to run.", count(tuning.waiting(), "trial") + " must wait")
+        log.info("Waiting for a place to run: %s.", count(tuning.waiting(), "trial"))
     return names
 
 
@@ -65,6 +64,11 @@ def standing(ledger: Ledger) -> str:
     """Where a tuning job stands, on one line: ``4 of 10 training jobs ended, 2 running; best ...``."""
     ended, most = len(ledger.ended), ledger.spec.limits.max_number_of_training_jobs
     of = count(ended, "training job") if most is None else f"{ended} of {count(most, 'training job')}"
+    return f"{of} ended, {len(ledger.live)} running; {_best(ledger)}"
+
+
+def _best(ledger: Ledger) -> str:
     best, metric = ledger.best, ledger.spec.objective.metric_name
-    top = f"no best {metric} yet" if best is None else f"best {metric} {number(best.final_value)} by {best.name}"
-    return f"{of} ended, {len(ledger.live)} running; {top}"
+    if best is None:
+        return f"no best {metric} yet"
+    return f"best {metric} {number(best.final_value)} by {best.name}"

@@ -51,7 +51,7 @@ class DirectoryJournal:
     def _check_no_gap(self, end: int) -> None:
         if not self.directory.is_dir():
             return
-        later = [name for name in os.listdir(self.directory) if _index(name) > end]
+        later = [path.name for path in self.directory.iterdir() if _index(path.name) > end]
         if later:
             raise JournalError(
                 f"Entry {end} of the journal {self.directory} is missing, but {min(later)} is there.",

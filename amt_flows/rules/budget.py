@@ -28,7 +28,9 @@ def committed_cost(ledger: Ledger) -> float:
     """What ended jobs cost and running ones may cost at most."""
     price = (ledger.spec.training_job.price_per_hour or 0.0) / 3600
     worst = worst_case_cost(ledger.spec)
-    return sum(worst if job.live else price * job.training_seconds(ledger.last_at) for job in ledger.jobs.values())
+    return sum(
+        worst if job.live else price * job.training_seconds(ledger.last_at) for job in ledger.jobs.values()
+    )
 
 
 def launches_allowed(ledger: Ledger) -> int:

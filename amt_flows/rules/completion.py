@@ -67,9 +67,9 @@ class TargetValue:
     def met(self, ledger: Ledger, now: float) -> Reason | None:
         target = ledger.loss(self.value)
         for job in ledger.ended:
-            if job.has_usable_value and job.final_value is not None:
-                if ledger.loss(job.final_value) <= target:
-                    return self._reason(job.name, job.final_value)
+            value = job.final_value
+            if value is not None and job.has_usable_value and ledger.loss(value) <= target:
+                return self._reason(job.name, value)
         if self.on_epochs:
             for job in ledger.jobs.values():
                 for _, value in job.curve:

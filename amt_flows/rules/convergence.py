@@ -52,5 +52,7 @@ class Convergence:
         count = jobs_not_improving(ledger, self.significant)
         if count < self.window:
             return None
-        message = f"none of the last {count} training jobs improved the best by more than {self.significant:.0%}"
+        message = (
+            f"none of the last {count} training jobs improved the best by more than {self.significant:.0%}"
+        )
         return Reason("CompleteOnConvergence", message, {"count": count, "window": self.window})

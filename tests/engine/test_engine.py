@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -11,10 +11,12 @@ from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.engine import Stages, Tuning, drive
 from amt_flows.errors import Fenced, LaunchRejected, NameTaken, SpecError
 from amt_flows.events import Outcome, TuningStatus
+from amt_flows.history import Proposal, TrialRow
 from amt_flows.journals.memory import MemoryJournal
 from amt_flows.ledger import Ledger
 from amt_flows.ports import JobRequest, JobState, Launch
-from tests.worlds import rising, run, spec
+from amt_flows.space import Space
+from worlds import rising, run, spec
 
 
 def test_ten_jobs_two_at_once_run_in_five_rounds() -> None:
@@ -71,7 +73,13 @@ def test_a_space_that_runs_out_completes_the_tuning_job_and_says_so() -> None:
 
 def test_the_run_time_limit_stops_what_runs_and_keeps_the_best() -> None:
     ledger, backend = run(
-        spec(limits={"max_parallel_training_jobs": 2, "max_number_of_training_jobs": 50, "max_runtime_seconds": 25})
+        spec(
+            limits={
+                "max_parallel_training_jobs": 2,
+                "max_number_of_training_jobs": 50,
+                "max_runtime_seconds": 25,
+            }
+        )
     )
     assert [r.rule for r in ledger.reasons] == ["MaxRuntimeInSeconds"]
     assert ledger.finished_at is not None
@@ -85,9 +93,7 @@ def test_the_run_time_limit_stops_what_runs_and_keeps_the_best() -> None:
 
 
 def test_a_target_reached_by_an_epoch_ends_the_tuning_job_in_that_epoch() -> None:
-    ledger, _ = run(
-        spec(completion={"target_objective_metric_value": 0.3, "target_on_epochs": True}, seed=1)
-    )
+    ledger, _ = run(spec(completion={"target_objective_metric_value": 0.3, "target_on_epochs": True}, seed=1))
     assert ledger.reasons[0].rule == "TargetObjectiveMetricValue"
     assert ledger.finished_at is not None
     assert ledger.finished_at - ledger.opened_at < 10
@@ -308,3 +314,55 @@ def test_a_replayed_journal_gives_the_same_ledger() -> None:
     assert again.best is not None
     assert tuning.ledger.best is not None
     assert again.best.name == tuning.ledger.best.name
+
+
+def test_a_stop_that_was_written_but_never_sent_is_sent_by_the_next_controller() -> None:
+    class DiesBeforeStopping(SimulatedBackend):
+        def stop(self, tuning_job: str, names: Sequence[str], *, kill: bool = False) -> None:
+            raise ConnectionError
+
+    journal, clock = MemoryJournal(), VirtualClock()
+    first = DiesBeforeStopping(clock, rising)
+    asked = spec(
+        limits={"max_parallel_training_jobs": 2, "max_number_of_training_jobs": 30},
+        early_stopping={"type": "Auto", "min_jobs": 1, "grace_epochs": 0},
+    )
+    tuning = Tuning.open(asked, first, journal, clock=clock)
+    with pytest.raises(ConnectionError):
+        drive(tuning)
+    stopping = next(job.name for job in tuning.ledger.live if job.stop_asked_at is not None)
+    second = SimulatedBackend(clock, rising, None, first.jobs, first.launches)
+    again = Tuning.open(asked, second, journal, clock=clock)
+    assert second.jobs[stopping.lower()].stop_at is not None
+    drive(again)
+    assert again.ledger.jobs[stopping].outcome is Outcome.STOPPED_EARLY
+
+
+def test_nothing_is_launched_once_time_ran_out_while_a_proposal_was_computed() -> None:
+    clock = VirtualClock()
+
+    class Slow:
+        def propose(
+            self, space: Space, history: Sequence[TrialRow], *, number: int, seed: int
+        ) -> Proposal | None:
+            clock.advance(40.0)
+            return Proposal({"learning_rate": 0.5 / number}, "slow")
+
+    backend = SimulatedBackend(clock, rising)
+    limits = {"max_parallel_training_jobs": 1, "max_number_of_training_jobs": 9, "max_runtime_seconds": 60}
+    tuning = Tuning.open(spec(limits=limits), backend, MemoryJournal(), clock=clock, strategy=Slow())
+    drive(tuning)
+    assert len(backend.launches) == 1
+    assert tuning.ledger.reasons[0].rule == "MaxRuntimeInSeconds"
+
+
+def test_a_job_that_only_the_backend_knows_is_stopped_at_the_end() -> None:
+    backend, journal = SimulatedBackend(VirtualClock(), lambda h: Script([0.5], hangs=True)), MemoryJournal()
+    tuning = Tuning.open(spec(), backend, journal, clock=backend.clock)
+    (trial,) = tuning.propose(1)
+    request = tuning._request(trial, 1)
+    backend.launch(request)  # by a controller that was fenced off in this very moment
+    tuning.request_stop("enough")
+    drive(tuning)
+    assert tuning.ledger.status is TuningStatus.STOPPED
+    assert all(job.state(backend.clock.now()).terminal for job in backend.jobs.values())

@@ -15,7 +15,7 @@ from amt_flows.journals.memory import MemoryJournal
 from amt_flows.ledger import Ledger
 from amt_flows.ports import JobRequest, JobState, Launch
 from amt_flows.rules.budget import committed_cost
-from tests.worlds import spec
+from worlds import spec
 
 
 class Died(Exception):

@@ -41,7 +41,7 @@ def test_a_missing_entry_is_an_error_not_a_shorter_history(tmp_path: Path) -> No
     for index in range(4):
         journal.append(index, [Attached(1.0, "me")])
     (tmp_path / "00000001.json").unlink()
-    with pytest.raises(JournalError, match="Entry 1 .* is missing"):
+    with pytest.raises(JournalError, match=r"Entry 1 .* is missing"):
         journal.read()
 
 

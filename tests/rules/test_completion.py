@@ -20,7 +20,7 @@ from amt_flows.rules.completion import (
     reasons_to_complete,
 )
 from amt_flows.rules.convergence import Convergence, jobs_not_improving
-from tests.worlds import ended_job, opened, running_job, spec
+from worlds import ended_job, opened, running_job, spec
 
 outcomes = st.sampled_from(Outcome)
 
@@ -172,9 +172,7 @@ PRICED = {"command": ["train"], "price_per_hour": 3600.0, "max_runtime_seconds":
 def test_what_is_committed_and_what_is_allowed_never_pass_the_cost(
     limit: float, ended_seconds: list[float], running: int
 ) -> None:
-    ledger = opened(
-        spec(limits={"max_parallel_training_jobs": 9, "max_cost": limit}, training_job=PRICED)
-    )
+    ledger = opened(spec(limits={"max_parallel_training_jobs": 9, "max_cost": limit}, training_job=PRICED))
     for trial, seconds in enumerate(ended_seconds, start=1):
         if launches_allowed(ledger):
             ended_job(ledger, trial, [0.5], seconds=seconds)

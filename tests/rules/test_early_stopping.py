@@ -13,7 +13,7 @@ from amt_flows.events import Judged, Outcome
 from amt_flows.ledger import Ledger
 from amt_flows.rules.early_stopping import MedianRule
 from amt_flows.spec import ComparedJobs
-from tests.worlds import ended_job, opened, running_job, spec
+from worlds import ended_job, opened, running_job, spec
 
 BARE = MedianRule(min_jobs=1, grace_epochs=0)
 curves = st.lists(st.floats(-100, 100), min_size=1, max_size=8)

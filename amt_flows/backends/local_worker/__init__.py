@@ -1,6 +1,6 @@
 """The child process that runs one training job on this machine.
 
-Started by path (``python -I -S .../local_worker JOBDIR``) with a directory that the backend prepared.
+Started by path (``python -I -S __main__.py JOBDIR``) with a directory that the backend prepared.
 Standard library only, few modules of it, and nothing else of amt-flows, because every training job waits
 for this start. It outlives the controller: all that a controller needs to know is in files.
 

@@ -1,15 +1,18 @@
-"""The entry point of the worker; see the package."""
+"""The entry point of the worker, run by path; see the package."""
 
 import os
 import sys
 
 if __name__ == "__main__":
-    # Run by path there is no package around this file, and only this directory would be searched. The one
-    # above it comes last, so that nothing in there can take the place of a standard module.
-    here = sys.path.pop(0)
-    sys.path.append(os.path.dirname(here))  # noqa: PTH120 -- pathlib would double the start-up time
-    __package__ = "local_worker"
-    from .job import main
+    # Imported the usual way, the packages above would load all that amt-flows offers. Empty ones in their
+    # place let the worker's modules find each other, and nothing else of amt-flows runs in this process.
+    here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 -- pathlib is slow to import
+    backends = os.path.dirname(here)  # noqa: PTH120
+    for name, place in (("amt_flows", os.path.dirname(backends)), ("amt_flows.backends", backends)):  # noqa: PTH120
+        package = sys.modules[name] = type(sys)(name)
+        package.__path__ = [place]
+
+    from amt_flows.backends.local_worker.job import main
 
     # Not sys.exit: there is nothing left to tidy up, and a controller waits for this slot.
     os._exit(main(sys.argv[1]))

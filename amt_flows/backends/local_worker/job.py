@@ -15,12 +15,18 @@ import sys
 import time
 from types import FrameType
 
-from .bell import Bell
-from .files import claim, reserve_end, write_end, write_json
-from .output import Output
-from .processes import adopt_orphans, clear_descendants, identity, process_state, signal_group
-from .start import CannotStartError, start_training
-from .values import Values
+from amt_flows.backends.local_worker.bell import Bell
+from amt_flows.backends.local_worker.files import claim, reserve_end, write_end, write_json
+from amt_flows.backends.local_worker.output import Output
+from amt_flows.backends.local_worker.processes import (
+    adopt_orphans,
+    clear_descendants,
+    identity,
+    process_state,
+    signal_group,
+)
+from amt_flows.backends.local_worker.start import CannotStartError, start_training
+from amt_flows.backends.local_worker.values import Values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

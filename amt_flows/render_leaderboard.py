@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from amt_flows.events import Outcome
-from amt_flows.render_text import duration, failure_line, hyperparameter, number, place
+from amt_flows.render_text import duration, failure_line, number, place
 from amt_flows.results import TrainingJobRecord, TuningResult
 
 LAST_COLUMN = "Model"
@@ -29,9 +29,8 @@ def _row(rank: int, job: TrainingJobRecord) -> dict[str, object]:
     }
     for name, value in job.hyperparameters.items():
         taken = name in row or name == LAST_COLUMN
-        row[f"{name} (hyperparameter)" if taken else name] = (
-            float(number(value, 6)) if isinstance(value, float) else hyperparameter(value)
-        )
+        short = float(f"{value:.6g}") if isinstance(value, float) else value
+        row[f"{name} (hyperparameter)" if taken else name] = short
     row[LAST_COLUMN] = "" if job.artifact is None else place(job.artifact)
     return row
 

@@ -1,0 +1,154 @@
+"""What a tuning job shows in Prefect: progress, leaderboard, report and result, as artifacts.
+
+Each is made once for a flow run and then renewed in place, so that hours of tuning leave four
+artifacts and not thousands. Publishing never fails the tuning job, and never waits for a server that
+doesn't answer.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from prefect import get_run_logger
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+
+from amt_flows.engine import Tuning
+from amt_flows.errors import TuningInterrupted
+from amt_flows.events import number_to_json
+from amt_flows.flows.api import Api, Pace
+from amt_flows.flows.narration import standing
+from amt_flows.ledger import Ledger
+from amt_flows.progress_panel import done_share
+from amt_flows.render import leaderboard, report_markdown
+from amt_flows.results import TuningResult, result_of
+
+PUBLISH_SECONDS = 10.0
+# ... but no oftener than each hundredth of a long tuning job's time.
+SHARE_OF_RUNTIME = 0.01
+
+RESULT_TYPE = "tuning-result"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One artifact's content. The description is what the list of artifacts shows, so it has the news."""
+
+    kind: str
+    type: str
+    data: Any
+    description: str
+
+
+def artifact_key(kind: str, name: str) -> str:
+    """A tuning job's name has letters, digits and hyphens; a key has the same but no capitals."""
+    return f"amt-{kind}-{name.lower()}"
+
+
+def pages(ledger: Ledger, result: TuningResult, now: float) -> Iterator[Page]:
+    """What is shown of a tuning job that runs or has ended."""
+    headline = result.headline if ledger.finished else standing(ledger)
+    share = done_share(ledger, now)
+    percent = round(100 * share, 1) if share is not None else 0.0
+    rows = json.dumps(plain(leaderboard(result)), allow_nan=False)
+    yield Page("progress", "progress", percent, headline)
+    yield Page("leaderboard", "table", rows, headline)
+    yield Page("report", "markdown", report_markdown(ledger, result), headline)
+
+
+def result_page(result: TuningResult) -> Page:
+    """The whole result, for :func:`amt_flows.flows.load_result`."""
+    return Page("result", RESULT_TYPE, plain(result.model_dump(mode="json")), result.headline)
+
+
+def plain(value: Any) -> Any:
+    """``value`` with words for NaN and the infinities: Prefect writes an infinity as something that is
+    not JSON, and its UI then shows no table."""
+    if isinstance(value, float):
+        return number_to_json(value)
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+class Publisher:
+    """Publishes from the thread of the flow, where artifacts belong to its run."""
+
+    def __init__(self, api: Api, flow_run_id: UUID, name: str, pace: Pace | None = None) -> None:
+        self._api = api
+        self._flow_run_id = flow_run_id
+        self._name = name
+        self._pace = pace or Pace(PUBLISH_SECONDS)
+        self._ids: dict[str, UUID] = {}
+        self._published_at = -math.inf
+        self._warned = False
+
+    def tick(self, tuning: Tuning) -> None:
+        """Publish where the tuning job stands, if there is news and it is time to."""
+        ledger = tuning.ledger
+        if ledger.finished or ledger.last_at <= self._published_at or not self._pace.due():
+            return
+        now = tuning.now()
+        if self._tolerantly(lambda: self._publish(ledger, tuning.journal.location, now)):
+            self._published_at = ledger.last_at
+            self._pace.done(at_least=SHARE_OF_RUNTIME * (now - ledger.opened_at))
+        else:
+            self._pace.failed()
+
+    def conclude(self, tuning: Tuning) -> None:
+        """Publish the end. Nothing waits for it, so it may take the time of a few retries; each page
+        by itself, the result first: another flow may be waiting for it."""
+        ledger, now = tuning.ledger, tuning.now()
+        result = result_of(ledger, tuning.journal.location, now)
+        self._tolerantly(lambda: self._api.patient(lambda client: self._put(client, result_page(result))))
+        self._tolerantly(lambda: self._put_all(self._api.patient, ledger, result, now))
+
+    def _publish(self, ledger: Ledger, journal: str, now: float) -> None:
+        self._put_all(self._api.quick, ledger, result_of(ledger, journal, now), now)
+
+    def _put_all(
+        self,
+        send: Callable[[Callable[[SyncPrefectClient], None]], None],
+        ledger: Ledger,
+        result: TuningResult,
+        now: float,
+    ) -> None:
+        for page in pages(ledger, result, now):
+            send(lambda client, page=page: self._put(client, page))  # type: ignore[misc]
+
+    def _put(self, client: SyncPrefectClient, page: Page) -> None:
+        # Forgotten until it has worked: an artifact that somebody deleted is made anew.
+        known = self._ids.pop(page.kind, None)
+        if known is None:
+            artifact = ArtifactCreate(
+                key=artifact_key(page.kind, self._name),
+                type=page.type,
+                data=page.data,
+                description=page.description,
+                flow_run_id=self._flow_run_id,
+            )
+            self._ids[page.kind] = client.create_artifact(artifact).id
+        else:
+            client.update_artifact(known, ArtifactUpdate(data=page.data, description=page.description))
+            self._ids[page.kind] = known
+
+    def _tolerantly(self, publish: Callable[[], None]) -> bool:
+        """Whether it worked. The first failure is a warning in the log; the same again says nothing new."""
+        try:
+            publish()
+        except TuningInterrupted:
+            raise
+        except Exception as error:
+            if not self._warned:
+                get_run_logger().warning("The artifacts can't be published; the tuning goes on: %r", error)
+            self._warned = True
+            return False
+        self._warned = False
+        return True

@@ -1,0 +1,51 @@
+"""``tune``: the flow to deploy, to schedule, and to call from a pipeline."""
+
+# Annotations are real types here, not text: a runner loads this file under a name of its own, where Prefect
+# could not find what a text stands for.
+
+from typing import cast
+
+from prefect import flow, runtime
+from prefect.exceptions import CancelledRun
+from prefect.states import Cancelled
+
+from amt_flows.flows.hooks import stop_after_crash, stop_on_cancellation
+from amt_flows.flows.persistence import SERIALIZER
+from amt_flows.flows.tuning import name_in_this_run, run_tuning
+from amt_flows.results import TuningResult
+from amt_flows.run import local_journal
+from amt_flows.spec import TuningSpec
+
+
+def _flow_run_name() -> str:
+    """A flow run is called like its tuning job."""
+    return name_in_this_run(runtime.flow_run.parameters["spec"])
+
+
+@flow(
+    name="tune",
+    flow_run_name=_flow_run_name,
+    persist_result=True,
+    result_serializer=SERIALIZER,
+    on_cancellation=[stop_on_cancellation],
+    on_crashed=[stop_after_crash],
+)
+def tune(spec: TuningSpec, home: str | None = None) -> TuningResult:
+    """Find good hyperparameters by running training jobs on this machine.
+
+    Training jobs are launched, watched, stopped early when they look poor, and compared, until a completion
+    criterion holds. The result names the best of them, with its model, hyperparameters and objective value.
+
+    Args:
+        spec: What to tune, how one training job is run, and when to stop.
+        home: The directory that keeps tuning jobs. Empty: $AMT_FLOWS_HOME, or ~/.amt-flows.
+    """
+    from amt_flows.backends.local import LocalBackend
+
+    try:
+        return run_tuning(
+            spec, backend=LocalBackend(home), journal=local_journal(name_in_this_run(spec), home)
+        )
+    except CancelledRun as stopped:
+        # Only a returned state makes the server show the run as Cancelled; an exception would fail it.
+        return cast(TuningResult, Cancelled(message=str(stopped)))

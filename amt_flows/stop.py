@@ -1,0 +1,77 @@
+"""Stop a tuning job from outside its controller: from another terminal, or after the controller died.
+
+The tuning job's name is enough. Training jobs are found by it, asked to stop, and looked for again until none
+lives: one that was being launched meanwhile is found the next time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from amt_flows.errors import AmtFlowsError, BackendError, TuningJobNotFound
+from amt_flows.ports import Backend, Clock, SystemClock
+from amt_flows.run import load_ledger, local_journal
+
+LOOK_AGAIN_SECONDS = 0.5
+# Beyond the grace time that a job's own supervisor grants it.
+MARGIN_SECONDS = 10.0
+LONGEST_GRACE_SECONDS = 120.0
+
+
+def request_stop(name: str, home: str | Path | None = None, reason: str = "stopped by the user") -> None:
+    """Leave a note in the journal for whoever drives the tuning job, now or later: it ends as Stopped.
+
+    Raises TuningJobNotFound, JournalError.
+    """
+    journal = local_journal(name, home)
+    if not load_ledger(journal, name).finished:
+        journal.ask_to_stop(reason)
+
+
+def stop_training_jobs(name: str, home: str | Path | None = None, *, kill: bool = False) -> list[str]:
+    """Stop the training jobs of a tuning job on this machine, with their grace time or (``kill``) without,
+    and wait until none lives. Returns their names. Raises BackendError if one can't be stopped.
+    """
+    from amt_flows.backends.local import LocalBackend
+
+    return stop_until_none_lives(LocalBackend(home), name, kill=kill, grace_seconds=_grace(name, home))
+
+
+def stop_tuning_job(
+    name: str, home: str | Path | None = None, *, reason: str, kill: bool = False
+) -> list[str]:
+    """Both: first the note, so that a controller that still lives launches nothing more; then the jobs."""
+    with contextlib.suppress(TuningJobNotFound):
+        # Without a journal there may still be training jobs.
+        request_stop(name, home, reason)
+    return stop_training_jobs(name, home, kill=kill)
+
+
+def stop_until_none_lives(
+    backend: Backend, name: str, *, kill: bool, grace_seconds: float, clock: Clock | None = None
+) -> list[str]:
+    """As :func:`stop_training_jobs`, on any backend. Jobs that outlive their grace are killed."""
+    clock = clock or SystemClock()
+    kill_at = clock.now() + (0.0 if kill else grace_seconds + MARGIN_SECONDS)
+    give_up_at = kill_at + MARGIN_SECONDS
+    asked: dict[str, None] = {}
+    while live := [job.name for job in backend.find(name) if not job.state.terminal]:
+        now = clock.now()
+        if now >= give_up_at:
+            raise BackendError(
+                f"Training jobs of {name} are still alive after they were killed: {', '.join(live)}.",
+                because="they run as another user, or on another machine",
+            )
+        killing = now >= kill_at
+        backend.stop(name, live if killing else [job for job in live if job not in asked], kill=killing)
+        asked |= dict.fromkeys(live)
+        backend.wait(LOOK_AGAIN_SECONDS)
+    return list(asked)
+
+
+def _grace(name: str, home: str | Path | None) -> float:
+    try:
+        return load_ledger(local_journal(name, home), name).spec.training_job.stop_grace_seconds
+    except AmtFlowsError:
+        return LONGEST_GRACE_SECONDS

@@ -1,0 +1,222 @@
+"""``run_tuning``: a tuning job inside a flow run, seen from the server."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Mapping
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.exceptions import MissingContextError
+
+from amt_flows.backends.simulated import Script, SimulatedBackend
+from amt_flows.errors import BackendError, SpecError, TuningJobFailed, TuningJobNotFound
+from amt_flows.events import TuningStatus
+from amt_flows.flows import load_result, run_tuning
+from amt_flows.flows.budget import TaskRunBudget
+from amt_flows.ports import JobRequest, JobState, Launch
+from amt_flows.results import TuningResult
+from flows.simulated import World, artifact, artifacts, flow_run_id, task_runs
+from worlds import rising, spec
+
+STAGES = ["propose", "launch", "early-stop check", "completion check"]
+
+
+def test_a_tuning_is_shown_as_its_four_stages_and_ends_completed() -> None:
+    world = World()
+    state = world.tune(spec(name="Shown", early_stopping={"type": "Auto"}))
+    result = state.result()
+    assert state.is_completed()
+    assert result.status is TuningStatus.COMPLETED
+    assert len(result.jobs) == len(world.backend.launches) == 10
+    assert result.best is not None
+    assert result.best.objective_value == max(job.objective_value for job in result.jobs)
+
+    recorded = task_runs(flow_run_id(state), world.budget.started)
+    names = [run.name for run in recorded]
+    assert len(recorded) == world.budget.started
+    assert {"propose-001..002", "launch-001..002", "completion check after 10"} <= set(names)
+    assert {name for name in STAGES if any(run.task_key.startswith(TASKS[name]) for run in recorded)} == set(
+        STAGES
+    )
+    assert all(run.state is not None and run.state.is_completed() for run in recorded)
+    _check_artifacts(result)
+
+
+TASKS = {
+    "propose": "propose_task",
+    "launch": "launch_task",
+    "early-stop check": "early_stop_task",
+    "completion check": "completion_task",
+}
+
+
+def _check_artifacts(result: TuningResult) -> None:
+    """The artifacts of a tuning job that ended are its result, in four ways."""
+    name = result.name.lower()
+    assert artifact("progress", name).data == 100
+    rows = json.loads(str(artifact("leaderboard", name).data))
+    assert result.best is not None
+    assert rows[0]["Training job"] == result.best.name
+    assert len(rows) == len(result.jobs)
+    assert str(artifact("report", name).data).startswith(f"# {result.name}: completed")
+    for kind in ("progress", "leaderboard", "report", "result"):
+        assert artifact(kind, name).description == result.headline
+
+    @flow
+    def deploy() -> TuningResult:
+        return load_result(result.name.upper())
+
+    assert deploy() == result
+
+
+def lossy(hyperparameters: Mapping[str, str]) -> Script:
+    """One job ends at infinity, one at NaN; the others rise."""
+    script = rising(hyperparameters)
+    odd = {3: float("inf"), 4: float("nan")}
+    return Script([*script.values, odd[_calls()]]) if (_count() in odd) else script
+
+
+_seen = Counter[str]()
+
+
+def _count() -> int:
+    _seen["calls"] += 1
+    return _seen["calls"]
+
+
+def _calls() -> int:
+    return _seen["calls"]
+
+
+def test_what_is_published_holds_no_infinity_and_no_nan() -> None:
+    _seen.clear()
+    state = World(train=lossy).tune(spec(name="odd-values"))
+    result = state.result()
+    assert sum(job.objective_value != job.objective_value for job in result.jobs) == 1
+    for kind in ("leaderboard", "report", "result"):
+        text = json.dumps(artifact(kind, "odd-values").data)
+        strict = json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} in {kind}"))
+        assert strict is not None
+    assert load_result("odd-values").rows() is not None
+    json.loads(
+        str(artifact("leaderboard", "odd-values").data),
+        parse_constant=lambda word: pytest.fail(f"{word} in the table"),
+    )
+
+
+def test_a_big_tuning_stays_within_its_task_runs_and_each_is_recorded() -> None:
+    def long(hyperparameters: Mapping[str, str]) -> Script:
+        return Script(rising(hyperparameters).values * 2)
+
+    # A burst so large that only the number of jobs limits it: on the virtual clock no time passes.
+    world = World(train=long, budget=TaskRunBudget(burst=10_000))
+    limits = {"max_parallel_training_jobs": 4, "max_number_of_training_jobs": 60}
+    state = world.tune(spec(name="big", limits=limits, early_stopping={"type": "Auto"}))
+    assert state.is_completed()
+    assert world.budget.inline > 0
+    assert 60 < world.budget.started <= 5 * 60
+    recorded = task_runs(flow_run_id(state), world.budget.started)
+    assert len(recorded) == world.budget.started
+    assert len({run.id for run in recorded}) == world.budget.started
+
+
+def test_a_tuning_that_fails_fails_its_flow_run_and_leaves_its_artifacts() -> None:
+    def broken(hyperparameters: Mapping[str, str]) -> Script:
+        return Script([], startup_seconds=1.0, end=JobState.FAILED, failure="no such file: data.csv")
+
+    state = World(train=broken).tune(spec(name="broken"))
+    assert state.is_failed()
+    assert "no such file: data.csv" in str(state.message)
+    with pytest.raises(TuningJobFailed) as raised:
+        state.result()
+    assert isinstance(raised.value.result, TuningResult)
+    assert load_result("broken") == raised.value.result
+    assert "no such file: data.csv" in str(artifact("report", "broken").data)
+
+
+def test_a_spec_that_cannot_run_here_launches_nothing() -> None:
+    world = World()
+    state = world.tune(spec(name="unsupported", autotune=True))
+    assert state.is_failed()
+    assert "autotune" in str(state.message)
+    with pytest.raises(SpecError):
+        state.result()
+    assert not world.backend.launches
+    with pytest.raises(TuningJobNotFound, match="unsupported"):
+        load_result("unsupported")
+
+
+class BreaksOnce(SimulatedBackend):
+    """Loses its connection at one launch, after the job was started."""
+
+    def launch(self, request: JobRequest) -> Launch:
+        launch = super().launch(request)
+        if len(self.launches) == 5 and launch is Launch.STARTED:
+            raise BackendError("The connection was lost.")
+        return launch
+
+
+def test_a_retry_of_the_flow_run_goes_on_with_the_same_tuning_job() -> None:
+    world = World()
+    backend = BreaksOnce(world.clock, rising)
+    nameless = spec(name=None)
+    names: list[str] = []
+
+    @flow(name="retried", retries=1, retry_delay_seconds=0)
+    def retried() -> TuningResult:
+        result = run_tuning(nameless, backend=backend, journal=world.journal, clock=world.clock)
+        names.append(result.name)
+        return result
+
+    state = retried(return_state=True)
+    result = state.result()
+    assert len(backend.launches) == len(set(backend.launches)) == 10
+    assert {job.name for job in result.jobs} == set(backend.launches)
+    assert names == [f"retried-{flow_run_id(state).hex[-12:]}"]
+
+
+def test_two_flow_runs_of_a_spec_without_a_name_are_two_tuning_jobs() -> None:
+    first, second = World().tune(spec(name=None)).result(), World().tune(spec(name=None)).result()
+    assert first.name != second.name
+    assert first.name.startswith("simulated-")
+
+
+def test_a_finished_tuning_job_is_answered_from_its_record() -> None:
+    world = World()
+    first = world.tune(spec(name="again")).result()
+    second = world.tune(spec(name="again"))
+    assert second.result() == first
+    assert len(world.backend.launches) == 10
+    assert len(artifacts("result", "again")) == 2
+
+
+def test_a_tuning_job_stopped_by_its_name_lets_the_pipeline_go_on() -> None:
+    world = World()
+    world.journal.ask_to_stop("enough")
+    state = world.tune(spec(name="enough"))
+    assert state.is_completed()
+    assert state.result().status is TuningStatus.STOPPED
+
+
+def test_what_cannot_be_published_is_a_warning_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(client: object, artifact: object) -> None:
+        raise OSError("no artifacts today")
+
+    monkeypatch.setattr(SyncPrefectClient, "create_artifact", refuse)
+    with caplog.at_level(logging.WARNING):
+        state = World().tune(spec(name="unpublished"))
+    assert state.is_completed()
+    warnings = [record for record in caplog.records if "no artifacts today" in record.getMessage()]
+    assert len(warnings) == 1
+
+
+def test_outside_of_a_flow_it_says_what_to_use_instead() -> None:
+    world = World()
+    with pytest.raises(MissingContextError, match=r"amt_flows\.tune"):
+        run_tuning(spec(), backend=world.backend, journal=world.journal)

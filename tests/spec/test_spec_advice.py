@@ -1,0 +1,104 @@
+"""Advice comes with a reason, and not without one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from amt_flows.dotted import MISSING
+from amt_flows.spec import TuningSpec
+from amt_flows.spec_advice import warnings
+from tests.spec.samples import changed, good, several
+
+Changes = dict[str, Any]
+
+
+def builtin(name: str) -> str:
+    return f"123456789012.dkr.ecr.eu-west-1.amazonaws.com/{name}:1"
+
+
+IMAGE = "training_job.sagemaker.AlgorithmSpecification.TrainingImage"
+
+ADVISED: list[tuple[Changes, str, str]] = [
+    ({"early_stopping": {"type": "Auto"}, IMAGE: builtin("kmeans")}, "early_stopping.type", "kmeans"),
+    (
+        {"early_stopping": {"type": "Auto"}, IMAGE: builtin("linear-learner")},
+        "early_stopping.type",
+        "objective_loss",
+    ),
+    (
+        {"continuous[0].scaling_type": "Linear"},
+        "continuous[0].scaling_type",
+        "Logarithmic",
+    ),
+    (
+        {"integer[0].scaling_type": "Linear", "integer[0].max_value": 1000},
+        "integer[0].scaling_type",
+        "Logarithmic",
+    ),
+    ({"limits.max_parallel_training_jobs": 10}, "limits.max_parallel_training_jobs", "10 of 20"),
+    ({"objective.metric_name": "validation:logloss"}, "objective.type", "looks like a loss"),
+    ({"objective.metric_name": "val_RMSE"}, "objective.type", "looks like a loss"),
+    ({"objective.metric_name": "myloss"}, "objective.type", "looks like a loss"),
+    ({"objective.type": "Minimize"}, "objective.type", "looks like a score"),
+    ({"objective": {"metric_name": "test:f1", "type": "Minimize"}}, "objective.type", "looks like a score"),
+    (
+        {"training_job.metric_definitions": [{"name": "accuracy", "regex": "acc=([0-9.]+)"}]},
+        "training_job.metric_definitions[0].regex",
+        "exponent",
+    ),
+    ({"training_job.environment": {"DB_PASSWORD": "x"}}, "training_job.environment.DB_PASSWORD", "secret"),
+    (
+        {"limits": MISSING, "completion": {"target_objective_metric_value": 1}},
+        "completion.target_objective_metric_value",
+        "nothing ends",
+    ),
+    (
+        {"completion": {"min_relative_improvement": 0.01}},
+        "completion.min_relative_improvement",
+        "decides nothing",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"), ADVISED, ids=[f"{row[1]}: {row[2]}" for row in ADVISED]
+)
+def test_advice_names_the_field_and_the_reason(changes: Changes, field: str, words: str) -> None:
+    (advice,) = warnings(TuningSpec(**changed(good(), changes)))
+    assert advice.startswith(f"{field}: ")
+    assert words in advice
+
+
+UNREMARKABLE: list[Changes] = [
+    {},
+    {"early_stopping": {"type": "Auto"}, IMAGE: builtin("xgboost")},
+    {"early_stopping": {"type": "Auto"}, IMAGE: "my/kmeans-like-thing:2"},
+    {IMAGE: builtin("kmeans")},
+    {
+        "early_stopping": {"type": "Auto"},
+        IMAGE: builtin("linear-learner"),
+        "objective": {"metric_name": "validation:objective_loss", "type": "Minimize"},
+    },
+    {"continuous[0].scaling_type": "Linear", "continuous[0].min_value": 1.1e-4},
+    {"limits.max_parallel_training_jobs": 9},
+    {"limits.max_parallel_training_jobs": 20, "strategy": "Random"},
+    {"limits": {"max_number_of_training_jobs": 1}},
+    {"objective.metric_name": "neg_mean_squared_error"},
+    {"objective.metric_name": "closeness"},
+    {"objective.metric_name": "throughput"},
+    {"objective": {"metric_name": "val_loss", "type": "Minimize"}},
+    {"training_job.environment": {"EPOCHS": "1"}},
+]
+
+
+@pytest.mark.parametrize("changes", UNREMARKABLE, ids=str)
+def test_there_is_no_advice_without_a_reason(changes: Changes) -> None:
+    assert warnings(TuningSpec(**changed(good(), changes))) == []
+
+
+def test_advice_is_about_every_algorithm() -> None:
+    spec = TuningSpec(**several(objective={"metric_name": "rmse"}))
+    (advice,) = warnings(spec)
+    assert advice.startswith("other_definitions[0].objective.type: ")

@@ -1,0 +1,70 @@
+"""Whatever is written into a spec or a body, the answer is a spec or a SpecError, and quickly."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amt_flows.amt_request import to_amt_request
+from amt_flows.errors import SpecError
+from amt_flows.spec import TuningSpec
+from amt_flows.spec_advice import warnings
+from amt_flows.spec_sagemaker import sagemaker_problems
+from tests.spec.bodies import BODIES
+from tests.spec.samples import SAGEMAKER, good, several
+
+SAMPLES: dict[str, dict[str, Any]] = {
+    **{name: make() for name, make in BODIES.items()},
+    "own": {**good(), "training_job": {"sagemaker": SAGEMAKER, "inputs": {"a": "b"}}},
+    "several": several(),
+}
+JUNK = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**400), 10**400)
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["Hyperband", "Grid", "Auto", "Enabled", "1", "nan", "a.b", "[0]", "Type"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+def places(node: Any) -> Iterator[tuple[Any, Any]]:
+    """Every (container, key) of a nested value."""
+    keys = list(node) if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()
+    for key in keys:
+        yield node, key
+        yield from places(node[key])
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@settings(max_examples=40)
+@given(data=st.data())
+def test_junk_anywhere_is_a_spec_error_or_a_spec(name: str, data: st.DataObject) -> None:
+    sample = copy.deepcopy(SAMPLES[name])
+    for _ in range(data.draw(st.integers(1, 3))):
+        container, key = data.draw(st.sampled_from(list(places(sample))))
+        how = data.draw(st.sampled_from(["replace", "remove", "rename"]))
+        if how == "replace":
+            container[key] = data.draw(JUNK)
+        elif how == "remove":
+            del container[key]
+        elif isinstance(container, dict):
+            container[data.draw(st.text(max_size=5)) or str(key)[1:]] = container.pop(key)
+        if not sample:
+            break
+    try:
+        spec = TuningSpec.parse(sample)
+    except SpecError as error:
+        assert error.problems
+        assert len(str(error)) < 20_000
+        return
+    warnings(spec)
+    if not sagemaker_problems(spec) and spec.name:
+        to_amt_request(spec, drop_unsupported=True)
