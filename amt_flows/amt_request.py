@@ -1,6 +1,6 @@
 """AMT's ``CreateHyperParameterTuningJob`` request body, in and out.
 
-:mod:`amt_flows.amt_fields` has the table of what stands where. Decided here, once:
+:mod:`amt_flows.amt_request_fields` has the table of what stands where. Decided here, once:
 
 - What a body leaves out is left out again by the body written from its spec, and what it says is said again,
   a default too. So a body that is read and written is the same body.
@@ -20,7 +20,7 @@ from typing import Any, Final, TypeAlias
 
 from pydantic import BaseModel
 
-from amt_flows.amt_fields import (
+from amt_flows.amt_request_fields import (
     CONFIG,
     ONE,
     SEVERAL,
@@ -33,8 +33,8 @@ from amt_flows.amt_fields import (
     one_of_several,
     table,
 )
-from amt_flows.amt_shape import put_right, request_shape
-from amt_flows.amt_words import AmtsWords
+from amt_flows.amt_request_shape import put_right, request_shape
+from amt_flows.amt_request_words import AmtsWords
 from amt_flows.dotted import MISSING, copied, get, put, steps_of, take
 from amt_flows.errors import Problem, SpecError
 from amt_flows.spec import StrategyType, TuningSpec

@@ -163,9 +163,19 @@ def _run_here(spec: TuningSpec, home: str | None, *, quiet: bool) -> TuningResul
 
 
 def _run_as_flow(spec: TuningSpec, home: str | None) -> TuningResult:
+    from amt_flows.cli_records import read_record
     from amt_flows.flows.tune import tune
+    from amt_flows.results import result_of
 
-    return tune(spec, home)
+    state = tune(spec, home, return_state=True)
+    if not state.is_cancelled():
+        result: TuningResult = state.result()
+        return result
+    # Ctrl-C: to Prefect a cancelled run has no result, to a person at a terminal it has the best so far.
+    assert spec.name is not None
+    record = read_record(spec.name, home)
+    assert record.ledger is not None
+    return result_of(record.ledger, record.journal.location)
 
 
 def _print_result(result: TuningResult, home: str | None, *, as_json: bool) -> None:
@@ -280,6 +290,9 @@ def _list(home: str | None, *, as_json: bool) -> None:
         _print_json({"HyperParameterTuningJobSummaries": [tuning_job_summary(ledger) for ledger in ledgers]})
     elif records:
         _show(records_table(records))
+        for record in records:
+            if record.damage:
+                click.echo(f"{record.name}: {record.damage}", err=True)
     else:
         click.echo(f"No tuning job in {home_directory(home)} yet.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 MISSING: Final = object()
@@ -54,9 +54,12 @@ def put(data: dict[str, Any], path: str, value: Any) -> None:
         node[last] = value
 
 
-def take(data: Any, path: str) -> Any:
-    """Remove and return what stands at ``path``. An object that is empty after it is removed too."""
-    steps = steps_of(path)
+def take(data: Any, path: str | Sequence[str | int]) -> Any:
+    """Remove and return what stands at ``path``. An object that is empty after it is removed too.
+
+    The path may be given as its steps, whose names may then have dots.
+    """
+    steps = steps_of(path) if isinstance(path, str) else path
     nodes = [data]
     for step in steps[:-1]:
         nodes.append(nodes[-1][step])

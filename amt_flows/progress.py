@@ -113,8 +113,10 @@ class _Terminal(_Paced):
         from rich.console import Console
         from rich.live import Live
 
-        # Drawn from the tuning job's own thread alone: the ledger is not made for two.
-        self._live = Live(console=Console(stderr=True), auto_refresh=False)
+        # Drawn from the tuning job's own thread alone: the ledger is not made for two. What a callback
+        # prints goes above the display, unless standard output leads elsewhere: then it stays out of it.
+        together = sys.stdout is not None and sys.stdout.isatty()
+        self._live = Live(console=Console(stderr=True), auto_refresh=False, redirect_stdout=together)
 
     def _draw(self, tuning: Tuning) -> None:
         if not self._live.is_started:

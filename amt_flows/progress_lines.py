@@ -9,8 +9,9 @@ from datetime import datetime
 
 from amt_flows.engine import News, Tuning
 from amt_flows.events import Outcome
+from amt_flows.failures import failure_line
 from amt_flows.ledger import Ledger, TrainingJob
-from amt_flows.render_text import count, duration, failure_line, hyperparameters, number
+from amt_flows.render_text import count, duration, hyperparameters, number
 from amt_flows.results import training_seconds
 
 QUIET_SECONDS = 60.0

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from amt_flows.events import Judgement, Outcome, TuningStatus
+from amt_flows.failures import failure_line
 from amt_flows.ledger import Ledger
 from amt_flows.render_leaderboard import failed, leaderboard, state
 from amt_flows.render_markdown import cell, code, fenced, line_chart, records_table, table
@@ -17,7 +18,6 @@ from amt_flows.render_terminal import terminal_summary
 from amt_flows.render_text import (
     count,
     duration,
-    failure_line,
     hyperparameter,
     last_lines,
     money,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from amt_flows.events import Outcome
-from amt_flows.render_text import duration, failure_line, number, place
+from amt_flows.failures import failure_line
+from amt_flows.render_text import duration, number, place
 from amt_flows.results import TrainingJobRecord, TuningResult
 
 LAST_COLUMN = "Model"

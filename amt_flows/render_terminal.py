@@ -12,12 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from amt_flows.events import TuningStatus
+from amt_flows.failures import failure_line
 from amt_flows.render_leaderboard import failed, state
 from amt_flows.render_text import (
     NOTHING,
     count,
     duration,
-    failure_line,
     hyperparameter,
     hyperparameters,
     local_time,
@@ -119,7 +119,7 @@ def records_table(records: Sequence[Record]) -> Table:
 def _record_cells(record: Record) -> list[str]:
     ledger = record.ledger
     if ledger is None:
-        return [record.name, "damaged", "", record.damage, "", ""]
+        return [record.name, "damaged", "", "", "", ""]
     limit = ledger.spec.limits.max_number_of_training_jobs
     jobs = f"{len(ledger.ended)}/{limit}" if limit is not None else str(len(ledger.ended))
     best = "" if ledger.best is None else number(ledger.best.final_value)

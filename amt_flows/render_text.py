@@ -1,9 +1,8 @@
-"""Short text for people: numbers, durations, places, and the line of a failure that says most."""
+"""Short text for people: numbers, durations and places."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import unquote, urlsplit
@@ -11,9 +10,6 @@ from urllib.parse import unquote, urlsplit
 from amt_flows.space import Value
 
 NOTHING = "–"
-
-# A traceback's last line, or any message that starts with the name of an error.
-_ERROR_LINE = re.compile(r"^\s*[\w.]*(Error|Exception|Interrupt|Exit)\b.*")
 
 
 def number(value: float | None, digits: int = 5) -> str:
@@ -84,13 +80,3 @@ def count(amount: int, noun: str) -> str:
 def last_lines(text: str, limit: int) -> str:
     """The last ``limit`` lines that are not blank at the end."""
     return "\n".join(text.rstrip().splitlines()[-limit:])
-
-
-def failure_line(failure: str | None, limit: int = 160) -> str:
-    """The one line of a failure's text that says most: the error if one is named, else the first line."""
-    lines = [line.strip() for line in (failure or "").splitlines() if line.strip()]
-    if not lines:
-        return ""
-    named = [line for line in lines if _ERROR_LINE.match(line)]
-    line = named[-1] if named else lines[0]
-    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -35,8 +35,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-TUNING_NAME_PATTERN = r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}$"
-
 
 class Part(BaseModel):
     """What all parts of a spec share: frozen, and a misspelt field is an error."""

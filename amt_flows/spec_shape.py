@@ -9,7 +9,7 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from amt_flows.amt_fields import VERBATIM, own_names
+from amt_flows.amt_request_fields import VERBATIM, own_names
 from amt_flows.dotted import MISSING, copied, dotted, get, put, take
 from amt_flows.errors import Problem, SpecError
 from amt_flows.nearest import nearest, plain
@@ -25,19 +25,20 @@ def shape_problems(model: type[BaseModel], data: Mapping[str, Any], error: Valid
     a person should hear of everything at once, and not of what merely follows from the misspelling.
     """
     problems: list[Problem] = []
-    meant: dict[str, str] = {}
+    meant: list[tuple[Steps, str]] = []
     for entry in _causes(error):
         at, steps = dotted(_without_marks(entry["loc"])), _without_marks(entry["loc"])
         if entry["type"] == "extra_forbidden":
             target = _meant(model, steps)
             if target is not None:
-                meant[at] = target
+                meant.append((steps, target))
             problems.append(Problem(at, entry["input"], _unknown(model, steps, target)))
         elif entry["type"] == "missing":
             problems.append(Problem(at, None, _missing(model, steps)))
         else:
             problems.append(Problem(at, entry["input"], _wrong(model, steps, entry)))
-    problems = [p for p in problems if p.value is not None or p.field not in meant.values()]
+    targets = {target for _, target in meant}
+    problems = [p for p in problems if p.value is not None or p.field not in targets]
     return problems + _found_when_corrected(model, data, meant, {p.field for p in problems})
 
 
@@ -54,17 +55,15 @@ def _without_marks(loc: Steps) -> list[str | int]:
 
 
 def _found_when_corrected(
-    model: type[BaseModel], data: Mapping[str, Any], meant: Mapping[str, str], known: set[str]
+    model: type[BaseModel], data: Mapping[str, Any], meant: Sequence[tuple[Steps, str]], known: set[str]
 ) -> list[Problem]:
+    if not meant:
+        return []
     corrected = copied(data)
-    moved = 0
-    for at, target in meant.items():
-        value = take(corrected, at)
+    for steps, target in meant:
+        value = take(corrected, steps)
         if get(corrected, target) is MISSING and _has_room(corrected, target):
             put(corrected, target, value)
-            moved += 1
-    if not moved:
-        return []
     try:
         model(**corrected)
     except SpecError as error:

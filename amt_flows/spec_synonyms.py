@@ -1,5 +1,5 @@
 """What the settings of a tuning job are called elsewhere: in SageMaker's SDK, Optuna, Ray Tune, Katib, Vizier
-and scikit-learn. (AMT's own names are in :mod:`amt_flows.amt_fields`.)"""
+and scikit-learn. (AMT's own names are in :mod:`amt_flows.amt_request_fields`.)"""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from amt_flows.amt_fields import INSIDE, VERBATIM, algorithm_places
+from amt_flows.amt_request_fields import INSIDE, VERBATIM, algorithm_places
 from amt_flows.dotted import MISSING, get
 from amt_flows.errors import Problem
 from amt_flows.nearest import nearest

@@ -12,7 +12,8 @@ until it had *decided* (checks, a proposal, writing them down) and launched, unt
 
 Each tuning job is driven by a process of its own, in turns without and with Prefect, so that both see the
 same noise of the machine; Prefect's API is a temporary server, or the one in ``PREFECT_API_URL``. What a
-process needs to start and to say goodbye is the difference between its time and the tuning's.
+process needs to start and to say goodbye is the difference between its time and the tuning's. Read the
+waits beside the last line, which says how slow the machine itself was.
 
 With ``--memory-jobs`` a further tuning job without Prefect runs that many very short jobs, and the
 controller's memory after 50 of them is compared with that at the end.
@@ -48,6 +49,7 @@ PLAIN, PREFECT = "without Prefect", "with Prefect"
 NAME = "overhead"
 EARLY_JOBS = 50
 SAMPLE_SECONDS = 0.05
+PROBES = 10
 
 
 # -- one tuning job, in a process of its own ------------------------------------------------------
@@ -158,6 +160,8 @@ class Measured:
     rss_early: int
     rss_end: int
     rss_peak: int
+    bare_start: float
+    disk_write: float
 
 
 def run_one(mode: str, jobs: int, length: float, workers: int, scratch: Path) -> Measured:
@@ -166,7 +170,24 @@ def run_one(mode: str, jobs: int, length: float, workers: int, scratch: Path) ->
         started = time.monotonic()
         told = _in_child(["--drive", mode, *_settings(jobs, length, workers), "--home", home], scratch)
         process = time.monotonic() - started
-        return measured(mode, length, workers, process, events(home), told)
+        return measured(mode, length, workers, process, events(home), told | machine(Path(home)))
+
+
+def machine(directory: Path) -> dict[str, float]:
+    """How long two things take right now that are in every wait: starting a bare interpreter (a worker
+    process is one), and bringing a small file to the disk (an entry in the journal is one)."""
+    starts, writes = [], []
+    for _ in range(PROBES):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-I", "-S", "-c", "pass"], check=True)
+        starts.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        with (directory / "probe").open("wb") as file:
+            file.write(b"x" * 500)
+            file.flush()
+            os.fsync(file.fileno())
+        writes.append(time.perf_counter() - began)
+    return {"bare_start": median(starts), "disk_write": median(writes)}
 
 
 def _settings(jobs: int, length: float, workers: int) -> list[str]:
@@ -255,6 +276,14 @@ def overhead_table(runs: Sequence[Measured]) -> Table:
     return table
 
 
+def machine_line(runs: Sequence[Measured]) -> str:
+    start, write = (1000 * median([getattr(r, part) for r in runs]) for part in ("bare_start", "disk_write"))
+    return (
+        f"The machine meanwhile: a bare interpreter starts in {start:.0f} ms, a small file is on the disk in "
+        f"{write:.1f} ms; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores."
+    )
+
+
 def memory_line(run: Measured) -> str:
     growth = run.rss_end - run.rss_early
     return (
@@ -287,6 +316,7 @@ def main() -> None:
         return
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(overhead_table(runs))
+    console.print(machine_line(runs), highlight=False)
     if memory is not None:
         console.print(memory_line(memory), highlight=False)
 

@@ -56,7 +56,8 @@ class Engine:
         if proposal is None:
             raise RuntimeError("the space is exhausted")
         self.history.append(TrialRow(number, proposal.configuration, TrialState.PENDING))
-        shown = {name: self.choices.get(name, {}).get(v, v) for name, v in proposal.configuration.items()}
+        shown: dict[str, Any] = dict(proposal.configuration)
+        shown |= {name: original[shown[name]] for name, original in self.choices.items()}
         return number, self.theirs.prune(shown)
 
     def tell(self, number: int, _configuration: dict[str, Any], loss: float | None) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from worlds import Train, ended_job, opened, rising, running_job, spec
 
 from amt_flows import progress as progress_module
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
@@ -26,6 +25,7 @@ from amt_flows.progress_lines import Lines
 from amt_flows.progress_panel import done_share, panel
 from amt_flows.run import tune
 from amt_flows.spec import TuningSpec
+from worlds import Train, ended_job, opened, rising, running_job, spec
 
 
 def begun(tuning_spec: TuningSpec | None = None, train: Train = rising) -> Tuning:
@@ -140,6 +140,29 @@ def test_tune_shows_progress_and_calls_the_callers_tick(stderr: Stderr) -> None:
     assert "10 of 10 jobs ended" in terminal.getvalue()
 
 
+def test_what_a_callback_prints_into_a_pipe_stays_out_of_the_display(
+    stderr: Stderr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal, pipe = stderr(Terminal()), io.StringIO()
+    monkeypatch.setattr(sys, "stdout", pipe)
+    with progress_bar() as tick:
+
+        def look(tuning: Tuning, news: News) -> None:
+            tick(tuning, news)
+            print("tock")
+
+        drive(begun(), on_tick=look)
+    assert pipe.getvalue().startswith("tock\n")
+    assert "tock" not in terminal.getvalue()
+
+
+def test_a_display_that_was_never_drawn_is_closed_without_a_trace(stderr: Stderr) -> None:
+    terminal = stderr(Terminal())
+    with progress_bar():
+        pass
+    assert terminal.getvalue() == ""
+
+
 def test_tune_is_silent_when_told_to(stderr: Stderr) -> None:
     terminal = stderr(Terminal())
     backend = SimulatedBackend(VirtualClock(), lambda hyperparameters: Script([0.5], 0.01))
@@ -237,7 +260,7 @@ def one_fails_and_the_rest_get_worse() -> Train:
         if jobs == 3:
             failure = "exit status 1\nTraceback\nValueError: too small"
             return Script([], end=JobState.FAILED, failure=failure)
-        return Script([1 / jobs] * 10)
+        return Script([1 / jobs] * 10, stopping_seconds=2.5)
 
     return train
 
@@ -255,7 +278,7 @@ def test_every_event_is_one_line_and_told_once() -> None:
     stopped = [job for job in ledger.ended if job.outcome is Outcome.STOPPED_EARLY]
     assert stopped
     for job in stopped:
-        assert f"{job.name} is being stopped: {job.stop_why}" in lines
+        assert lines.count(f"{job.name} is being stopped: {job.stop_why}") == 1
     failures = [line for line in lines if "failed in training" in line]
     assert failures
     assert all(line.endswith(": ValueError: too small") for line in failures)

@@ -13,18 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from worlds import Train, ended_job, opened, rising, run, running_job, spec
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.engine import Tuning, drive
 from amt_flows.events import Concluding, Ended, Finished, Outcome, Reason, TuningStatus
+from amt_flows.failures import failure_line
 from amt_flows.journals.memory import MemoryJournal
 from amt_flows.ledger import Ledger
 from amt_flows.ports import JobState
 from amt_flows.render import best_so_far, failure_groups, leaderboard, report_markdown, terminal_summary
 from amt_flows.render_markdown import cell, code, fenced, line_chart, table
-from amt_flows.render_text import duration, failure_line, hyperparameter, money, number, place
+from amt_flows.render_text import duration, hyperparameter, money, number, place
 from amt_flows.results import TuningResult, result_of
+from worlds import Train, ended_job, opened, rising, run, running_job, spec
 
 NASTY = 'a|b `c` ```\n# d <script>"e" [f](g) \\ *h* _i_ ~j~ ]'
 
@@ -94,6 +95,7 @@ def test_a_file_uri_becomes_the_path_that_one_types() -> None:
     [
         ("exit status 1\nTraceback (most recent call last):\n  x\nValueError: no\n", "ValueError: no"),
         ("exit status 1\nfoo.bar.SomeError: deep", "foo.bar.SomeError: deep"),
+        ("KeyError: 'x'\n\nDuring handling of the above:\n\nTypeError: y", "TypeError: y"),
         ("killed by SIGKILL (out of memory?)", "killed by SIGKILL (out of memory?)"),
         ("\n\n  the data is missing\nmore", "the data is missing"),
         ("x" * 500, "x" * 159 + "…"),
@@ -341,6 +343,8 @@ def test_the_report_of_a_completed_tuning_job_has_its_facts() -> None:
     stop = next(j for job in ledger.jobs.values() for j in job.judgements if j.stop)
     assert f"| `{stop.job}` | {stop.epoch} | {number(stop.value)} | {number(stop.median)} |" in report
     assert f"saved about **{duration(outcome.saved.seconds)}** of training" in report
+    rows = re.findall(r"^\| `demo-\S+` \| \d+ \|", report, re.MULTILINE)
+    assert len(rows) == outcome.saved.stopped_jobs, "a row for each stop, none for what was let go"
     assert f"- wall clock {duration(outcome.runtime_seconds)}" in report
     assert f"- cost {money(outcome.cost or 0)}, at 36.00 an hour" in report
     assert "```mermaid\nxychart-beta" in report

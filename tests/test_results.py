@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import ended_job, opened, rising, run, running_job, spec
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.engine import News, Tuning, drive
@@ -30,6 +29,7 @@ from amt_flows.results_describe import (
 )
 from amt_flows.results_ranking import ranked
 from amt_flows.spec import TuningSpec
+from worlds import ended_job, opened, rising, run, running_job, spec
 
 MODEL = botocore.session.get_session().get_service_model("sagemaker")
 

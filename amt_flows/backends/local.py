@@ -1,8 +1,11 @@
 """The local backend: a small training service on this machine.
 
-A training job is a directory and a worker process in a session of its own, so it outlives the controller, and
-every controller, at once or one after another, reads the same files. This object keeps nothing that can't be
-found again, except which metric values it has told already.
+A training job is a directory and a worker process in a session of its own, so it outlives the controller,
+and every controller, at once or one after another, reads the same files. This object keeps nothing that can't
+be found again, except which metric values it has told already.
+
+A job ends as in a container: with its main process ends whatever that started, daemons too (on Linux; on
+other systems, whatever stayed in its process group).
 """
 
 from __future__ import annotations
@@ -204,7 +207,7 @@ class LocalBackend:
         claim = read_json(paths.claim)
         if claim is None or "abandoned" in claim:
             return
-        signal_worker(claim)
+        signal_worker(paths, claim)
         if kill:
             # Directly too: a worker that hangs in a bad regex would come to it late.
             kill_training(paths)
@@ -259,7 +262,8 @@ def _create(tuning: TuningPaths, paths: JobPaths, request: JobRequest) -> bool:
 
 
 def _cannot_launch(request: JobRequest, error: OSError) -> BackendError:
-    happened = f"Training job {request.name} can't be started: {error.strerror} ({error.filename})."
+    where = f" ({error.filename})" if error.filename else ""
+    happened = f"Training job {request.name} can't be started: {error.strerror}{where}."
     passing = PASSING_ERRORS.get(error.errno or 0)
     if passing is not None:
         return CapacityUnavailable(happened, because=passing, remedy="make room; it is tried again")

@@ -129,7 +129,8 @@ def _find(name: str, places: Sequence[str] | None, directory: Path | None) -> Mo
             return spec
         return _find(name, None, None) or spec
     for finder in sys.meta_path:
-        spec = finder.find_spec(name, places)
+        find = getattr(finder, "find_spec", None)
+        spec: ModuleSpec | None = find(name, places) if find else None
         if spec is not None:
             return spec
     return None
@@ -148,9 +149,9 @@ def _surely_lacks(spec: ModuleSpec, name: str) -> bool:
             if node.name in (name, "__getattr__"):
                 return False
         elif isinstance(node, ast.ImportFrom | ast.Import):
-            if any((alias.asname or alias.name) in (name, "*") for alias in node.names):
+            if any((alias.asname or alias.name.split(".")[0]) in (name, "*") for alias in node.names):
                 return False
-        elif isinstance(node, ast.Name) and node.id in (name, "globals", "setattr"):
+        elif isinstance(node, ast.Name) and node.id in (name, "globals", "setattr", "exec"):
             return False
     return True
 

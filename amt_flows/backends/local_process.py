@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from amt_flows.backends.local_paths import JobPaths
 from amt_flows.backends.local_request import this_python
-from amt_flows.backends.local_worker.files import is_locked
-from amt_flows.backends.local_worker.processes import boot_id, identity, is_alive, signal_group
+from amt_flows.backends.local_worker.claims import is_locked
+from amt_flows.backends.local_worker.endings import signal_group
+from amt_flows.backends.local_worker.processes import boot_id, identity, is_alive
 
 if TYPE_CHECKING:
     from amt_flows.backends.local_worker.processes import Identity
@@ -84,9 +85,10 @@ def mark_of(claim: Mapping[str, Any]) -> bytes:
     return f"AMT_FLOWS_WORKER={claim['pid']}.{claim['start']}".encode()
 
 
-def signal_worker(claim: Mapping[str, Any]) -> None:
-    """Make the worker look at what it is asked to do now, if it is alive."""
-    if is_alive(as_identity(claim)):
+def signal_worker(paths: JobPaths, claim: Mapping[str, Any]) -> None:
+    """Make the worker look at what is wished of it now, if it is alive."""
+    # Before it writes process.json it has no handler, and looks by itself when it is written.
+    if paths.process.exists() and is_alive(as_identity(claim)):
         try:
             os.kill(int(claim["pid"]), signal.SIGTERM)
         except OSError:

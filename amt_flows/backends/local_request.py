@@ -112,13 +112,9 @@ def config_files(request: JobRequest) -> dict[str, Any]:
     }
 
 
-def worker_request(request: JobRequest, paths: JobPaths) -> dict[str, Any]:
-    """The content of request.json: what the worker needs, and what ``find`` and a second ``launch`` do.
-
-    Raises LaunchRejected for what can't be run.
-    """
-    argv, variables = command_line(request), environment(request, paths)
-    _check_representable([*argv, *variables, *variables.values()])
+def worker_request(request: JobRequest) -> dict[str, Any]:
+    """The content of request.json: what the worker needs beside the command, and what ``find`` and a second
+    ``launch`` do. Raises LaunchRejected for metrics that can't be read."""
     return {
         "v": VERSION,
         "name": request.name,
@@ -128,13 +124,32 @@ def worker_request(request: JobRequest, paths: JobPaths) -> dict[str, Any]:
         "fingerprint": request.fingerprint,
         "hyperparameters": dict(request.hyperparameters),
         "tags": dict(request.tags),
-        "argv": argv,
-        "working_directory": str(working_directory(request.template.working_directory)),
-        "environment": variables,
         "metrics": _definitions(request),
         "max_runtime_seconds": request.template.max_runtime_seconds,
         "stop_grace_seconds": request.template.stop_grace_seconds,
     }
+
+
+def worker_command(request: JobRequest, paths: JobPaths) -> bytes:
+    """The content of the file ``command``, which :mod:`amt_flows.backends.local_worker.start` reads.
+
+    Raises LaunchRejected for what can't be run.
+    """
+    if not request.template.command and request.template.function is None:
+        raise LaunchRejected(
+            f"Training job {request.name} has neither a command nor a function.",
+            remedy="set training_job.command, e.g. to `python train.py`",
+        )
+    argv = command_line(request)
+    variables = [f"{name}={value}" for name, value in environment(request, paths).items()]
+    if any(not name or "=" in name for name in request.template.environment):
+        raise LaunchRejected("A variable's name in training_job.environment is empty or has a `=` in it.")
+    place = str(working_directory(request.template.working_directory))
+    texts = [place, str(len(argv)), *argv, *variables]
+    for text in texts:
+        if "\0" in text:
+            raise LaunchRejected(f"No program can be given a text with a NUL character in it: {text!r}.")
+    return b"".join(os.fsencode(text) + b"\0" for text in texts)
 
 
 def _definitions(request: JobRequest) -> list[dict[str, str]]:
@@ -151,15 +166,9 @@ def _definitions(request: JobRequest) -> list[dict[str, str]]:
     return [{"name": d.name, "regex": d.regex, "literal": required_text(d.regex)} for d in defined]
 
 
-def _check_representable(texts: list[str]) -> None:
-    for text in texts:
-        if "\0" in text:
-            raise LaunchRejected(f"No program can be given a text with a NUL character in it: {text!r}.")
-
-
 def build(request: JobRequest, paths: JobPaths, scratch: Path) -> None:
     """Fill ``scratch``, which is to become the job's directory. Raises LaunchRejected, OSError."""
-    content = worker_request(request, paths)
+    content, command = worker_request(request), worker_command(request, paths)
     inputs = {name: _input(request, name, place) for name, place in request.template.inputs.items()}
     for part in ("input/config", "input/data", "model", "checkpoints", "output/data"):
         (scratch / part).mkdir(parents=True)
@@ -167,6 +176,7 @@ def build(request: JobRequest, paths: JobPaths, scratch: Path) -> None:
         (scratch / "input/config" / name).write_text(json.dumps(document), encoding="utf-8")
     for name, place in inputs.items():
         (scratch / "input/data" / name).symlink_to(place)
+    (scratch / "command").write_bytes(command)
     (scratch / "request.json").write_text(json.dumps(content), encoding="utf-8")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Mapping
@@ -15,9 +16,9 @@ from amt_flows.backends.local_process import (
     read_json,
     worker_lives,
 )
-from amt_flows.backends.local_worker.files import claim as make_claim
-from amt_flows.backends.local_worker.files import write_json
+from amt_flows.backends.local_worker.claims import claim as make_claim
 from amt_flows.backends.local_worker.processes import boot_id, is_alive
+from amt_flows.backends.local_worker.records import write_json
 from amt_flows.ports import JobState
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def abandon(paths: JobPaths, state: JobState, failure: str | None) -> bool:
     """
     end = {"state": state.value, "ended_at": time.time(), "failure": failure}
     try:
-        fd = make_claim(str(paths.directory), {"abandoned": end})
+        fd = make_claim(str(paths.directory), json.dumps({"abandoned": end}).encode())
     except OSError:
         return False
     if fd is not None:

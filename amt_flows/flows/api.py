@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TypeVar
@@ -12,35 +13,40 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 T = TypeVar("T")
+Ask = Callable[[SyncPrefectClient], T]
 
 TIMEOUT_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 300.0
 
 
 class Api:
-    """One client, kept open. :meth:`quick` asks once; :meth:`patient` lets the client try again.
+    """One client, kept open.
 
-    Prefect's client repeats a request that failed for up to a minute, which is right for the end of a flow
-    and wrong between two launches.
+    ``soon`` asks once, in a thread of its own: a server that hangs or is being restarted would hold up
+    the loop for seconds, and with the client's own retries for a minute. ``now`` asks in the caller's thread and
+    lets the client try again; it is for the end, when nothing is left to launch.
     """
 
-    def __init__(self, client: SyncPrefectClient) -> None:
+    def __init__(self, client: SyncPrefectClient, thread: ThreadPoolExecutor) -> None:
         self._client = client
-        # The settings of a context are built once: that takes some 40 ms, entering a copied context none.
+        self._thread = thread
         with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
             self._without_retries = copy_context()
 
-    def quick(self, ask: Callable[[SyncPrefectClient], T]) -> T:
-        return self._without_retries.run(ask, self._client)
+    def soon(self, ask: Ask[T]) -> Future[T]:
+        return self._thread.submit(self._without_retries.run, ask, self._client)
 
-    def patient(self, ask: Callable[[SyncPrefectClient], T]) -> T:
+    def now(self, ask: Ask[T]) -> T:
         return ask(self._client)
 
 
 @contextmanager
 def open_api() -> Iterator[Api]:
-    with get_client(sync_client=True, httpx_settings={"timeout": TIMEOUT_SECONDS}) as client:
-        yield Api(client)
+    with (
+        get_client(sync_client=True, httpx_settings={"timeout": TIMEOUT_SECONDS}) as client,
+        ThreadPoolExecutor(max_workers=1, thread_name_prefix="amt-flows-api") as thread,
+    ):
+        yield Api(client, thread)
 
 
 class Pace:

@@ -6,6 +6,7 @@ the loop looks at its own flow run now and then, and at the flow runs that calle
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -14,7 +15,6 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 
 from amt_flows.engine import Tuning
-from amt_flows.errors import TuningInterrupted
 from amt_flows.flows.api import Api, Pace
 
 LOOK_SECONDS = 3.0
@@ -29,22 +29,24 @@ class CancelWatch:
         self._flow_run = flow_run
         self._pace = pace or Pace(LOOK_SECONDS)
         self._watched: list[UUID] | None = None
+        self._asked: Future[bool] | None = None
         self.cancelled = False
 
     def look(self, tuning: Tuning) -> None:
-        """Never raises for a server that can't be reached: the tuning job goes on without it."""
-        if self.cancelled or not self._pace.due():
-            return
-        try:
-            self.cancelled = self._api.quick(self._is_cancelled)
-        except TuningInterrupted:
-            raise
-        except Exception:
-            self._pace.failed()
-            return
-        self._pace.done()
-        if self.cancelled:
-            tuning.request_stop(REASON)
+        """Ask the server if it is time to, or act on its answer. Neither waits for it nor minds that it can't
+        be reached: the tuning job goes on without it."""
+        if self._asked is None:
+            if not self.cancelled and self._pace.due():
+                self._asked = self._api.soon(self._is_cancelled)
+        elif self._asked.done():
+            answer, self._asked = self._asked, None
+            if answer.exception() is not None:
+                self._pace.failed()
+                return
+            self._pace.done()
+            self.cancelled = answer.result()
+            if self.cancelled:
+                tuning.request_stop(REASON)
 
     def _is_cancelled(self, client: SyncPrefectClient) -> bool:
         if self._watched is None:

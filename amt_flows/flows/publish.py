@@ -1,15 +1,15 @@
 """What a tuning job shows in Prefect: progress, leaderboard, report and result, as artifacts.
 
-Each is made once for a flow run and then renewed in place, so that hours of tuning leave four
-artifacts and not thousands. Publishing never fails the tuning job, and never waits for a server that
-doesn't answer.
+Each is made once for a flow run and then renewed in place, so that hours of tuning leave four artifacts and not
+thousands. Publishing never fails the tuning job and never holds up a launch.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -79,7 +79,8 @@ def plain(value: Any) -> Any:
 
 
 class Publisher:
-    """Publishes from the thread of the flow, where artifacts belong to its run."""
+    """Publishes the artifacts of one flow run. They are drawn in the flow's thread, to which the ledger
+    belongs, and sent in the background."""
 
     def __init__(self, api: Api, flow_run_id: UUID, name: str, pace: Pace | None = None) -> None:
         self._api = api
@@ -87,68 +88,79 @@ class Publisher:
         self._name = name
         self._pace = pace or Pace(PUBLISH_SECONDS)
         self._ids: dict[str, UUID] = {}
-        self._published_at = -math.inf
+        self._sending: Future[None] | None = None
+        self._drawn_at = -math.inf
+        self._pause = 0.0
         self._warned = False
 
     def tick(self, tuning: Tuning) -> None:
         """Publish where the tuning job stands, if there is news and it is time to."""
+        if self._sending is not None:
+            if not self._sending.done():
+                return
+            self._take_note(self._sending)
         ledger = tuning.ledger
-        if ledger.finished or ledger.last_at <= self._published_at or not self._pace.due():
+        if ledger.finished or ledger.last_at <= self._drawn_at or not self._pace.due():
             return
         now = tuning.now()
-        if self._tolerantly(lambda: self._publish(ledger, tuning.journal.location, now)):
-            self._published_at = ledger.last_at
-            self._pace.done(at_least=SHARE_OF_RUNTIME * (now - ledger.opened_at))
-        else:
-            self._pace.failed()
-
-    def conclude(self, tuning: Tuning) -> None:
-        """Publish the end. Nothing waits for it, so it may take the time of a few retries; each page
-        by itself, the result first: another flow may be waiting for it."""
-        ledger, now = tuning.ledger, tuning.now()
-        result = result_of(ledger, tuning.journal.location, now)
-        self._tolerantly(lambda: self._api.patient(lambda client: self._put(client, result_page(result))))
-        self._tolerantly(lambda: self._put_all(self._api.patient, ledger, result, now))
-
-    def _publish(self, ledger: Ledger, journal: str, now: float) -> None:
-        self._put_all(self._api.quick, ledger, result_of(ledger, journal, now), now)
-
-    def _put_all(
-        self,
-        send: Callable[[Callable[[SyncPrefectClient], None]], None],
-        ledger: Ledger,
-        result: TuningResult,
-        now: float,
-    ) -> None:
-        for page in pages(ledger, result, now):
-            send(lambda client, page=page: self._put(client, page))  # type: ignore[misc]
-
-    def _put(self, client: SyncPrefectClient, page: Page) -> None:
-        # Forgotten until it has worked: an artifact that somebody deleted is made anew.
-        known = self._ids.pop(page.kind, None)
-        if known is None:
-            artifact = ArtifactCreate(
-                key=artifact_key(page.kind, self._name),
-                type=page.type,
-                data=page.data,
-                description=page.description,
-                flow_run_id=self._flow_run_id,
-            )
-            self._ids[page.kind] = client.create_artifact(artifact).id
-        else:
-            client.update_artifact(known, ArtifactUpdate(data=page.data, description=page.description))
-            self._ids[page.kind] = known
-
-    def _tolerantly(self, publish: Callable[[], None]) -> bool:
-        """Whether it worked. The first failure is a warning in the log; the same again says nothing new."""
+        self._drawn_at, self._pause = ledger.last_at, SHARE_OF_RUNTIME * (now - ledger.opened_at)
         try:
-            publish()
+            drawn = list(pages(ledger, result_of(ledger, tuning.journal.location, now), now))
         except TuningInterrupted:
             raise
         except Exception as error:
-            if not self._warned:
-                get_run_logger().warning("The artifacts can't be published; the tuning goes on: %r", error)
-            self._warned = True
-            return False
-        self._warned = False
-        return True
+            self._fail(error)
+        else:
+            self._sending = self._api.soon(lambda client: self._put(client, drawn))
+
+    def _take_note(self, sent: Future[None]) -> None:
+        self._sending = None
+        error = sent.exception()
+        if error is not None:
+            self._fail(error)
+        else:
+            self._warned = False
+            self._pace.done(at_least=self._pause)
+
+    def _fail(self, error: BaseException) -> None:
+        self._pace.failed()
+        if not self._warned:
+            # Once: the same again says nothing new.
+            get_run_logger().warning("The artifacts can't be published; the tuning goes on: %r", error)
+        self._warned = True
+
+    def conclude(self, tuning: Tuning) -> None:
+        """Publish the end, the result first: another flow may be waiting for it. Nothing is held up by it,
+        so it may take the time of a few retries."""
+        if self._sending is not None:
+            wait([self._sending])
+            self._take_note(self._sending)
+        ledger, now = tuning.ledger, tuning.now()
+        try:
+            result = result_of(ledger, tuning.journal.location, now)
+            self._api.now(lambda client: self._put(client, [result_page(result)]))
+            self._api.now(lambda client: self._put(client, pages(ledger, result, now)))
+        except TuningInterrupted:
+            raise
+        except Exception as error:
+            self._fail(error)
+
+    def _put(self, client: SyncPrefectClient, drawn: Iterable[Page]) -> None:
+        for page in drawn:
+            # Forgotten until it has worked: an artifact that somebody deleted is made anew.
+            known = self._ids.pop(page.kind, None)
+            if known is not None:
+                client.update_artifact(known, ArtifactUpdate(data=page.data, description=page.description))
+            else:
+                known = client.create_artifact(self._artifact(page)).id
+            self._ids[page.kind] = known
+
+    def _artifact(self, page: Page) -> ArtifactCreate:
+        # The flow run is named, for there is no run context in the background.
+        return ArtifactCreate(
+            key=artifact_key(page.kind, self._name),
+            type=page.type,
+            data=page.data,
+            description=page.description,
+            flow_run_id=self._flow_run_id,
+        )

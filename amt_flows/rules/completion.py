@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from amt_flows.events import Reason
+from amt_flows.failures import failure_line
 from amt_flows.ledger import Ledger
 from amt_flows.rules.budget import committed_cost, worst_case_cost
 from amt_flows.rules.convergence import Convergence, jobs_not_improving
@@ -113,12 +114,11 @@ class MaxFailures:
         if self.unless_success and any(job.has_usable_value for job in ledger.ended):
             return None
         last = failed[-1]
-        detail = last.failure or (
+        why = failure_line(last.failure) or (
             f"no finite value of {ledger.spec.objective.metric_name} was found in its output"
         )
-        first_line = detail.strip().splitlines()[0] if detail.strip() else "no reason given"
         none = " and none succeeded" if self.unless_success else ""
-        message = f"{len(failed)} training jobs failed{none}; the last, {last.name}: {first_line}"
+        message = f"{len(failed)} training jobs failed{none}; the last, {last.name}: {why}"
         return Reason("MaxFailedTrainingJobs", message, {"failed": len(failed), "limit": self.limit})
 
 

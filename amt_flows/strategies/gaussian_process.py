@@ -1,7 +1,7 @@
 """A Gaussian process over the unit cube: Matérn-5/2 kernel, hyperparameters at their posterior mode.
 
 Shapes: ``n`` rows, ``d`` parameters, ``m`` places to predict at. Targets have no unit: they are expected
-to be about centred, with a spread of about one (see ``targets.py``).
+to be about centred, with a spread of about one (see ``evidence.py``).
 """
 
 from __future__ import annotations
@@ -41,6 +41,10 @@ JITTERS = (0.0, 1e-8, 1e-6, 1e-4)
 
 FIT_STEPS = 40
 
+# The hyperparameters are found from at most this many rows: they are few, and each step costs a
+# factorisation. Predictions use all rows.
+FIT_ROWS = 128
+
 
 class NotPositiveDefinite(ArithmeticError):
     """The covariance can't be factorised, even with the largest jitter."""
@@ -64,13 +68,19 @@ def squared_differences(a: Array, b: Array, categorical: Mask) -> Array:
     difference = a.T[:, :, None] - b.T[:, None, :]
     squared = difference * difference
     squared[categorical] = squared[categorical] > 0
-    return squared
+    return np.asarray(squared)
 
 
-def scaled_distances(squared: Array, length_scales: Array) -> Array:
-    d = len(length_scales)
-    weighted = (length_scales**-2.0) @ squared.reshape(d, -1)
-    return np.asarray(np.sqrt(weighted).reshape(squared.shape[1:]))
+def scaled_distances(a: Array, b: Array, *, categorical: Mask, length_scales: Array) -> Array:
+    """Shape ``(len(a), len(b))``: distances in length scales."""
+    total = np.zeros((len(a), len(b)))
+    # One parameter at a time: all at once would need d times the memory, and more time for it.
+    for j, scale in enumerate(length_scales):
+        if categorical[j]:
+            total += (a[:, j, None] != b[None, :, j]) / scale**2
+        else:
+            total += ((a[:, j, None] - b[None, :, j]) / scale) ** 2
+    return np.asarray(np.sqrt(total))
 
 
 def matern(distance: Array) -> Array:
@@ -104,7 +114,7 @@ def _negative_log_posterior(theta: Array, squared: Array, targets: Array) -> tup
     """Up to a constant, with its gradient by ``theta`` = logarithms of (length scales, signal, noise)."""
     d, n = len(theta) - 2, len(targets)
     scales, signal, noise = np.exp(theta[:d]), math.exp(theta[d]), math.exp(theta[d + 1])
-    distance = scaled_distances(squared, scales)
+    distance = np.sqrt((scales**-2.0) @ squared.reshape(d, -1)).reshape(n, n)
     correlation = signal * matern(distance)
     covariance = correlation + MEAN_VARIANCE
     covariance[np.diag_indices(n)] += noise
@@ -133,12 +143,17 @@ def _priors(dimension: int) -> tuple[Array, Array]:
 
 
 def fit(points: Array, targets: Array, categorical: Mask) -> Hyperparameters:
-    """The hyperparameters of highest posterior density found from a few starts.
+    """The hyperparameters of highest posterior density found from two starts.
 
     ``points`` has shape ``(n, d)``, ``targets`` ``(n,)``, ``categorical`` ``(d,)``. Raises
     NotPositiveDefinite if no start gives a covariance that can be factorised.
     """
     d = points.shape[1]
+    if len(points) > FIT_ROWS:
+        # Spread evenly over the targets, so that good, middling and bad regions are all represented.
+        spread = np.linspace(0, len(points) - 1, FIT_ROWS).astype(int)
+        rows = np.argsort(targets, kind="stable")[spread]
+        points, targets = points[rows], targets[rows]
     squared = squared_differences(points, points, categorical)
     means, _ = _priors(d)
     bounds = [LOG_LENGTH_SCALE_BOUNDS] * d + [LOG_SIGNAL_BOUNDS, LOG_NOISE_BOUNDS]
@@ -168,10 +183,10 @@ def fit(points: Array, targets: Array, categorical: Mask) -> Hyperparameters:
 
 @dataclass(frozen=True)
 class Posterior:
-    """The process given rows, and ``s`` equally likely stories of how the pending ones will end.
+    """The process given the rows, as if each pending one had already shown what the process expects of it.
 
-    ``points`` has the ``n`` rows and then the pending ones, ``weights`` has one column per story, and
-    ``incumbents`` (shape ``(s,)``) is the least target in each.
+    That leaves the mean as it is and takes away the uncertainty around pending places (the "kriging
+    believer" of Ginsbourger et al. 2010). ``incumbent`` is the least target, expected ones included.
     """
 
     points: Array
@@ -179,32 +194,41 @@ class Posterior:
     hyperparameters: Hyperparameters
     factor: Array
     weights: Array
-    incumbents: Array
+    incumbent: float
 
     def predict(self, places: Array) -> tuple[Array, Array]:
-        """Means (shape ``(m, s)``) and standard deviations (``(m,)``) of the noise-free function."""
-        cross = self._cross(self._distances(places))
+        """Means and standard deviations of the noise-free function at places (``(m, d)`` → ``(m,)`` each)."""
+        distance = scaled_distances(
+            places,
+            self.points,
+            categorical=self.categorical,
+            length_scales=self.hyperparameters.length_scales,
+        )
+        cross = self._covariance(distance)
         explained = solve_triangular(self.factor, cross.T, lower=True, check_finite=False)
         variance = self._prior_variance - np.einsum("ij,ij->j", explained, explained)
         return cross @ self.weights, np.sqrt(np.maximum(variance, self._least_variance))
 
-    def predict_with_gradient(self, place: Array) -> tuple[Array, float, Array, Array]:
-        """At one place (shape ``(d,)``): means ``(s,)``, standard deviation, their gradients ``(s, d)``
-        and ``(d,)``. Gradients by a category are 0."""
-        distance = self._distances(place[None, :])
-        cross = self._cross(distance)[0]
+    def predict_with_gradient(self, place: Array) -> tuple[float, float, Array, Array]:
+        """At one place (shape ``(d,)``): mean, standard deviation, and their gradients (``(d,)`` each).
+
+        Gradients by a category are 0.
+        """
         signal, scales = self.hyperparameters.signal, self.hyperparameters.length_scales
-        slope = -signal * matern_slope(distance)[0]
-        direction = (place[None, :] - self.points) / scales**2
-        direction[:, self.categorical] = 0.0
-        cross_gradient = slope[:, None] * direction
+        offset = (place[None, :] - self.points) / scales
+        squared = np.where(self.categorical, (offset != 0) / scales**2, offset**2)
+        distance = np.sqrt(squared.sum(axis=1))
+        cross = self._covariance(distance)
+        direction = np.where(self.categorical, 0.0, offset / scales)
+        cross_gradient = (-signal * matern_slope(distance))[:, None] * direction
         solved, _ = lapack.dpotrs(self.factor, cross, lower=1)
-        sd = math.sqrt(max(self._prior_variance - float(cross @ solved), self._least_variance))
+        variance = self._prior_variance - float(cross @ solved)
+        sd = math.sqrt(max(variance, self._least_variance))
         return (
-            cross @ self.weights,
+            float(cross @ self.weights),
             sd,
-            self.weights.T @ cross_gradient,
-            -(solved @ cross_gradient) / sd,
+            np.asarray(self.weights @ cross_gradient),
+            np.asarray(-(solved @ cross_gradient) / sd),
         )
 
     @property
@@ -213,45 +237,34 @@ class Posterior:
 
     @property
     def _least_variance(self) -> float:
-        return 1e-10 * self.hyperparameters.signal
+        # The subtraction can't tell anything smaller from 0.
+        return 1e-10 * self._prior_variance
 
-    def _distances(self, places: Array) -> Array:
-        return scaled_distances(
-            squared_differences(places, self.points, self.categorical), self.hyperparameters.length_scales
-        )
-
-    def _cross(self, distance: Array) -> Array:
+    def _covariance(self, distance: Array) -> Array:
         return self.hyperparameters.signal * matern(distance) + MEAN_VARIANCE
 
 
 def condition(
-    points: Array,
-    targets: Array,
-    pending: Array,
-    *,
-    categorical: Mask,
-    hyperparameters: Hyperparameters,
-    deviates: Array,
+    points: Array, targets: Array, pending: Array, *, categorical: Mask, hyperparameters: Hyperparameters
 ) -> Posterior:
-    """The process given ``targets`` (shape ``(n,)``) at ``points`` and stories for ``pending`` (``(p, d)``).
+    """The process given ``targets`` (``(n,)``) at ``points`` (``(n, d)``), and ``pending`` places (``(p, d)``).
 
-    ``deviates`` (shape ``(p, s)``) are standard normal: each column is one joint draw of what the
-    pending rows will show, given everything known (Snoek et al. 2012, section 3.2); a column of
-    zeros is the posterior mean ("kriging believer"). Raises NotPositiveDefinite.
+    Raises NotPositiveDefinite.
     """
     everywhere = np.concatenate([points, pending])
-    squared = squared_differences(everywhere, everywhere, categorical)
-    covariance = hyperparameters.signal * matern(scaled_distances(squared, hyperparameters.length_scales))
-    covariance += MEAN_VARIANCE
+    distance = scaled_distances(
+        everywhere, everywhere, categorical=categorical, length_scales=hyperparameters.length_scales
+    )
+    covariance = hyperparameters.signal * matern(distance) + MEAN_VARIANCE
     covariance[np.diag_indices(len(covariance))] += hyperparameters.noise
     factor = cholesky(covariance, hyperparameters.signal)
 
-    # With the factor L split into known rows and pending ones, a joint draw of all targets is L z, where
-    # z is L⁻¹ of the known targets, then independent deviates. So one factorisation serves all.
-    n, stories = len(points), deviates.shape[1]
-    known = solve_triangular(factor[:n, :n], targets, lower=True, check_finite=False)
-    z = np.concatenate([np.repeat(known[:, None], stories, axis=1), deviates])
+    # With the factor L split into known and pending rows, L z are all targets when z is L⁻¹ of the known
+    # ones and then zeros, for what the pending ones are expected to show. One factorisation serves both.
+    n = len(points)
+    z = np.zeros(len(everywhere))
+    z[:n] = solve_triangular(factor[:n, :n], targets, lower=True, check_finite=False)
     weights = solve_triangular(factor, z, lower=True, trans=1, check_finite=False)
-    drawn = factor[n:] @ z
-    incumbents = np.minimum(targets.min(), drawn.min(axis=0, initial=np.inf))
-    return Posterior(everywhere, categorical, hyperparameters, factor, weights, incumbents)
+    expected = factor[n:] @ z
+    incumbent = float(min(targets.min(), expected.min(initial=np.inf)))
+    return Posterior(everywhere, categorical, hyperparameters, factor, weights, incumbent)

@@ -37,9 +37,7 @@ def is_exhausted(space: Space, used: frozenset[str]) -> bool:
     return space.size is not None and len(used) >= space.size
 
 
-def first_unused(
-    configurations: Iterable[dict[str, Value]], used: frozenset[str]
-) -> dict[str, Value] | None:
+def first_unused(configurations: Iterable[dict[str, Value]], used: frozenset[str]) -> dict[str, Value] | None:
     """The first of ``configurations`` that is not taken, or None."""
     return next((c for c in configurations if configuration_key(c) not in used), None)
 
@@ -50,7 +48,7 @@ def draw_unused(
     draw: Callable[[], dict[str, Value]],
     rng: np.random.Generator,
 ) -> dict[str, Value] | None:
-    """A free configuration from ``draw``, called up to ``DRAWS`` times; if all of them are taken, any free one.
+    """A free configuration from up to ``DRAWS`` calls of ``draw``; if all of them are taken, any free one.
 
     None when the space is exhausted.
     """

@@ -91,8 +91,6 @@ class BackendConformance:
 
     patience_seconds: ClassVar[float] = 30.0
     """Real time after which a test gives up waiting."""
-    can_lose_points: ClassVar[bool] = False
-    """Set it for a backend whose stopped jobs may lose their last values."""
 
     def make(self, place: Path) -> Backend:
         raise NotImplementedError
@@ -226,8 +224,7 @@ class BackendConformance:
         report = controller.until_ended(request.name)
         assert report.state is JobState.STOPPED
         assert not report.timed_out
-        if not self.can_lose_points:
-            assert controller.values(request.name) == curve(FIRST_VALUES)
+        assert controller.values(request.name) == curve(FIRST_VALUES)
 
     def test_a_job_can_be_stopped_right_after_its_launch(self, tmp_path: Path) -> None:
         controller, request = self.controller(tmp_path), self.request(Behaviour.RUN)

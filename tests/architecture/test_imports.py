@@ -16,12 +16,11 @@ PACKAGE = Path(amt_flows.__file__).parent
 
 # The rooms from the ground up: a module may import what stands above its own line, and its own room.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "nearest", "dotted", "reporting"),
+    ("errors", "failures", "nearest", "dotted", "reporting"),
     ("space",),
-    ("history",),
+    ("history", "names"),
     ("metrics",),
-    ("spec", "spec_shape", "spec_rules", "amt_request"),
-    ("names",),
+    ("spec", "amt_request"),
     ("events",),
     ("ledger",),
     ("rules", "strategies"),

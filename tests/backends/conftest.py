@@ -71,7 +71,7 @@ class Site:
         return request.name
 
     def directory(self, name: str) -> Path:
-        return self.root / TUNING_JOB / "jobs" / name
+        return self.root / TUNING_JOB / "jobs" / name.lower()
 
     def report(self, name: str) -> JobReport:
         report = self.backend.poll(TUNING_JOB, [name])[0]

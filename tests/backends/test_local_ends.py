@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from amt_flows.backends import local, local_request
 from amt_flows.backends.local_paths import JobPaths
 from amt_flows.ports import JobRequest, JobState
 
 if TYPE_CHECKING:
-    from tests.backends.conftest import Site
+    from backends.conftest import Site
 
 
 def worker_of(site: Site, name: str) -> int:
@@ -371,12 +372,9 @@ def test_metrics_that_can_not_be_written_are_a_failure_of_the_machine(
 
 def prepare(monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object]) -> None:
     """Change the directories of jobs before their workers see them."""
-    from amt_flows.backends import local
-
-    build = local.build
 
     def build_and_change(request: JobRequest, paths: JobPaths, scratch: Path) -> None:
-        build(request, paths, scratch)
+        local_request.build(request, paths, scratch)
         change(scratch)
 
     monkeypatch.setattr(local, "build", build_and_change)

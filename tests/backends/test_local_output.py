@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import time
@@ -19,7 +20,7 @@ from amt_flows.ports import JobState
 from amt_flows.spec import MetricDefinition
 
 if TYPE_CHECKING:
-    from tests.backends.conftest import Site
+    from backends.conftest import Site
 
 LOSS = MetricDefinition(name="loss", regex=r"loss[=:] *(\S+)")
 
@@ -72,7 +73,8 @@ def test_a_line_in_pieces_is_one_line(site: Site) -> None:
 
 def test_a_very_long_line_is_searched_at_its_beginning(site: Site) -> None:
     script = (
-        "import sys; w = sys.stdout.write; w('amt-report acc=0.5;' + 'x' * 9_000_000 + 'amt-report acc=0.1;\\n');"
+        "import sys; w = sys.stdout.write\n"
+        "w('amt-report acc=0.5;' + 'x' * 9_000_000 + 'amt-report acc=0.1;\\n')\n"
         "w('x' * 70_000 + 'amt-report acc=0.2;\\n'); w('amt-report acc=0.75;\\n')"
     )
     assert site.values(site.run(site.python(script)).name) == [0.5, 0.75]
@@ -106,6 +108,14 @@ def test_a_flood_of_output_is_bounded_and_its_last_metric_read(site: Site) -> No
         assert file.read().endswith(b"amt-report acc=0.75;\nthe very end\n")
     assert not list(log.parent.glob("output.tail*"))
     assert seconds < 15
+
+
+def test_a_burst_of_values_right_before_the_end_is_read_to_the_last(site: Site) -> None:
+    script = (
+        "import os; os.write(1, b''.join(b'amt-report acc=%d;\\n' % n for n in range(45_000))); os._exit(0)"
+    )
+    name = site.run(site.python(script)).name
+    assert site.values(name) == list(range(45_000))
 
 
 def test_a_definition_of_a_library_reads_its_log(site: Site) -> None:
@@ -146,7 +156,7 @@ def test_how_the_output_is_cut_into_pieces_changes_nothing(
 ) -> None:
     output = b"".join(line + end for line, end in zip(lines, ends, strict=False))
     points = [0, *sorted(cuts), len(output)]
-    pieces = [output[a:b] for a, b in zip(points, points[1:], strict=False)]
+    pieces = [output[a:b] for a, b in itertools.pairwise(points)]
     directory = tmp_path_factory.getbasetemp()
     expected = {b"v=1": 1.0, b"v=2 x": 2.0}
     assert values_in(directory, pieces, regex) == [expected[line] for line in lines if line in expected]
@@ -168,11 +178,12 @@ def test_values_that_do_not_fit_on_the_disk_are_kept_until_they_do(tmp_path: Pat
     values = Values(str(tmp_path), [{"name": "v", "regex": r"v=(\S+)", "literal": "v="}])
     (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
     values.feed(b"v=1\nv=2\n")
-    assert values.lost
-    assert values.error is not None
+    lost = [values.lost]
     (tmp_path / "metrics.jsonl").unlink()
     values.feed(b"v=3\n")
-    assert not values.lost
+    lost.append(values.lost)
+    assert lost == [True, False]
+    assert values.error is not None
     assert (tmp_path / "metrics.jsonl").read_text().count("\n") == 3
 
 

@@ -23,8 +23,8 @@ from prefect.states import Cancelling, Crashed, State
 
 from amt_flows.errors import SpecError, TuningJobFailed
 from amt_flows.events import TuningStatus
-from amt_flows.flows import load_result, tune
 from amt_flows.flows import cancel as cancel_module
+from amt_flows.flows import load_result, tune
 from amt_flows.flows.hooks import stop_after_crash, stop_on_cancellation
 from amt_flows.results import TuningResult
 from flows.local_jobs import ENDLESS, SHORT, eventually, local_spec, workers

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,24 @@ def test_a_full_disk_is_a_journal_error_and_writes_nothing(
 def test_a_stop_note_for_no_tuning_job_is_refused(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="no journal"):
         DirectoryJournal(tmp_path / "none").ask_to_stop("x")
+
+
+def test_a_reader_beside_a_fast_writer_never_misses_an_entry(tmp_path: Path) -> None:
+    journal = DirectoryJournal(tmp_path)
+    journal.append(0, [Attached(0.0, "me")])
+    done = threading.Event()
+
+    def write() -> None:
+        for index in range(1, 300):
+            journal.append(index, [Attached(float(index), "me")])
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen = 0
+    while not done.is_set():
+        entries = DirectoryJournal(tmp_path).read()
+        assert len(entries) >= seen
+        seen = len(entries)
+    writer.join()
+    assert len(journal.read()) == 300

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from amt_flows.amt_fields import CONFIG, ONE
-from tests.spec.samples import changed
+from amt_flows.amt_request_fields import CONFIG, ONE
+from spec.samples import changed
 
 
 def definition(**members: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.spec.samples import SAGEMAKER
+from spec.samples import SAGEMAKER
 
 WORDS = st.text(string.ascii_letters + string.digits + "_-. :äß", min_size=1, max_size=12)
 JOB_NAMES = st.from_regex(r"[a-zA-Z0-9](-?[a-zA-Z0-9]){0,15}", fullmatch=True)

@@ -12,15 +12,22 @@ from botocore.model import ListShape, Shape, StructureShape
 from botocore.validate import ParamValidator
 from hypothesis import given, settings
 
-from amt_flows import amt_request, amt_shape, spec_algorithm_rules, spec_rules, spec_sagemaker, spec_verbatim
-from amt_flows.amt_fields import CONFIG, ONE, SINGLE, VERBATIM, Algorithm, one_of_several, table
+from amt_flows import (
+    amt_request,
+    amt_request_shape,
+    spec_algorithm_rules,
+    spec_rules,
+    spec_sagemaker,
+    spec_verbatim,
+)
 from amt_flows.amt_request import from_amt_request, is_amt_request, to_amt_request, unsupported
+from amt_flows.amt_request_fields import CONFIG, ONE, SINGLE, VERBATIM, Algorithm, one_of_several, table
 from amt_flows.dotted import MISSING
 from amt_flows.errors import SpecError
 from amt_flows.spec import StrategyType, TuningSpec
-from tests.spec.bodies import BODIES, bayesian, grid, hyperband, two_algorithms
-from tests.spec.generated import tuning_jobs
-from tests.spec.samples import SAGEMAKER, changed, good, several
+from spec.bodies import BODIES, bayesian, grid, hyperband, two_algorithms
+from spec.generated import tuning_jobs
+from spec.samples import SAGEMAKER, changed, good, several
 
 MODEL = botocore.session.get_session().get_service_model("sagemaker")
 REQUEST: StructureShape = MODEL.operation_model("CreateHyperParameterTuningJob").input_shape
@@ -256,7 +263,7 @@ EVERYWHERE = [SINGLE, INSIDE_ONE, one_of_several(0)]
 
 def test_every_member_of_the_request_has_a_place() -> None:
     """Mapped, or kept verbatim; and nothing that the service doesn't know."""
-    ours = amt_shape.request_shape(EVERYWHERE)
+    ours = amt_request_shape.request_shape(EVERYWHERE)
     checked = []
     for path, structure in structures(REQUEST):
         assert set(ours.at(path).names) == set(structure.members), path
@@ -280,7 +287,7 @@ def test_every_member_of_the_request_has_a_place() -> None:
 def test_partly_mapped_objects_have_the_members_that_are_mapped() -> None:
     for name in ("AlgorithmSpecification", "StoppingCondition"):
         theirs = MODEL.shape_for("HyperParameterTrainingJobDefinition").members[name].members
-        assert set(amt_shape.request_shape([SINGLE]).at(f"{ONE}.{name}").members) < set(theirs)
+        assert set(amt_request_shape.request_shape([SINGLE]).at(f"{ONE}.{name}").members) < set(theirs)
 
 
 def test_what_the_service_requires_is_needed() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from amt_flows.amt_fields import CONFIG, ONE
+from amt_flows.amt_request_fields import CONFIG, ONE
 from amt_flows.dotted import MISSING
-from tests.spec.bodies import bayesian, definition, two_algorithms
-from tests.spec.samples import changed, problems_of
+from spec.bodies import bayesian, definition, two_algorithms
+from spec.samples import changed, problems_of
 
 RANGES = f"{CONFIG}.ParameterRanges"
 LIMITS = f"{CONFIG}.ResourceLimits"
@@ -86,6 +86,8 @@ BAD_BODY: list[tuple[dict[str, Any], str, str]] = [
     ({f"{ONE}.Enviroment": {}}, f"{ONE}.Enviroment", "write `Environment`"),
     ({"Tag": []}, "Tag", "write `Tags`"),
     # needed ones
+    ({CONFIG: MISSING}, CONFIG, "is needed"),
+    ({LIMITS: MISSING}, LIMITS, "is needed"),
     ({f"{CONFIG}.Strategy": MISSING}, f"{CONFIG}.Strategy", "is needed"),
     ({f"{LIMITS}.MaxParallelTrainingJobs": MISSING}, f"{LIMITS}.MaxParallelTrainingJobs", "is needed"),
     ({OBJECTIVE: MISSING}, OBJECTIVE, "is needed"),

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from amt_flows.dotted import MISSING, dotted, get, put, steps_of, take
 from amt_flows.errors import SpecError
 from amt_flows.spec import TuningSpec, differences
-from tests.spec.generated import own_tuning_jobs
-from tests.spec.samples import SAGEMAKER, changed, good, one_definition
+from spec.generated import own_tuning_jobs
+from spec.samples import SAGEMAKER, changed, good, one_definition
 
 TOML = """
 name = "demo"

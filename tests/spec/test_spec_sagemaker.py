@@ -9,7 +9,7 @@ import pytest
 from amt_flows.dotted import MISSING
 from amt_flows.spec import TuningSpec
 from amt_flows.spec_sagemaker import sagemaker_problems, training_job_problems
-from tests.spec.samples import SAGEMAKER, changed, good
+from spec.samples import SAGEMAKER, changed, good
 
 Changes = dict[str, Any]
 GRID = {"strategy": "Grid", "continuous": MISSING, "limits": MISSING}

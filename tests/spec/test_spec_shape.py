@@ -8,14 +8,14 @@ import pytest
 from pydantic import BaseModel
 
 from amt_flows import spec as spec_module
-from amt_flows.amt_fields import own_names
+from amt_flows.amt_request_fields import own_names
 from amt_flows.dotted import MISSING
 from amt_flows.errors import SpecError
 from amt_flows.nearest import nearest, plain
 from amt_flows.spec import TuningSpec
 from amt_flows.spec_shape import model_at
 from amt_flows.spec_synonyms import SYNONYMS, WELL_KNOWN
-from tests.spec.samples import changed, good, one_definition, problems_of, several
+from spec.samples import changed, good, one_definition, problems_of, several
 
 Changes = dict[str, Any]
 LR = "continuous[0]"
@@ -100,6 +100,7 @@ MISSPELT: list[tuple[str, Any, str]] = [
     ("RoleArn", "x", "training_job.sagemaker.RoleArn"),
     ("training_job.ResourceConfig", {}, "training_job.sagemaker.ResourceConfig"),
     # well-known names, and our own in another part
+    ("max.jobs", 3, "limits.max_number_of_training_jobs"),
     ("max_jobs", 3, "limits.max_number_of_training_jobs"),
     ("max_parallel_jobs", 3, "limits.max_parallel_training_jobs"),
     ("n_trials", 3, "limits.max_number_of_training_jobs"),
@@ -131,7 +132,8 @@ def test_a_misspelt_field_is_told_the_right_one(path: str, value: Any, right: st
         base["completion"] = {}
     if path.startswith("warm_start"):
         base["warm_start"] = {"type": "TransferLearning"}
-    problems = problems_of(changed(base, {path: value}))
+    data = {**base, path: value} if path == "max.jobs" else changed(base, {path: value})
+    problems = problems_of(data)
     assert problems[path].message == f"no such field; write `{right}`"
     assert problems[path].value == value
 
@@ -172,8 +174,8 @@ def test_a_value_under_a_misspelt_name_is_checked_too() -> None:
 
 
 def test_a_misspelt_field_beside_the_right_one_does_not_replace_it() -> None:
-    data = changed(good(), {"max_jobs": 0})
-    assert set(problems_of(data)) == {"max_jobs"}
+    data = changed(good(), {"max_jobs": 0, "continuous[0].max_value": 0})
+    assert set(problems_of(data)) == {"max_jobs", "continuous[0].max_value"}
 
 
 def test_errors_of_shape_are_reported_together() -> None:

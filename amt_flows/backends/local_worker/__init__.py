@@ -4,7 +4,8 @@ Started by path (``python -I -S __main__.py JOBDIR``) with a directory that the 
 Standard library only, few modules of it, and nothing else of amt-flows, because every training job waits
 for this start. It outlives the controller: all that a controller needs to know is in files.
 
-    request.json    read: what to run
+    command         read: what to start, with what environment, where
+    request.json    read: what else the job is, with its metrics and limits
     claim           made first, exclusively: who runs this job; locked for as long as the worker lives
     process.json    the training process, so that somebody else can end it when the worker is gone
     output.log      its output, capped

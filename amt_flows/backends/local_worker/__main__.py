@@ -12,7 +12,7 @@ if __name__ == "__main__":
         package = sys.modules[name] = type(sys)(name)
         package.__path__ = [place]
 
-    from amt_flows.backends.local_worker.job import main
+    from amt_flows.backends.local_worker.main import main
 
     # Not sys.exit: there is nothing left to tidy up, and a controller waits for this slot.
     os._exit(main(sys.argv[1]))

@@ -1,11 +1,10 @@
-"""One training job from its claim to its end."""
+"""One training job from the start of its training process to its end."""
 
 # No pathlib: its import would cost every training job milliseconds.
-# ruff: noqa: PTH110, PTH118, PTH123
+# ruff: noqa: PTH118, PTH123
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import os
@@ -16,50 +15,48 @@ import time
 from types import FrameType
 
 from amt_flows.backends.local_worker.bell import Bell
-from amt_flows.backends.local_worker.files import claim, reserve_end, write_end, write_json
+from amt_flows.backends.local_worker.claims import wish
+from amt_flows.backends.local_worker.endings import adopt_orphans, clear_descendants, signal_group
 from amt_flows.backends.local_worker.output import Output
-from amt_flows.backends.local_worker.processes import (
-    adopt_orphans,
-    clear_descendants,
-    identity,
-    process_state,
-    signal_group,
-)
-from amt_flows.backends.local_worker.start import CannotStartError, start_training
+from amt_flows.backends.local_worker.processes import identity, process_state
+from amt_flows.backends.local_worker.records import write_end, write_json
+from amt_flows.backends.local_worker.start import CannotStartError, Training
 from amt_flows.backends.local_worker.values import Values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-EXIT_CLAIMED_BY_ANOTHER = 3
 EXIT_NO_END_WRITTEN = 74
 
 READ_BYTES = 1024 * 1024
 LOOK_SECONDS = 1.0  # between looks for a stop file, should the signal that goes with it not reach us
 CLEAR_SECONDS = 5.0  # for what the training left behind to die
 LAST_OUTPUT_SECONDS = 0.1
+LAST_READS = 64  # many times what a pipe holds
 
 FAILURE_FILE_CHARACTERS = 1024  # SageMaker's limit for a failure reason
 LAST_LINES, LAST_CHARACTERS = 20, 1500
 
 
-def main(directory: str) -> int:
-    """Run the job of a directory, unless another process does. The exit status."""
-    # Before the claim: from then on a controller may signal us.
-    signals = Signals()
-    me = identity(os.getpid())
-    if claim(directory, {**me}) is None:
-        return EXIT_CLAIMED_BY_ANOTHER
+def conclude(directory: str, training: Training | None, problem: Exception | None) -> int:
+    """Accompany the training process, if there is one, to its end, and write end.json. The exit status."""
     job: Job | None = None
     try:
-        reserve_end(directory)
-        job = Job(directory, signals, mark=f"{me['pid']}.{me['start']}")
-        end = job.run()
+        if problem is not None:
+            raise problem
+        if training is None:
+            end = ended("stopped")
+        else:
+            job = Job(directory, training)
+            end = job.run()
+    except CannotStartError as error:
+        end = ended("failed", failure=str(error), infrastructure=error.passing)
     except Exception as error:
         sys.excepthook(*sys.exc_info())
-        if job is not None:
-            job.give_up()
+        if training is not None:
+            signal_group(training.pid, signal.SIGKILL)
+            clear_descendants(CLEAR_SECONDS)
         end = ended("failed", failure=f"the worker of this job failed: {error!r}", infrastructure=True)
     written = write_end(directory, end)
     Bell(directory).ring()
@@ -117,42 +114,30 @@ class Signals:
 class Job:
     """The training process, what is read from it, and when it has to end."""
 
-    def __init__(self, directory: str, signals: Signals, mark: str) -> None:
+    def __init__(self, directory: str, training: Training) -> None:
+        # From the moment at which process.json is there, a controller may signal us.
+        self.signals = Signals()
         with open(os.path.join(directory, "request.json"), encoding="utf-8") as file:
             self.request: dict[str, Any] = json.load(file)
         self.directory = directory
-        self.signals = signals
-        self.mark = mark
+        self.pid = training.pid
+        self.reader = training.reader
+        self.started_at = training.started_at
         self.bell = Bell(directory)
         self.output = Output(directory)
         self.values = Values(directory, self.request["metrics"])
-        self.pid = 0
-        self.reader = -1
-        self.started_at: float | None = None
         self.stopped_for = ""  # "asked" or "time limit", once the training process was told to stop
-        self.limit_at = math.inf
+        self.limit_at = time.monotonic() + (self.request["max_runtime_seconds"] or math.inf)
         self.kill_at = math.inf
 
     def run(self) -> dict[str, object]:
         """Run the training process to its end, whatever that is. The content of end.json."""
-        if self.asked():
-            return ended("stopped")
-        self.reader, writer = output_pipe()
-        environment = {**os.environ, **self.request["environment"], "AMT_FLOWS_WORKER": self.mark}
-        try:
-            self.pid = start_training(
-                self.request["argv"], self.request["working_directory"], environment, output=writer
-            )
-        except CannotStartError as error:
-            return ended("failed", failure=str(error), infrastructure=error.passing)
-        finally:
-            os.close(writer)
-        self.started_at = time.time()
-        self.limit_at = time.monotonic() + (self.request["max_runtime_seconds"] or math.inf)
         adopt_orphans()
         process = {**identity(self.pid), "started_at": self.started_at}
         write_json(os.path.join(self.directory, "process.json"), process)
         self.bell.ring()
+        # Whoever wished something before process.json was there did not signal us.
+        self.end_if_due()
         while not self.has_ended():
             self.step()
         code = self.reap()
@@ -163,10 +148,7 @@ class Job:
 
     def asked(self) -> str:
         """What a controller wants: "kill", "stop" or nothing."""
-        for wish in ("kill", "stop"):
-            if os.path.exists(os.path.join(self.directory, wish)):
-                return wish
-        return "stop" if self.signals.terminated else ""
+        return wish(self.directory) or ("stop" if self.signals.terminated else "")
 
     def has_ended(self) -> bool:
         """Whether the training process is dead. It is not reaped here, so that its number stays its own;
@@ -232,9 +214,10 @@ class Job:
             # While it is not reaped, its number can't be that of another group.
             signal_group(self.pid, signal.SIGKILL)
         code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        if saving and code in (-signal.SIGTERM, 128 + signal.SIGTERM):
-            self.let_others_save()
-        signal_group(self.pid, signal.SIGKILL)
+        if saving:
+            if code in (-signal.SIGTERM, 128 + signal.SIGTERM):
+                self.let_others_save()
+            signal_group(self.pid, signal.SIGKILL)
         clear_descendants(CLEAR_SECONDS)
         return code
 
@@ -249,11 +232,14 @@ class Job:
                 continue
 
     def read_rest(self) -> None:
-        """Read what is still in the pipe. Whoever else holds it open is not waited for."""
-        give_up_at = time.monotonic() + LAST_OUTPUT_SECONDS
-        while self.reader >= 0 and time.monotonic() < give_up_at:
+        """Read what is still in the pipe. Whoever else holds it open, and writes, is not waited for."""
+        for _ in range(LAST_READS):
+            if self.reader < 0:
+                return
             if not self.read() and self.reader >= 0:
-                select.select([self.reader], [], [], LAST_OUTPUT_SECONDS)
+                ready, _, _ = select.select([self.reader], [], [], LAST_OUTPUT_SECONDS)
+                if not ready:
+                    return
 
     def verdict(self, code: int) -> dict[str, object]:
         if self.asked() and code in (-signal.SIGKILL, -signal.SIGTERM):
@@ -272,23 +258,6 @@ class Job:
         if disk is not None:
             failure = f"{failure} (the disk: {disk.strerror})"
         return ended("failed", started_at=self.started_at, failure=failure, infrastructure=disk is not None)
-
-    def give_up(self) -> None:
-        """Leave nothing running."""
-        if self.pid:
-            signal_group(self.pid, signal.SIGKILL)
-            clear_descendants(CLEAR_SECONDS)
-
-
-def output_pipe() -> tuple[int, int]:
-    """A pipe whose reading end doesn't block, as large as the system lets it be, for fewer reads."""
-    reader, writer = os.pipe()
-    os.set_blocking(reader, False)
-    try:
-        fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, READ_BYTES)
-    except (OSError, AttributeError):
-        return reader, writer
-    return reader, writer
 
 
 def failure_file(directory: str) -> str:

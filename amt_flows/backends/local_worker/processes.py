@@ -1,13 +1,11 @@
-"""Processes: what names one for good, and how to end those that a training job leaves behind."""
+"""Processes: what names one for good, and whether it is alive."""
 
 # No pathlib: its import would cost every training job milliseconds.
-# ruff: noqa: PTH110, PTH112, PTH123, PTH208
+# ruff: noqa: PTH110, PTH123
 
 from __future__ import annotations
 
 import os
-import signal
-import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,13 +33,13 @@ def process_state(pid: int) -> tuple[str, str] | None:
     """A process's state letter (Z: dead, but not yet reaped) and its start time; None if there is none."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = _after_name(file.read())
+            fields = after_name(file.read())
         return fields[0].decode(), fields[19].decode()
     except (OSError, IndexError):
         return None if os.path.exists("/proc/self/stat") else _process_state_by_ps(pid)
 
 
-def _after_name(stat: bytes) -> list[bytes]:
+def after_name(stat: bytes) -> list[bytes]:
     """The fields of a ``stat`` file from the state on. The name before it may hold spaces and brackets."""
     return stat.rpartition(b")")[2].split()
 
@@ -66,60 +64,3 @@ def is_alive(process: Identity) -> bool:
         return False
     state = process_state(process["pid"])
     return state is not None and state[0] not in "ZX" and state[1] == process["start"]
-
-
-def children_of(parent: int) -> list[int]:
-    """The processes whose parent is ``parent``; none where there is no ``/proc``."""
-    found: list[int] = []
-    if not os.path.isdir("/proc/self"):
-        return found
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    if int(_after_name(file.read())[1]) == parent:
-                        found.append(int(name))
-            except (OSError, IndexError):
-                continue
-    return found
-
-
-def signal_group(group: int, number: int) -> bool:
-    """Send a signal to a process group. Whether there was a process in it."""
-    try:
-        os.killpg(group, number)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def adopt_orphans() -> None:
-    """Become the parent of whatever outlives its own parent among our descendants (Linux), so that a child
-    that left the process group and the session is still found and ended with its training job."""
-    try:
-        import ctypes
-
-        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
-    except (ImportError, OSError, AttributeError):
-        return
-
-
-def clear_descendants(seconds: float) -> None:
-    """Kill and reap every process that is still below this one, for at most ``seconds``."""
-    give_up_at = time.monotonic() + seconds
-    while True:
-        try:
-            reaped, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if reaped == 0:
-            if time.monotonic() > give_up_at:
-                return
-            for child in children_of(os.getpid()):
-                try:
-                    os.kill(child, signal.SIGKILL)
-                except OSError:
-                    continue
-            time.sleep(0.002)

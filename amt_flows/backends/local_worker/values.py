@@ -32,7 +32,7 @@ class Values:
         self._epochs = {name: 0 for name, _, _ in self._rules}
         self._line = b""  # the beginning of one whose end is yet to come
         self._count = 0
-        self._newest: dict[str, bytes] = {}
+        self._newest: dict[str, tuple[str, int, float, float]] = {}
         self._unwritten = b""
 
     @property
@@ -41,7 +41,7 @@ class Values:
 
     def feed(self, data: bytes) -> bool:
         """Take the next piece of output. Whether a line with a value was completed."""
-        # A progress bar ends its lines with carriage returns.
+        # A progress bar ends its lines with a carriage return, often behind a row of backspaces.
         end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
         if end == 0:
             self._line += data[: LINE_BYTES - len(self._line)]
@@ -52,7 +52,7 @@ class Values:
     def finish(self) -> None:
         """The output has ended, perhaps without a newline."""
         self._search(self._line)
-        self._store(b"".join(self._newest.values()))
+        self._store(b"".join(_as_line(*entry) for entry in self._newest.values()))
 
     def _search(self, block: bytes) -> bool:
         # Most output holds no metric at all, and finding bytes is far cheaper than splitting lines.
@@ -60,7 +60,7 @@ class Values:
         if not rules:
             return False
         found: list[bytes] = []
-        for line in block.replace(b"\r", b"\n").split(b"\n"):
+        for line in block.replace(b"\r", b"\n").replace(b"\b", b"\n").split(b"\n"):
             for name, pattern, literal in rules:
                 if literal in line:
                     value = value_in(line, pattern)
@@ -73,11 +73,10 @@ class Values:
         """The line to write; empty when there were too many, and this one may wait for the end."""
         self._epochs[name] += 1
         self._count += 1
-        content = {"metric": name, "epoch": self._epochs[name], "value": in_json(value), "at": time.time()}
-        line = json.dumps(content).encode() + b"\n"
+        entry = (name, self._epochs[name], value, time.time())
         if self._count <= MAX_VALUES:
-            return line
-        self._newest[name] = line
+            return _as_line(*entry)
+        self._newest[name] = entry
         return b""
 
     def _store(self, lines: bytes) -> None:
@@ -104,7 +103,12 @@ def value_in(line: bytes, pattern: re.Pattern[str]) -> float | None:
         return None
 
 
-def in_json(value: float) -> float | str:
+def _as_line(metric: str, epoch: int, value: float, at: float) -> bytes:
+    content = {"metric": metric, "epoch": epoch, "value": _in_json(value), "at": at}
+    return json.dumps(content).encode() + b"\n"
+
+
+def _in_json(value: float) -> float | str:
     """JSON has no NaN and no infinity; the words are those of the journal."""
     if math.isfinite(value):
         return value

@@ -15,7 +15,7 @@ When = Callable[[Mapping[str, Any]], bool]
 
 @dataclass(eq=False)
 class Fault:
-    """One order. ``hits`` counts the calls it has refused; ``remove`` (or leaving a ``with`` block) ends it."""
+    """One order. ``hits`` counts the calls it refused; ``remove``, or leaving a ``with`` block, ends it."""
 
     operation: str
     refusal: Refusal

@@ -33,6 +33,8 @@ class Quotas:
 
     def check(self, request: Mapping[str, Any], occupants: Iterable[Occupant]) -> Refusal | None:
         """Why this request can't be served now."""
+        if not (self.by_type or self.spot_by_type or self.other is not None or self.total is not None):
+            return None
         live = [job.request for job in occupants if job.live]
         spot = is_spot(request)
         for instance_type, asked in instances(request).items():

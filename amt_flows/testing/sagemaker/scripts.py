@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Union
 
 from amt_flows.backends.simulated import Script
 from amt_flows.ports import JobState
@@ -16,7 +15,7 @@ CAPACITY_ERROR = (
 )
 INTERNAL_ERROR = "InternalServerError: We encountered an internal error. Please try again."
 
-Value = Union[float, Mapping[str, float]]
+Value = float | Mapping[str, float]
 Lines = Callable[[int, Mapping[str, float]], Sequence[str]]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Union
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Chance:
             raise ValueError(f"a probability is between 0 and 1, not {self.probability}")
 
 
-Throttle = Union[TokenBucket, Chance]
+Throttle = TokenBucket | Chance
 
 
 class Throttles:

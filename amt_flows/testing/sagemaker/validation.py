@@ -24,7 +24,7 @@ _JAVA_CLASSES = {
     r"\p{Z}": r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
 }
 
-_KINDS = {
+_KINDS: Mapping[str, tuple[Any, str]] = {
     "string": (str, "a String"),
     "integer": (int, "an Integer"),
     "long": (int, "a Long"),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from amt_flows.amt_fields import SEVERAL, Algorithm, Place, table
+from amt_flows.amt_request_fields import SEVERAL, Algorithm, Place, table
 from amt_flows.dotted import steps_of
 from amt_flows.errors import Problem
 

@@ -1,22 +1,19 @@
-"""The files that decide: who runs the job, and how it ended."""
+"""Who runs a job, and what is wanted of it."""
 
 # No pathlib: its import would cost every training job milliseconds.
-# ruff: noqa: PTH104, PTH108, PTH118, PTH123
+# ruff: noqa: PTH108, PTH110, PTH118, PTH123
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-import time
-from collections.abc import Mapping
 
 # Room on the disk that is taken before the training starts. A reason has at most 2,000 characters, which
 # JSON may write as 12,000 bytes.
 RESERVED_BYTES = 16 * 1024
 
 
-def claim(directory: str, content: Mapping[str, object]) -> int | None:
+def claim(directory: str, content: bytes) -> int | None:
     """Take the job for the caller alone: the open, locked claim file, or None when it is taken.
 
     The file appears under its name complete and locked already (a hard link is as exclusive as O_EXCL), so
@@ -26,7 +23,7 @@ def claim(directory: str, content: Mapping[str, object]) -> int | None:
     scratch = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
     fd = os.open(scratch, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        os.write(fd, json.dumps(content).encode())
+        os.write(fd, content)
         _lock(fd)
         os.link(scratch, path)
     except FileExistsError:
@@ -65,36 +62,15 @@ def is_locked(path: str) -> bool:
     return False
 
 
-def write_json(path: str, content: Mapping[str, object]) -> None:
-    """Write a file as a whole: readers see all of it or nothing. Raises OSError."""
-    scratch = f"{path}.tmp"
-    with open(scratch, "w", encoding="utf-8") as file:
-        json.dump(content, file)
-    os.rename(scratch, path)
-
-
 def reserve_end(directory: str) -> None:
     """Take the room for end.json now: it can then be written on a disk that the training filled."""
     with open(os.path.join(directory, "end.json.tmp"), "wb") as file:
         file.write(b" " * RESERVED_BYTES)
 
 
-def write_end(directory: str, content: Mapping[str, object]) -> bool:
-    """Write end.json, safe against a power cut, and tell whether that worked."""
-    path = os.path.join(directory, "end.json")
-    data = json.dumps(content).encode()
-    for _ in range(5):
-        try:
-            fd = os.open(f"{path}.tmp", os.O_WRONLY | os.O_CREAT, 0o666)
-            try:
-                os.write(fd, data)
-                os.ftruncate(fd, len(data))
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-            os.rename(f"{path}.tmp", path)
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return True
-    return False
+def wish(directory: str) -> str:
+    """What a controller wants of the job: "kill", "stop" or nothing."""
+    for word in ("kill", "stop"):
+        if os.path.exists(os.path.join(directory, word)):
+            return word
+    return ""

@@ -1,0 +1,139 @@
+"""What the model is told: a place in the cube and a target for each row, made robust.
+
+Targets have no unit. They are about centred on the median loss, smaller is better, and most lie
+between -3 and 3 whatever the losses are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtri
+from scipy.stats import rankdata
+
+from amt_flows.history import TrialRow, TrialState
+from amt_flows.space import Space
+from amt_flows.strategies.gaussian_process import Array
+
+# How many rows the model sees. Its cost grows with the cube of them, its use of far more of them is small.
+MAX_ROWS = 256
+MAX_PENDING = 128
+
+# A failed row's target is the worst seen, and at least this when there is hardly anything to compare with.
+FAILED_AT_LEAST = 1.0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """``points`` (shape ``(n, d)``, of the cube) with ``targets`` (``(n,)``), ``pending`` places (``(p, d)``.
+
+    ``best_loss`` is the least loss of a row that ended with one; ``unit`` is the loss that one unit of
+    target stands for among the better half of the rows (0 if they are all the same).
+    """
+
+    points: Array
+    targets: Array
+    pending: Array
+    best_loss: float
+    unit: float
+
+
+def has_loss(row: TrialRow) -> bool:
+    """Whether the row ended with a loss to learn from."""
+    return (
+        row.state in (TrialState.COMPLETED, TrialState.STOPPED)
+        and row.loss is not None
+        and math.isfinite(row.loss)
+    )
+
+
+def gather(space: Space, history: Sequence[TrialRow]) -> Evidence:
+    """The evidence in ``history``. Rows whose configuration lies outside ``space`` tell nothing here.
+
+    A failed row gets the worst target: bad enough that its surroundings are avoided, and within the
+    range of the others, so that the model isn't bent by an invented number. Of more than ``MAX_ROWS``
+    rows, the better half of that number and the most recent others are kept; of more than
+    ``MAX_PENDING`` pending ones, the most recent.
+
+    Raises ValueError when no row ended with a loss.
+    """
+    rows = [row for row in history if space.contains(row.configuration)]
+    valued = [row for row in rows if has_loss(row)]
+    if not valued:
+        raise ValueError("no row ended with a loss")
+    losses = honest_losses(valued)
+    values, unit = targets_of(losses)
+    failed = [row for row in rows if row.state is not TrialState.PENDING and not has_loss(row)]
+    told = valued + failed
+    targets = np.concatenate([values, np.full(len(failed), max(FAILED_AT_LEAST, float(values.max())))])
+    kept = select(targets, np.array([row.number for row in told]))
+    pending = [row for row in rows if row.state is TrialState.PENDING][-MAX_PENDING:]
+    return Evidence(
+        points=_places(space, [told[i] for i in kept]),
+        targets=targets[kept],
+        pending=_places(space, pending),
+        best_loss=float(losses.min()),
+        unit=unit,
+    )
+
+
+def honest_losses(rows: Sequence[TrialRow]) -> Array:
+    """The losses of completed and stopped rows, in their order.
+
+    What a stopped job would have ended with is unknown. Where it stood is held to lie between the
+    median and the worst of the completed ones: a promising value early on must not become the one to
+    beat, and a poor one says little about how poor the end would have been. With nothing completed,
+    it is taken as it stands.
+    """
+    losses = np.array([row.loss for row in rows], dtype=np.float64)
+    stopped = np.array([row.state is TrialState.STOPPED for row in rows])
+    if stopped.all():
+        return losses
+    completed = losses[~stopped]
+    return np.where(stopped, np.clip(losses, _median(completed), completed.max()), losses)
+
+
+def targets_of(losses: Array) -> tuple[Array, float]:
+    """Targets in the order of ``losses`` (equal losses, equal targets), and the loss that a unit stands for.
+
+    Below the median, differences matter: targets are linear in the loss, in units of its spread
+    there, up to a bound set by the rank, so that a freak result can't flatten all others. Above it only
+    the order does: a diverged run is bad, and how badly it diverged is nobody's interest. (After the
+    half-rank warping of Song et al. 2024, "The Vizier Gaussian Process Bandit Algorithm".)
+    """
+    magnitude = float(np.abs(losses).max())
+    if magnitude == 0.0:
+        return np.zeros_like(losses), 0.0
+    scaled = losses / magnitude  # 1e300 squared is infinite
+    below = _median(scaled) - scaled
+    better = below >= 0
+    scores = ndtri((rankdata(losses) - 0.5) / len(losses))
+    # The median of half-normal deviates is 0.674; where it is 0 because of ties, their root mean square is 1.
+    spread = float(np.median(below[better])) / 0.674 or float(np.sqrt(np.mean(below[better] ** 2)))
+    if spread == 0.0:
+        return np.where(better, 0.0, scores), 0.0
+    gains = np.minimum(below / spread, 1.0 + 2.0 * np.abs(scores))
+    return np.where(better, -gains, scores), spread * magnitude
+
+
+def select(targets: Array, numbers: npt.NDArray[np.int64], limit: int = MAX_ROWS) -> list[int]:
+    """Which rows to keep, at most ``limit``: the best half of that, then the most recent of the others."""
+    if len(targets) <= limit:
+        return list(range(len(targets)))
+    by_target = np.argsort(targets, kind="stable")
+    best, others = by_target[: limit // 2], by_target[limit // 2 :]
+    recent = others[np.argsort(-numbers[others], kind="stable")[: limit - len(best)]]
+    return sorted(int(i) for i in np.concatenate([best, recent]))
+
+
+def _median(losses: Array) -> float:
+    # A loss that exists, so that "at the median" is exact; and no sum of two numbers near the largest float.
+    return float(np.sort(losses)[(len(losses) - 1) // 2])
+
+
+def _places(space: Space, rows: Sequence[TrialRow]) -> Array:
+    return np.array([space.encode(row.configuration) for row in rows]).reshape(-1, space.dimension)

@@ -1,0 +1,165 @@
+"""Where in a mixed space the expected improvement is highest.
+
+A space small enough to list is listed. In a larger one the best of many random places start a climb
+that takes turns: along the gradient in the parameters that are (nearly) continuous, then by
+single changes of one parameter in the others. Every place that is compared is one that a
+configuration maps to, so what was chosen is what is tried.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import minimize
+
+from amt_flows.space import Categorical, Parameter, Space, Value, configuration_key
+from amt_flows.strategies.expected_improvement import log_expected_improvement, with_gradient
+from amt_flows.strategies.gaussian_process import Array, Mask, Posterior
+
+# A space of up to this many configurations is listed.
+LISTED = 1_500
+
+# How many random places are looked at: over the whole cube, and close to the best rows.
+BROAD = 512
+NEAR = 256
+NEAR_ROWS = 5
+
+# Climbs from the best of either kind, and the turns of each.
+STARTS = 3
+TURNS = 2
+GRADIENT_STEPS = 25
+
+# From this many values on, a number is climbed like a continuum and then rounded.
+MANY_VALUES = 16
+MAX_MOVES = 256
+
+
+def best_unused(
+    posterior: Posterior, space: Space, used: frozenset[str], rng: np.random.Generator
+) -> tuple[dict[str, Value], float] | None:
+    """A configuration whose key is not in ``used``, and its log expected improvement.
+
+    None when every place that was compared is taken; a space that isn't listed may still have others.
+    """
+    if space.size is not None and space.size <= LISTED:
+        free = [c for c in space.grid() if configuration_key(c) not in used]
+        places = np.array([space.encode(c) for c in free]).reshape(-1, space.dimension)
+    else:
+        places = _places_found(posterior, space, rng)
+    if len(places) == 0:
+        return None
+    values = log_expected_improvement(posterior, places)
+    for i in np.argsort(-values, kind="stable"):
+        configuration = space.decode(places[i])
+        if configuration_key(configuration) not in used:
+            return configuration, float(values[i])
+    return None
+
+
+def _places_found(posterior: Posterior, space: Space, rng: np.random.Generator) -> Array:
+    broad = snap(space, rng.random((BROAD, space.dimension)))
+    near = snap(space, _around(posterior, space, rng))
+    found = []
+    for places in (broad, near):
+        values = log_expected_improvement(posterior, places)
+        best = places[np.argsort(-values, kind="stable")]
+        found.append(best[: 4 * STARTS])
+        found.extend(_climb(posterior, space, start, rng) for start in best[:STARTS])
+    return np.concatenate(found)
+
+
+def snap(space: Space, places: Array) -> Array:
+    """The places (shape ``(m, d)``) that the configurations at ``places`` map to.
+
+    A continuum keeps its coordinate: the last digit that its values drop changes no prediction.
+    """
+    snapped: Array = places.copy()
+    for j, parameter in enumerate(space.parameters):
+        if parameter.size is not None:
+            snapped[:, j] = [parameter.encode(parameter.decode(float(u))) for u in places[:, j]]
+    return snapped
+
+
+def _around(posterior: Posterior, space: Space, rng: np.random.Generator) -> Array:
+    """Places that differ from one of the best rows in some parameters, by steps of all sizes."""
+    d = space.dimension
+    means, _ = posterior.predict(posterior.points)
+    best = posterior.points[np.argsort(means, kind="stable")[:NEAR_ROWS]]
+    origin = best[rng.integers(len(best), size=NEAR)]
+    step = 10 ** rng.uniform(-2.3, -0.5, size=(NEAR, 1))
+    moved = np.clip(origin + step * rng.standard_normal((NEAR, d)), 0.0, 1.0)
+    moved = np.where(posterior.categorical, rng.random((NEAR, d)), moved)
+    # Each place changes a random set of parameters, of random size from one to all.
+    size = rng.integers(1, d + 1, size=(NEAR, 1))
+    changed = rng.random((NEAR, d)).argsort(axis=1).argsort(axis=1) < size
+    return np.asarray(np.where(changed, moved, origin))
+
+
+def _climb(posterior: Posterior, space: Space, start: Array, rng: np.random.Generator) -> Array:
+    """The places that a climb from ``start`` ends at and passes (shape ``(k, d)``), ``start`` excluded."""
+    smooth = np.array([_is_smooth(p) for p in space.parameters])
+    passed, place = [], start
+    for _ in range(TURNS):
+        top = snap(space, _along_gradient(posterior, place, smooth)[None, :])
+        around = np.concatenate([place[None, :], top, _moves(space, top[0], rng)])
+        values = log_expected_improvement(posterior, around)
+        passed.append(around[np.argsort(-values, kind="stable")[:3]])
+        if (passed[-1][0] == place).all():
+            break
+        place = passed[-1][0]
+    return np.concatenate(passed)
+
+
+def _along_gradient(posterior: Posterior, start: Array, smooth: Mask) -> Array:
+    free = np.flatnonzero(smooth)
+    if len(free) == 0:
+        return start
+
+    def downhill(coordinates: Array) -> tuple[float, Array]:
+        place = start.copy()
+        place[free] = coordinates
+        value, gradient = with_gradient(posterior, place)
+        return -value, -gradient[free]
+
+    found = minimize(
+        downhill,
+        start[free],
+        jac=True,
+        bounds=[(0.0, 1.0)] * len(free),
+        method="L-BFGS-B",
+        options={"maxiter": GRADIENT_STEPS},
+    )
+    top = start.copy()
+    top[free] = np.clip(found.x, 0.0, 1.0)
+    return top
+
+
+def _is_smooth(parameter: Parameter) -> bool:
+    if isinstance(parameter, Categorical):
+        return False
+    return parameter.size is None or parameter.size > MANY_VALUES
+
+
+def _moves(space: Space, place: Array, rng: np.random.Generator) -> Array:
+    """Places one change away from ``place`` (shape ``(k, d)``): any other category or any other of a few
+    values, or the next value up and down among many. A random choice of them if there are very many."""
+    moved = []
+    for j, parameter in enumerate(space.parameters):
+        for u in _other_coordinates(parameter, float(place[j])):
+            other = place.copy()
+            other[j] = u
+            moved.append(other)
+    moves = np.array(moved).reshape(-1, len(place))
+    return moves[np.sort(rng.permutation(len(moves))[:MAX_MOVES])]
+
+
+def _other_coordinates(parameter: Parameter, u: float) -> list[float]:
+    size = parameter.size
+    if size is None:
+        return []
+    if isinstance(parameter, Categorical) or size <= MANY_VALUES:
+        values: list[Value] = [parameter.value_at(k) for k in range(size)]
+    else:
+        step = parameter.step or 0
+        value = parameter.decode(u)
+        values = [v for v in (value - step, value + step) if parameter.low <= v <= parameter.high]
+    return [parameter.encode(v) for v in values if v != parameter.decode(u)]

@@ -1,0 +1,41 @@
+"""How a training job's last phase goes, whoever drives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from amt_flows.testing.sagemaker.artifacts import MissingBucket, Storage, save_model
+from amt_flows.testing.sagemaker.habitat import Habitat
+from amt_flows.testing.sagemaker.job import COMPLETED, FAILED, STOPPED, SimulatedTrainingJob
+
+
+def upload_and_finish(
+    job: SimulatedTrainingJob,
+    habitat: Habitat,
+    at: float,
+    files: Callable[[], Mapping[str, bytes]],
+    *,
+    stopped_as: str | None = None,
+) -> None:
+    """Upload the model, then Completed, or Stopped with the secondary status ``stopped_as``."""
+    try:
+        storage = Storage(job.account, job.region, create_buckets=habitat.create_buckets)
+        job.model_uri = save_model(storage, job.request, job.name, files())
+    except MissingBucket as missing:
+        job.leave_instances(at)
+        reason = f"ClientError: Artifact upload failed: the specified bucket does not exist: {missing}"
+        job.finish(FAILED, "Failed", at, reason)
+        return
+    job.leave_instances(at)
+    if stopped_as is None:
+        job.finish(COMPLETED, "Completed", at)
+    else:
+        job.finish(STOPPED, stopped_as, at)
+
+
+def algorithm_error(text: str, exit_code: int) -> str:
+    """The failure reason of a container that ended with ``exit_code`` and wrote ``text`` to its failure
+    file. A signal's exit code is Docker's: 128 and the number of the signal."""
+    code = 128 - exit_code if exit_code < 0 else exit_code
+    ending = f", exit code: {code}"
+    return f"AlgorithmError: {text[: 1024 - 16 - len(ending)]}{ending}"

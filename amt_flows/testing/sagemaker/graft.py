@@ -1,0 +1,199 @@
+"""Growing worlds onto moto, and taking them off again.
+
+Moto's classes are patched while there is at least one world and restored with the last one. Of several worlds
+the newest answers; when it goes, the one before answers again, in whatever order they go.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Protocol
+
+from botocore.exceptions import ConnectionClosedError
+from moto.core import errors as moto_errors
+from moto.core.responses import ActionResult, BaseResponse, EmptyResult
+from moto.core.utils import camelcase_to_underscores
+from moto.s3.exceptions import S3ClientError
+from moto.s3.responses import S3Response
+from moto.sagemaker.models import SageMakerModelBackend
+from moto.sagemaker.responses import SageMakerResponse
+
+from amt_flows.testing.sagemaker.calls import Answer, Call
+from amt_flows.testing.sagemaker.faults import Fault
+from amt_flows.testing.sagemaker.refusals import ConnectionLost, Refusal
+from amt_flows.testing.sagemaker.service import OPERATIONS
+
+CODES = (
+    "AccessDeniedException",
+    "ExpiredTokenException",
+    "InternalFailure",
+    "ResourceNotFound",
+    "SerializationException",
+    "ServiceUnavailable",
+    "ThrottlingException",
+)
+"""Error codes that all of AWS knows and that moto would warn about, since no service's model has them."""
+
+
+class World(Protocol):
+    def admit(self, service: str, operation: str, params: Mapping[str, Any]) -> Fault | None:
+        """Count a call, and raise Refusal, or return the fault that will lose its answer."""
+        ...
+
+    def answer(self, call: Call) -> Answer | None:
+        """None for a call that is moto's to answer. Raises Refusal."""
+        ...
+
+    def forget(self, account: str, region: str) -> None:
+        """Moto was reset."""
+        ...
+
+
+_MISSING = object()
+_lock = threading.RLock()
+_worlds: list[World] = []
+_undo: list[Callable[[], None]] = []
+
+
+def plant(world: World) -> None:
+    """Let a world answer."""
+    with _lock:
+        if not _worlds:
+            _patch_all()
+        _worlds.append(world)
+
+
+def uproot(world: World) -> None:
+    """Take a world away; with the last one moto is as it was."""
+    with _lock:
+        if world in _worlds:
+            _worlds.remove(world)
+            if not _worlds:
+                while _undo:
+                    _undo.pop()()
+
+
+def current() -> World | None:
+    return _worlds[-1] if _worlds else None
+
+
+# -- patching ----------------------------------------------------------------------------------------
+
+
+def _patch(owner: Any, name: str, value: Any) -> None:
+    before = vars(owner).get(name, _MISSING)
+    setattr(owner, name, value)
+    _undo.append(lambda: delattr(owner, name) if before is _MISSING else setattr(owner, name, before))
+
+
+def _patch_all() -> None:
+    for operation in OPERATIONS:
+        name = _method_name(operation)
+        _patch(SageMakerResponse, name, _operation(operation, getattr(SageMakerResponse, name, None)))
+    _patch(SageMakerResponse, "parse_parameters", _parse_parameters(SageMakerResponse.parse_parameters))
+    _patch(BaseResponse, "call_action", _call_action(BaseResponse.call_action))
+    name = "_authenticate_and_authorize_s3_action"
+    _patch(S3Response, name, _s3_action(getattr(S3Response, name)))
+    _patch(SageMakerModelBackend, "reset", _reset(SageMakerModelBackend.reset))
+    known = list(moto_errors.COMMON_ERROR_CODES)
+    _patch(moto_errors, "COMMON_ERROR_CODES", [*known, *CODES])
+
+
+def _method_name(operation: str) -> str:
+    """What moto calls the method of an operation."""
+    return str(camelcase_to_underscores(operation))
+
+
+def _operation(operation: str, original: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    def method(self: Any) -> Any:
+        world = current()
+        call = Call(operation, str(self.current_account), str(self.region), _raw(self))
+        try:
+            answer = None if world is None else world.answer(call)
+        except Refusal as refusal:
+            return ActionResult(refusal)
+        if answer is None:
+            if original is None:
+                raise NotImplementedError(f"{operation} is simulated for training and tuning jobs only")
+            self.parse_for_moto()
+            return original(self)
+        return ActionResult(answer) if answer else EmptyResult()
+
+    return method
+
+
+def _parse_parameters(original: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    def parse_parameters(self: Any, request: Any) -> None:
+        # Moto's parser breaks on values of a wrong type before anybody could refuse them.
+        if self._get_action() in OPERATIONS:
+            self.params = {}
+            self.parse_for_moto = partial(original, self, request)
+        else:
+            original(self, request)
+
+    return parse_parameters
+
+
+def _raw(response: Any) -> dict[str, Any]:
+    """The parameters of a SageMaker call as they came."""
+    try:
+        found = json.loads(response.raw_body or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _call_action(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """All services but S3 pass here."""
+
+    def call_action(self: Any) -> Any:
+        world, operation = current(), self._get_action()
+        if world is None or not operation:
+            return original(self)
+        params = _raw(self) if self.service_name == "sagemaker" else {}
+        try:
+            fault = world.admit(str(self.service_name), str(operation), params)
+        except Refusal as refusal:
+            return _refused(self, refusal)
+        answer = original(self)
+        return answer if fault is None else _refused(self, fault.refusal)
+
+    return call_action
+
+
+def _refused(response: Any, refusal: Refusal) -> Any:
+    if isinstance(refusal, ConnectionLost) and not response.is_werkzeug_request:
+        raise ConnectionClosedError(endpoint_url=response.uri)
+    _, headers, body = response.serialized(ActionResult(refusal))
+    headers["status"] = str(refusal.status)
+    headers, body = response._enrich_response(headers, body)
+    return refusal.status, headers, body
+
+
+def _s3_action(original: Callable[..., None]) -> Callable[..., None]:
+    """S3 has a way of its own, and this is where it knows which operation was meant."""
+
+    def authenticate_and_authorize(self: Any, *args: Any, **kwargs: Any) -> None:
+        world = current()
+        if world is not None:
+            try:
+                fault = world.admit("s3", str(self.data.get("Action")), {})
+            except Refusal as refusal:
+                raise S3ClientError(refusal.code, refusal.message) from None
+            if fault is not None:
+                raise S3ClientError(fault.refusal.code, fault.refusal.message)
+        original(self, *args, **kwargs)
+
+    return authenticate_and_authorize
+
+
+def _reset(original: Callable[[Any], None]) -> Callable[[Any], None]:
+    def reset(self: Any) -> None:
+        for world in list(_worlds):
+            world.forget(str(self.account_id), str(self.region_name))
+        original(self)
+
+    return reset

@@ -1,0 +1,51 @@
+"""ListTrainingJobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from amt_flows.testing.sagemaker.job import SimulatedTrainingJob
+from amt_flows.testing.sagemaker.paging import page
+
+PoolStatus = Callable[[SimulatedTrainingJob], "Mapping[str, Any] | None"]
+
+_ORDERS: Mapping[str, Callable[[SimulatedTrainingJob], tuple[Any, str]]] = {
+    "Name": lambda job: (job.name.lower(), job.name),
+    "CreationTime": lambda job: (job.created_at, job.name),
+    "Status": lambda job: (job.status, job.name),
+}
+
+_TIMES: Mapping[str, Callable[[SimulatedTrainingJob, float], bool]] = {
+    "CreationTimeAfter": lambda job, t: job.created_at > t,
+    "CreationTimeBefore": lambda job, t: job.created_at < t,
+    "LastModifiedTimeAfter": lambda job, t: job.last_modified_at > t,
+    "LastModifiedTimeBefore": lambda job, t: job.last_modified_at < t,
+}
+
+
+def list_training_jobs(
+    jobs: Sequence[SimulatedTrainingJob], params: Mapping[str, Any], pool_status: PoolStatus
+) -> tuple[list[SimulatedTrainingJob], str | None]:
+    """The jobs of one page and the token of the next.
+
+    As the service's reference warns, a page is cut first and StatusEquals is applied to it afterwards: pages
+    may be short or empty and still have a next one. The newest come first unless SortOrder says otherwise;
+    the reference has it both ways, and the command line shows it so.
+    """
+    matching = [job for job in jobs if _matches(job, params)]
+    order = _ORDERS[str(params.get("SortBy") or "CreationTime")]
+    descending = params.get("SortOrder") != "Ascending"
+    found, token = page(matching, order, params, descending=descending)
+    if params.get("StatusEquals"):
+        found = [job for job in found if job.status == params["StatusEquals"]]
+    wanted = params.get("WarmPoolStatusEquals")
+    if wanted:
+        found = [job for job in found if (pool_status(job) or {}).get("Status") == wanted]
+    return found, token
+
+
+def _matches(job: SimulatedTrainingJob, params: Mapping[str, Any]) -> bool:
+    if str(params.get("NameContains") or "").lower() not in job.name.lower():
+        return False
+    return all(holds(job, params[name]) for name, holds in _TIMES.items() if params.get(name) is not None)

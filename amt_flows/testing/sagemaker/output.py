@@ -1,0 +1,61 @@
+"""What becomes of a line that a training job prints."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from amt_flows.testing.sagemaker import publishing
+from amt_flows.testing.sagemaker.habitat import Habitat
+from amt_flows.testing.sagemaker.job import Emission, Line, SimulatedTrainingJob
+from amt_flows.testing.sagemaker.lines import finite, value_in
+
+
+def begin_output(job: SimulatedTrainingJob, habitat: Habitat, at: float) -> None:
+    """The container starts: its log stream appears."""
+    job.start_container(at)
+    stream = job.stream
+    habitat.at(
+        at + habitat.lags.log_seconds,
+        lambda now: publishing.open_stream(job.account, job.region, stream, now),
+    )
+
+
+def print_lines(job: SimulatedTrainingJob, habitat: Habitat, texts: Sequence[str], at: float) -> None:
+    """Lines to CloudWatch Logs, and what the job's metric definitions find in them to CloudWatch metrics."""
+    if not texts:
+        return
+    stream = job.stream
+    job.lines += [Line(at, stream, text) for text in texts]
+    # CloudWatch Logs knows no empty messages.
+    lines = [(at, text if text.strip() else " ") for text in texts]
+    habitat.at(
+        at + habitat.lags.log_seconds,
+        lambda now: publishing.put_lines(job.account, job.region, stream, lines, now),
+    )
+    for text in texts:
+        for definition in job.metric_definitions:
+            value = value_in(text, _pattern(str(definition["Regex"])))
+            if value is not None:
+                _emit(job, habitat, Emission(at, str(definition["Name"]), value))
+
+
+def _emit(job: SimulatedTrainingJob, habitat: Habitat, emission: Emission) -> None:
+    job.emissions.append(emission)
+    if finite(emission.value):
+        habitat.at(
+            emission.at + habitat.lags.metric_seconds,
+            lambda _: publishing.put_metric(
+                job.account, job.region, job.name, emission.metric, emission.value, emission.at
+            ),
+        )
+
+
+@lru_cache(maxsize=1024)
+def _pattern(regex: str) -> re.Pattern[str]:
+    """The regex, or one that matches nothing where it is none: the service finds nothing with it, either."""
+    try:
+        return re.compile(regex)
+    except re.error:
+        return re.compile(r"(?!)")

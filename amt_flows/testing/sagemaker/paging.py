@@ -1,0 +1,46 @@
+"""Answers in pages."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from amt_flows.testing.sagemaker.refusals import validation
+
+DEFAULT_PAGE = 10
+"""What the service takes for MaxResults where its reference gives a default."""
+
+T = TypeVar("T")
+Key = Callable[[T], "tuple[Any, str]"]
+
+
+def page(
+    items: Sequence[T], key: Key[T], params: Mapping[str, Any], *, descending: bool
+) -> tuple[list[T], str | None]:
+    """The next items in the order of ``key``, which no two share, and the token of the page behind them.
+
+    A token remembers the last item and not a number of items: what is added in front meanwhile repeats
+    nothing. Raises a ValidationException for a token that we didn't give.
+    """
+    ordered = sorted(items, key=key, reverse=descending)
+    size = int(params.get("MaxResults") or DEFAULT_PAGE)
+    if params.get("NextToken"):
+        last = _read(str(params["NextToken"]))
+        ordered = [item for item in ordered if (key(item) < last if descending else key(item) > last)]
+    found = ordered[:size]
+    more = len(ordered) > size
+    return found, _write(key(found[-1])) if more else None
+
+
+def _write(key: tuple[Any, str]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode()
+
+
+def _read(token: str) -> tuple[Any, str]:
+    try:
+        value, name = json.loads(base64.urlsafe_b64decode(token.encode()))
+    except (ValueError, TypeError):
+        raise validation("The NextToken is invalid.") from None
+    return value, str(name)

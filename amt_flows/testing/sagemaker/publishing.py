@@ -1,0 +1,61 @@
+"""Writing to moto's CloudWatch Logs and CloudWatch, past its HTTP front.
+
+Threads of running jobs write here, too, and a boto3 client in them would go through whatever the test has
+patched. The world's lock is held by every caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from moto.cloudwatch.models import cloudwatch_backends
+from moto.logs.models import logs_backends
+
+from amt_flows.testing.sagemaker.clocks import naive
+
+GROUP = "/aws/sagemaker/TrainingJobs"
+NAMESPACE = "/aws/sagemaker/TrainingJobs"
+LONGEST_EVENT = 256 * 1024
+
+
+def open_stream(account: str, region: str, stream: str, at: float) -> None:
+    """Make a log stream, and the group that all training jobs share if this is the first."""
+    backend = logs_backends[account][region]
+    if GROUP not in backend.groups:
+        backend.create_log_group(GROUP, {})
+        backend.groups[GROUP].creation_time = naive(at)
+    group = backend.groups[GROUP]
+    if stream not in group.streams:
+        group.create_log_stream(stream)
+        group.streams[stream].creation_time = naive(at)
+
+
+def put_lines(
+    account: str, region: str, stream: str, lines: Sequence[tuple[float, str]], shown_at: float
+) -> None:
+    """Append lines with their times; ``shown_at`` is when the service took them in."""
+    # The backend's own put_log_events refuses events that are old, which those of a virtual clock may be.
+    found = logs_backends[account][region].groups[GROUP].streams[stream]
+    before = len(found.events)
+    found.put_log_events(
+        [{"timestamp": round(at * 1000), "message": text[:LONGEST_EVENT]} for at, text in lines]
+    )
+    found.last_ingestion_time = naive(shown_at)
+    for event in found.events[before:]:
+        event.ingestion_time = round(shown_at * 1000)
+
+
+def put_metric(account: str, region: str, job: str, metric: str, value: float, at: float) -> None:
+    """Add a finite value of a training job's metric; CloudWatch keeps whole seconds."""
+    cloudwatch_backends[account][region].put_metric_data(
+        NAMESPACE,
+        [
+            {
+                "MetricName": metric,
+                "Dimensions": [{"Name": "TrainingJobName", "Value": job}],
+                "Timestamp": naive(float(int(at))),
+                "Value": value,
+                "Unit": "None",
+            }
+        ],
+    )

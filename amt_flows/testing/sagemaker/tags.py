@@ -1,0 +1,32 @@
+"""Tags of jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from amt_flows.testing.sagemaker.paging import page
+from amt_flows.testing.sagemaker.refusals import validation
+
+MOST = 50
+
+Tags = Sequence[Mapping[str, str]]
+
+
+def merged(tags: Tags, added: Tags) -> list[dict[str, str]]:
+    """What AddTags makes of them: a key that is there already gets the new value. Raises a
+    ValidationException for more than 50."""
+    values = {tag["Key"]: tag["Value"] for tag in [*tags, *added]}
+    if len(values) > MOST:
+        raise validation(f"The number of tags can't be more than {MOST}.")
+    return [{"Key": key, "Value": value} for key, value in values.items()]
+
+
+def without(tags: Tags, keys: Sequence[str]) -> list[dict[str, str]]:
+    return [dict(tag) for tag in tags if tag["Key"] not in keys]
+
+
+def listed(tags: Tags, params: Mapping[str, Any]) -> dict[str, Any]:
+    """ListTags' answer; MaxResults is 50 or more in the service's model, so one page holds them all."""
+    found, token = page(tags, lambda tag: (0, tag["Key"]), {"MaxResults": MOST, **params}, descending=False)
+    return {"Tags": [dict(tag) for tag in found], **({"NextToken": token} if token else {})}

@@ -1,0 +1,155 @@
+"""Hyperparameter tuning jobs: their state, and the place where an engine that runs them plugs in.
+
+Nothing tunes here. A world is given ``on_create_tuning_job``, which is called with each new
+:class:`SimulatedTuningJob` and returns a :class:`TuningEngine`, or None: then the job stays InProgress, with
+the training jobs that a test launches for it, until it is stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from amt_flows.testing.sagemaker.clocks import naive
+from amt_flows.testing.sagemaker.job import IN_PROGRESS, STOPPED, STOPPING, SimulatedTrainingJob
+
+
+class TuningEngine(Protocol):
+    """Whatever runs a tuning job. Called with the world's lock held; nothing here may wait."""
+
+    def describe(self) -> Mapping[str, Any]:
+        """Members of DescribeHyperParameterTuningJob's answer; they replace those that we know."""
+        ...
+
+    def training_jobs(self) -> list[Mapping[str, Any]]:
+        """Entries of ListTrainingJobsForHyperParameterTuningJob, in any order."""
+        ...
+
+    def stop(self) -> None:
+        """Begin to stop it; ``describe`` says Stopping and later Stopped."""
+        ...
+
+
+@dataclass(eq=False)
+class SimulatedTuningJob:
+    """One tuning job. ``launch`` starts a training job for it, as the service would."""
+
+    name: str
+    arn: str
+    account: str
+    region: str
+    request: Mapping[str, Any]
+    created_at: float
+    launch: Callable[..., SimulatedTrainingJob]
+    """``launch(request, tuned)``: CreateTrainingJob's request and the hyperparameters that were tuned.
+    Raises :class:`~.refusals.Refusal` as CreateTrainingJob does. May be called from any thread."""
+    tags: list[dict[str, str]] = field(default_factory=list)
+    status: str = IN_PROGRESS
+    last_modified_at: float = 0.0
+    ended_at: float | None = None
+    launched: list[tuple[SimulatedTrainingJob, Mapping[str, str]]] = field(default_factory=list)
+    """Training jobs and their tuned hyperparameters."""
+    engine: TuningEngine | None = None
+
+    @property
+    def live(self) -> bool:
+        return str(self.describe()["HyperParameterTuningJobStatus"]) in (IN_PROGRESS, STOPPING)
+
+    def stop(self, now: float) -> None:
+        """Stop it, and without an engine all that it runs."""
+        self.last_modified_at = now
+        if self.engine is not None:
+            self.status = STOPPING
+            self.engine.stop()
+            return
+        self.status = STOPPING
+        for job, _ in self.launched:
+            if job.status == IN_PROGRESS and job.driver is not None:
+                job.driver.stop(now)
+
+    def look(self, now: float) -> None:
+        """A stopping tuning job has stopped when nothing of it runs any more."""
+        if self.engine is None and self.status == STOPPING and not any(j.live for j, _ in self.launched):
+            self.status, self.ended_at, self.last_modified_at = STOPPED, now, now
+
+    def describe(self) -> dict[str, Any]:
+        answer = {
+            "HyperParameterTuningJobName": self.name,
+            "HyperParameterTuningJobArn": self.arn,
+            "HyperParameterTuningJobConfig": self.request["HyperParameterTuningJobConfig"],
+            "TrainingJobDefinition": self.request.get("TrainingJobDefinition"),
+            "TrainingJobDefinitions": self.request.get("TrainingJobDefinitions"),
+            "WarmStartConfig": self.request.get("WarmStartConfig"),
+            "Autotune": self.request.get("Autotune"),
+            "HyperParameterTuningJobStatus": self.status,
+            "CreationTime": naive(self.created_at),
+            "LastModifiedTime": naive(self.last_modified_at),
+            "HyperParameterTuningEndTime": None if self.ended_at is None else naive(self.ended_at),
+            "TrainingJobStatusCounters": self._status_counters(),
+            "ObjectiveStatusCounters": self._objective_counters(),
+            **(self.engine.describe() if self.engine is not None else {}),
+        }
+        return {name: value for name, value in answer.items() if value is not None}
+
+    def summary(self) -> dict[str, Any]:
+        """An entry of ListHyperParameterTuningJobs."""
+        told, config = self.describe(), self.request["HyperParameterTuningJobConfig"]
+        members = (
+            "HyperParameterTuningJobName",
+            "HyperParameterTuningJobArn",
+            "HyperParameterTuningJobStatus",
+            "CreationTime",
+            "LastModifiedTime",
+            "HyperParameterTuningEndTime",
+            "TrainingJobStatusCounters",
+            "ObjectiveStatusCounters",
+        )
+        return {
+            **{name: told[name] for name in members if name in told},
+            "Strategy": config["Strategy"],
+            "ResourceLimits": config["ResourceLimits"],
+        }
+
+    def training_jobs(self) -> list[dict[str, Any]]:
+        """Entries of ListTrainingJobsForHyperParameterTuningJob."""
+        if self.engine is not None:
+            return [dict(entry) for entry in self.engine.training_jobs()]
+        return [self._entry(job, tuned) for job, tuned in self.launched]
+
+    def _entry(self, job: SimulatedTrainingJob, tuned: Mapping[str, str]) -> dict[str, Any]:
+        objective = self._objective(job)
+        entry = {
+            "TrainingJobName": job.name,
+            "TrainingJobArn": job.arn,
+            "TuningJobName": self.name,
+            "CreationTime": naive(job.created_at),
+            "TrainingStartTime": None if job.training_started_at is None else naive(job.training_started_at),
+            "TrainingEndTime": naive(job.training_ended_at) if job.training_ended_at else None,
+            "TrainingJobStatus": job.status,
+            "TunedHyperParameters": dict(tuned),
+            "FailureReason": job.failure_reason,
+            "FinalHyperParameterTuningJobObjectiveMetric": objective,
+            "ObjectiveStatus": "Pending" if job.live else "Succeeded" if objective else "Failed",
+        }
+        return {name: value for name, value in entry.items() if value is not None}
+
+    def _objective(self, job: SimulatedTrainingJob) -> dict[str, Any] | None:
+        given = self.request["HyperParameterTuningJobConfig"].get("HyperParameterTuningJobObjective") or {}
+        final = job.final_metrics().get(str(given.get("MetricName")))
+        if job.live or final is None:
+            return None
+        return {"Type": given["Type"], "MetricName": final.metric, "Value": final.value}
+
+    def _status_counters(self) -> dict[str, int]:
+        counts = {"Completed": 0, "InProgress": 0, "RetryableError": 0, "NonRetryableError": 0, "Stopped": 0}
+        for job, _ in self.launched:
+            name = "InProgress" if job.live else "NonRetryableError" if job.status == "Failed" else job.status
+            counts[name] += 1
+        return counts
+
+    def _objective_counters(self) -> dict[str, int]:
+        counts = {"Succeeded": 0, "Pending": 0, "Failed": 0}
+        for job, tuned in self.launched:
+            counts[str(self._entry(job, tuned)["ObjectiveStatus"])] += 1
+        return counts
