@@ -78,20 +78,20 @@ def hyperparameters() -> dict[str, str]:
     return {name: v if isinstance(v, str) else json.dumps(v) for name, v in found.items()}
 
 
-def model_dir() -> str:
+def model_dir() -> Path:
     """Where to write the model; it exists. ``./model`` when started by hand."""
     return _directory("SM_MODEL_DIR", "model")
 
 
-def checkpoint_dir() -> str:
+def checkpoint_dir() -> Path:
     """Where to write checkpoints; it exists. ``./checkpoints`` when started by hand."""
     return _directory("SM_CHECKPOINT_DIR", "checkpoints")
 
 
-def channel(name: str) -> str:
+def channel(name: str) -> Path:
     """Where the input channel ``name`` is, file or directory. ``./data/<name>`` when started by hand."""
     given = os.environ.get("SM_CHANNEL_" + re.sub(r"[^A-Za-z0-9]", "_", name).upper())
-    return given or str((_base() / "input/data" if _in_a_job() else Path("data")) / name)
+    return Path(given) if given else (_base() / "input/data" if _in_a_job() else Path("data")) / name
 
 
 def fail(reason: str) -> None:
@@ -123,7 +123,7 @@ def _in_a_job() -> bool:
     return bool(os.environ.get("SAGEMAKER_BASE_DIR")) or Path("/opt/ml/input/config").is_dir()
 
 
-def _directory(variable: str, name: str) -> str:
+def _directory(variable: str, name: str) -> Path:
     path = Path(os.environ.get(variable) or (_base() / name if _in_a_job() else name))
     path.mkdir(parents=True, exist_ok=True)
-    return str(path)
+    return path

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from amt_flows.engine import Tuning, drive
 from amt_flows.errors import AmtFlowsError, BackendError, TuningJobNotFound
 from amt_flows.ports import Backend, Clock, SystemClock
 from amt_flows.run import load_ledger, local_journal
@@ -46,6 +47,20 @@ def stop_tuning_job(
         # Without a journal there may still be training jobs.
         request_stop(name, home, reason)
     return stop_training_jobs(name, home, kill=kill)
+
+
+def conclude(name: str, home: str | Path | None = None, *, reason: str) -> None:
+    """End a tuning job whose controller is dead, as that would have done: its training jobs' last metrics are
+    recorded, the best is chosen, and it is Stopped. A controller that lives nevertheless is fenced off.
+
+    Raises TuningJobNotFound, JournalError, BackendError.
+    """
+    from amt_flows.backends.local import LocalBackend
+
+    journal = local_journal(name, home)
+    tuning = Tuning.open(load_ledger(journal, name).spec, LocalBackend(home), journal)
+    tuning.request_stop(reason)
+    drive(tuning)
 
 
 def stop_until_none_lives(

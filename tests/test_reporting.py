@@ -114,24 +114,24 @@ def test_hyperparameters_come_from_the_file_then_the_variable(
 
 
 def test_directories_in_a_job(job: Path) -> None:
-    assert reporting.model_dir() == str(job / "model")
-    assert reporting.checkpoint_dir() == str(job / "checkpoints")
-    assert reporting.channel("train") == str(job / "input/data/train")
+    assert reporting.model_dir() == job / "model"
+    assert reporting.checkpoint_dir() == job / "checkpoints"
+    assert reporting.channel("train") == job / "input/data/train"
     assert (job / "model").is_dir()
 
 
 def test_directories_by_hand_are_in_the_current_one() -> None:
-    assert reporting.model_dir() == "model"
-    assert reporting.checkpoint_dir() == "checkpoints"
-    assert reporting.channel("train") == str(Path("data/train"))
+    assert reporting.model_dir() == Path("model")
+    assert reporting.checkpoint_dir() == Path("checkpoints")
+    assert reporting.channel("train") == Path("data/train")
     assert Path("model").is_dir()
 
 
 def test_variables_win(job: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SM_MODEL_DIR", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("SM_CHANNEL_TRAIN_SET", "/data/t")
-    assert reporting.model_dir() == str(tmp_path / "elsewhere")
-    assert reporting.channel("train-set") == "/data/t"
+    assert reporting.model_dir() == tmp_path / "elsewhere"
+    assert reporting.channel("train-set") == Path("/data/t")
 
 
 def test_a_failure_is_written_where_the_service_looks(job: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -130,9 +130,9 @@ def _find(name: str, places: Sequence[str] | None, directory: Path | None) -> Mo
         return _find(name, None, None) or spec
     for finder in sys.meta_path:
         find = getattr(finder, "find_spec", None)
-        spec: ModuleSpec | None = find(name, places) if find else None
-        if spec is not None:
-            return spec
+        found: ModuleSpec | None = find(name, places) if find else None
+        if found is not None:
+            return found
     return None
 
 

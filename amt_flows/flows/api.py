@@ -20,10 +20,10 @@ LONGEST_PAUSE_SECONDS = 300.0
 
 
 class Api:
-    """One client, kept open.
+    """One client, kept open, for one caller at a time.
 
-    ``soon`` asks once, in a thread of its own: a server that hangs or is being restarted would hold up
-    the loop for seconds, and with the client's own retries for a minute. ``now`` asks in the caller's thread and
+    ``soon`` asks once, in a thread of its own: a server that hangs or is being restarted would hold up the
+    loop for seconds, and with the client's own retries for a minute. ``now`` asks in the caller's thread and
     lets the client try again; it is for the end, when nothing is left to launch.
     """
 

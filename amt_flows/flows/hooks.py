@@ -8,6 +8,7 @@ contract: a runner passes them by keyword.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,15 +16,20 @@ from prefect import Flow, State
 from prefect.client.schemas.objects import FlowRun
 from prefect.logging.loggers import flow_run_logger
 
+from amt_flows.errors import TuningJobNotFound
+from amt_flows.flows.cancel import REASON
 from amt_flows.flows.identity import name_for_run
-from amt_flows.stop import stop_training_jobs, stop_tuning_job
+from amt_flows.stop import conclude, stop_training_jobs, stop_tuning_job
 
 
 def stop_on_cancellation(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """End the tuning job for good: its journal is told, and its training jobs are stopped."""
+    """End the tuning job for good: its training jobs are stopped, and its journal is closed."""
     name, home = _tuning_job(flow, flow_run)
-    stopped = stop_tuning_job(name, home, reason="cancelled in Prefect")
+    stopped = stop_tuning_job(name, home, reason=REASON)
     _tell(flow, flow_run, name, stopped)
+    with contextlib.suppress(TuningJobNotFound):
+        # It may have been cancelled before it was opened.
+        conclude(name, home, reason=REASON)
 
 
 def stop_after_crash(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:

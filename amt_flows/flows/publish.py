@@ -1,7 +1,7 @@
 """What a tuning job shows in Prefect: progress, leaderboard, report and result, as artifacts.
 
-Each is made once for a flow run and then renewed in place, so that hours of tuning leave four artifacts and not
-thousands. Publishing never fails the tuning job and never holds up a launch.
+Each is made once for a flow run and then renewed in place, so that hours of tuning leave four artifacts
+and not thousands. Publishing never fails the tuning job and never holds up a launch.
 """
 
 from __future__ import annotations

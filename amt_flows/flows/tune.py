@@ -9,6 +9,7 @@ from prefect import flow, runtime
 from prefect.exceptions import CancelledRun
 from prefect.states import Cancelled
 
+from amt_flows.errors import TuningInterrupted
 from amt_flows.flows.hooks import stop_after_crash, stop_on_cancellation
 from amt_flows.flows.persistence import SERIALIZER
 from amt_flows.flows.tuning import name_in_this_run, run_tuning
@@ -46,6 +47,6 @@ def tune(spec: TuningSpec, home: str | None = None) -> TuningResult:
         return run_tuning(
             spec, backend=LocalBackend(home), journal=local_journal(name_in_this_run(spec), home)
         )
-    except CancelledRun as stopped:
+    except (CancelledRun, TuningInterrupted) as stopped:
         # Only a returned state makes the server show the run as Cancelled; an exception would fail it.
         return cast(TuningResult, Cancelled(message=str(stopped)))

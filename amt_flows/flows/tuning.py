@@ -52,10 +52,10 @@ def run_tuning(
     flow_run = this_flow_run().flow_run
     name = name_in_this_run(spec)
     spec = spec if spec.name is not None else spec.named(name)
-    tuning = Tuning.open(spec, backend, journal or local_journal(name), clock=clock)
-    ended_before = tuning.ledger.finished
-    stages = TaskStages(tuning, budget or TaskRunBudget())
-    with open_api() as api, graceful_interrupts(tuning):
+    budget = budget or TaskRunBudget()
+    with open_api() as api:
+        tuning = Tuning.open(spec, backend, journal or local_journal(name), clock=clock)
+        ended_before = tuning.ledger.finished
         watch = CancelWatch(api, flow_run)
         publisher = Publisher(api, flow_run.id, tuning.ledger.name)
 
@@ -63,11 +63,16 @@ def run_tuning(
             watch.look(tuning)
             publisher.tick(tuning)
 
-        with stop_jobs_on_breakdown(tuning):
-            drive(tuning, stages.stages(), on_tick=on_tick)
-        publisher.conclude(tuning)
+        with graceful_interrupts(tuning):
+            with stop_jobs_on_breakdown(tuning):
+                drive(tuning, TaskStages(tuning, budget).stages(), on_tick=on_tick)
+            publisher.conclude(tuning)
+    log = get_run_logger()
+    log.info(
+        "Stages as task runs: %d; in plain Python to spare the server: %d.", budget.started, budget.inline
+    )
     result = finished_result(tuning)
-    _say_goodbye(result, stages.budget)
+    log.info("%s.", result.headline)
     if not ended_before and _was_told_to_end(tuning, watch):
         raise CancelledRun(f"Tuning job {result.name} was stopped. {result.headline}.")
     return result
@@ -101,13 +106,3 @@ def _was_told_to_end(tuning: Tuning, watch: CancelWatch) -> bool:
     """Whether a cancel or a signal stopped it, rather than a request by the tuning job's name."""
     stopped = tuning.ledger.status is TuningStatus.STOPPED
     return stopped and (watch.cancelled or tuning.journal.asked_to_stop() is None)
-
-
-def _say_goodbye(result: TuningResult, budget: TaskRunBudget) -> None:
-    log = get_run_logger()
-    log.info("%s.", result.headline)
-    log.info(
-        "Stages shown as task runs: %d; run in plain Python to spare the server: %d.",
-        budget.started,
-        budget.inline,
-    )

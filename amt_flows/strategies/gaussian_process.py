@@ -247,8 +247,9 @@ class Posterior:
 def condition(
     points: Array, targets: Array, pending: Array, *, categorical: Mask, hyperparameters: Hyperparameters
 ) -> Posterior:
-    """The process given ``targets`` (``(n,)``) at ``points`` (``(n, d)``), and ``pending`` places (``(p, d)``).
+    """The process given ``targets`` (shape ``(n,)``) at ``points`` (``(n, d)``).
 
+    ``pending`` (``(p, d)``, perhaps no rows) are places whose target is still to come.
     Raises NotPositiveDefinite.
     """
     everywhere = np.concatenate([points, pending])

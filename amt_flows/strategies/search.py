@@ -128,7 +128,7 @@ def _along_gradient(posterior: Posterior, start: Array, smooth: Mask) -> Array:
         method="L-BFGS-B",
         options={"maxiter": GRADIENT_STEPS},
     )
-    top = start.copy()
+    top: Array = start.copy()
     top[free] = np.clip(found.x, 0.0, 1.0)
     return top
 
@@ -148,8 +148,9 @@ def _moves(space: Space, place: Array, rng: np.random.Generator) -> Array:
             other = place.copy()
             other[j] = u
             moved.append(other)
-    moves = np.array(moved).reshape(-1, len(place))
-    return moves[np.sort(rng.permutation(len(moves))[:MAX_MOVES])]
+    moves: Array = np.array(moved).reshape(-1, len(place))
+    chosen: Array = moves[np.sort(rng.permutation(len(moves))[:MAX_MOVES])]
+    return chosen
 
 
 def _other_coordinates(parameter: Parameter, u: float) -> list[float]:

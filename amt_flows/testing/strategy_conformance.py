@@ -189,7 +189,11 @@ class StrategyConformance:
         assert proposal.configuration == last
 
     def test_rows_from_outside_the_space_take_no_place_in_it(self) -> None:
-        outside = [{"n": 9, "c": "a", "x": 0.0}, {"n": 1, "c": "gone", "x": 0.0}, {"other": 1.0}]
+        outside: list[Configuration] = [
+            {"n": 9, "c": "a", "x": 0.0},
+            {"n": 1, "c": "gone", "x": 0.0},
+            {"other": 1.0},
+        ]
         history = [TrialRow(k, c, TrialState.COMPLETED, float(k)) for k, c in enumerate(outside * 4)]
         for configuration in list(TWELVE.grid())[:-1]:
             history.append(TrialRow(len(history), configuration, TrialState.COMPLETED, 1.0))

@@ -330,14 +330,8 @@ def test_a_worker_that_hangs_can_be_rid_of_its_training(site: Site) -> None:
 
 
 def test_a_worker_that_can_not_use_its_request_says_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    request = site.request(site.sh("true"))
-    directory = site.directory(request.name)
-    directory.mkdir(parents=True)
-    (directory / "request.json").write_text(
-        json.dumps({"fingerprint": "f", "hyperparameters": {"rate": "0.1"}})
-    )
-    site.backend.launch(request)
-    report = site.end(request.name)
+    prepare(monkeypatch, lambda scratch: (scratch / "request.json").write_text('{"metrics": []}'))
+    report = site.run(site.sh("sleep 600"))
     assert report.state is JobState.FAILED
     assert report.infrastructure
     assert "the worker of this job failed: KeyError" in (report.failure or "")

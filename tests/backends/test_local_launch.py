@@ -281,6 +281,19 @@ def test_no_zombie_is_left(site: Site) -> None:
             os.waitpid(worker, os.WNOHANG)
 
 
+def test_little_is_imported_before_the_training_starts(tmp_path: Path) -> None:
+    """Up to there the worker has come when it finds that the job is taken."""
+    (tmp_path / "claim").touch()
+    worker = [sys.executable, "-I", "-S", "-X", "importtime", str(local_process.WORKER), str(tmp_path)]
+    run = subprocess.run(worker, capture_output=True, text=True)
+    assert run.returncode == 3
+    imported = {line.rpartition("|")[2].strip() for line in run.stderr.splitlines()}
+    assert "amt_flows.backends.local_worker.start" in imported
+    assert not imported & {"json", "re", "enum", "signal", "typing", "pathlib", "subprocess", "contextlib"}
+    ours = {name for name in imported if name.startswith("amt_flows")}
+    assert all(name.startswith("amt_flows.backends.local_worker") for name in ours)
+
+
 # -- refused ------------------------------------------------------------------------------------------
 
 PATHS = ["..", "../x", "a/b", "/etc", "", ".", "a\n", "a" * 64, "-a", "a-", "a_b", "a\0b", "é"]

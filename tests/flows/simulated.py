@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from prefect import flow
+from prefect import State, flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
@@ -18,7 +18,6 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import Artifact, TaskRun
 from prefect.client.schemas.sorting import TaskRunSort
-from prefect.states import State
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.flows import run_tuning

@@ -7,28 +7,35 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from prefect import State, flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import CancelledRun
 from prefect.settings import get_current_settings
-from prefect.states import Cancelling, Crashed, State
+from prefect.states import Cancelling, Crashed
 
 from amt_flows.errors import SpecError, TuningJobFailed
 from amt_flows.events import TuningStatus
-from amt_flows.flows import cancel as cancel_module
-from amt_flows.flows import load_result, tune
+from amt_flows.flows import cancel, load_result, publish, tune
 from amt_flows.flows.hooks import stop_after_crash, stop_on_cancellation
 from amt_flows.results import TuningResult
+from amt_flows.run import load_ledger, local_journal
+from amt_flows.spec import TuningSpec
 from flows.local_jobs import ENDLESS, SHORT, eventually, local_spec, workers
-from flows.simulated import flow_run_id
+from flows.simulated import artifact, flow_run_id
+
+
+@pytest.fixture(autouse=True)
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cancel, "LOOK_SECONDS", 0.3)
 
 
 def recorded(run_id: UUID) -> FlowRun:
@@ -43,7 +50,8 @@ def run_called(name: str) -> FlowRun | None:
     return runs[0] if runs else None
 
 
-def test_the_result_can_be_had_from_the_server(home: Path) -> None:
+def test_the_result_can_be_had_from_the_server(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publish, "PUBLISH_SECONDS", 0.1)
     state = tune(local_spec(None, SHORT), str(home), return_state=True)
     result = state.result()
     run = recorded(flow_run_id(state))
@@ -54,11 +62,13 @@ def test_the_result_can_be_had_from_the_server(home: Path) -> None:
     assert len(result.jobs) == 4
     assert result.best is not None
     assert not workers(home)
+    # Published several times, and renewed in place each time.
+    assert artifact("progress", result.name).data == 100
 
 
 def test_a_bad_spec_is_told_in_our_words_before_anything_runs(home: Path) -> None:
     bad = {**local_spec("bad", SHORT).to_json(), "limits": {"max_parallel_training_jobs": 0}}
-    state = tune(bad, str(home), return_state=True)  # type: ignore[arg-type]
+    state = tune(bad, str(home), return_state=True)
     run = recorded(flow_run_id(state))
     assert run.state is not None
     assert run.state.is_failed()
@@ -81,12 +91,12 @@ def test_the_error_of_a_failed_tuning_can_be_had_from_the_server(home: Path) -> 
 
 
 @contextmanager
-def tuning_in_a_thread(name: str, home: Path) -> Iterator[list[State[Any]]]:
+def tuning_in_a_thread(tuning_flow: Callable[..., Any], name: str, home: Path) -> Iterator[list[State[Any]]]:
     """A flow run as a script would have it, with its final state at the end."""
     states: list[State[Any]] = []
 
     def run() -> None:
-        states.append(tune(local_spec(name, ENDLESS), str(home), return_state=True))
+        states.append(tuning_flow(local_spec(name, ENDLESS), str(home), return_state=True))
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -94,11 +104,8 @@ def tuning_in_a_thread(name: str, home: Path) -> Iterator[list[State[Any]]]:
     thread.join(30)
 
 
-def test_cancel_stops_the_training_jobs_and_ends_cancelled(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cancel_module, "LOOK_SECONDS", 0.3)
-    with tuning_in_a_thread("cancelled", home) as states:
+def test_cancel_stops_the_training_jobs_and_ends_cancelled(home: Path) -> None:
+    with tuning_in_a_thread(tune, "cancelled", home) as states:
         assert eventually(lambda: len(workers(home)) >= 2)
         run = run_called("cancelled")
         assert run is not None
@@ -116,6 +123,27 @@ def test_cancel_stops_the_training_jobs_and_ends_cancelled(
     assert {job.outcome for job in result.jobs} == {"stopped with the tuning job"}
     with pytest.raises(CancelledRun):
         state.result()
+
+
+@flow(persist_result=False)
+def pipeline(spec: TuningSpec, home: str) -> str:
+    result = tune(spec, home)
+    return f"deployed {result.name}"
+
+
+def test_cancel_of_the_pipeline_is_a_cancel_of_its_tuning(home: Path) -> None:
+    with tuning_in_a_thread(pipeline, "step", home) as states:
+        assert eventually(lambda: len(workers(home)) >= 2)
+        step = run_called("step")
+        assert step is not None
+        with get_client(sync_client=True) as client:
+            (above,) = [run_id for run_id in cancel.lineage(client, step) if run_id != step.id]
+            client.set_flow_run_state(above, Cancelling())
+    end = recorded(step.id).state
+    assert end is not None
+    assert end.is_cancelled()
+    assert not states[0].is_completed()
+    assert eventually(lambda: not workers(home), 5)
 
 
 @contextmanager
@@ -148,7 +176,7 @@ def test_sigterm_stops_the_training_jobs_and_ends_cancelled(home: Path) -> None:
     assert load_result("terminated").status is TuningStatus.STOPPED
 
 
-def test_after_a_kill_the_hooks_stop_what_was_left_and_a_retry_goes_on(home: Path) -> None:
+def test_what_a_killed_flow_left_is_stopped_by_the_hooks(home: Path) -> None:
     with tuning_in_a_process("killed", home) as process:
         process.kill()
         process.wait()
@@ -157,11 +185,18 @@ def test_after_a_kill_the_hooks_stop_what_was_left_and_a_retry_goes_on(home: Pat
         assert run is not None
         stop_after_crash(flow=tune, flow_run=run, state=Crashed())
     assert not workers(home)
+    # A crash does not end the tuning job: a retry may take it up. A cancel does.
+    assert not load_ledger(local_journal("killed", home), "killed").concluding
 
-    # The crash did not end the tuning job; a cancel does.
     stop_on_cancellation(flow=tune, flow_run=run, state=Cancelling())
-    state = tune(local_spec("killed", ENDLESS), str(home), return_state=True)
-    result = state.result()
-    assert result.status is TuningStatus.STOPPED
-    assert result.reasons[0].message == "cancelled in Prefect"
-    assert len(result.jobs) == 2
+    ledger = load_ledger(local_journal("killed", home), "killed")
+    assert ledger.status is TuningStatus.STOPPED
+    assert ledger.reasons[0].message == "cancelled in Prefect"
+    assert len(ledger.ended) == len(ledger.jobs) == 2
+
+
+def test_a_run_that_was_cancelled_before_it_began_leaves_the_hooks_nothing_to_do(home: Path) -> None:
+    run = FlowRun(flow_id=uuid4(), parameters={"spec": {"objective": {}}, "home": str(home)})
+    stop_on_cancellation(flow=tune, flow_run=run, state=Cancelling())
+    stop_after_crash(flow=tune, flow_run=run, state=Crashed())
+    assert not home.exists()

@@ -33,7 +33,7 @@ class TestBayesian(StrategyConformance):
         return Bayesian()
 
 
-class TestBayesianFromTheThirdResult(StrategyConformance):
+class TestBayesianFromTheFirstResult(StrategyConformance):
     """The model at work as early as it can be, and so in nearly every contract."""
 
     def make_strategy(self) -> Strategy:

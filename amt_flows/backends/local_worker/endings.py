@@ -23,17 +23,6 @@ def signal_group(group: int, number: int) -> bool:
     return True
 
 
-def adopt_orphans() -> None:
-    """Become the parent of whatever outlives its own parent among our descendants (Linux), so that a child
-    that left the process group and the session is still found and ended with its training job."""
-    try:
-        import ctypes
-
-        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
-    except (ImportError, OSError, AttributeError):
-        return
-
-
 def clear_descendants(seconds: float) -> None:
     """Kill and reap every process that is still below this one, for at most ``seconds``."""
     give_up_at = time.monotonic() + seconds

@@ -16,7 +16,7 @@ from types import FrameType
 
 from amt_flows.backends.local_worker.bell import Bell
 from amt_flows.backends.local_worker.claims import wish
-from amt_flows.backends.local_worker.endings import adopt_orphans, clear_descendants, signal_group
+from amt_flows.backends.local_worker.endings import clear_descendants, signal_group
 from amt_flows.backends.local_worker.output import Output
 from amt_flows.backends.local_worker.processes import identity, process_state
 from amt_flows.backends.local_worker.records import write_end, write_json
@@ -132,7 +132,6 @@ class Job:
 
     def run(self) -> dict[str, object]:
         """Run the training process to its end, whatever that is. The content of end.json."""
-        adopt_orphans()
         process = {**identity(self.pid), "started_at": self.started_at}
         write_json(os.path.join(self.directory, "process.json"), process)
         self.bell.ring()

@@ -6,7 +6,7 @@ import os
 
 from amt_flows.backends.local_worker.claims import claim, reserve_end, wish
 from amt_flows.backends.local_worker.processes import identity
-from amt_flows.backends.local_worker.start import Training, start_training
+from amt_flows.backends.local_worker.start import Training, adopt_orphans, start_training
 
 EXIT_CLAIMED_BY_ANOTHER = 3
 
@@ -23,6 +23,8 @@ def main(directory: str) -> int:
     try:
         reserve_end(directory)
         if not wish(directory):
+            # Before there are any: one that was let go earlier would never come to us.
+            adopt_orphans()
             training = start_training(directory, mark=f"{me['pid']}.{me['start']}")
     except Exception as error:
         problem = error

@@ -42,6 +42,17 @@ class Training:
         self.started_at = started_at
 
 
+def adopt_orphans() -> None:
+    """Become the parent of whatever outlives its own parent among our descendants (Linux), so that a child
+    that left the process group and the session is still found and ended with its training job."""
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+    except (ImportError, OSError, AttributeError):
+        return
+
+
 def start_training(directory: str, mark: str) -> Training:
     """Start what ``command`` in the job's directory says, in a session of its own, with ``mark`` as the
     variable AMT_FLOWS_WORKER in its environment. Moves this process to the working directory.

@@ -110,13 +110,17 @@ def output_uri(request: Mapping[str, Any], job: str, name: str) -> str:
     return join_uri(str(request["OutputDataConfig"]["S3OutputPath"]), job, "output", name)
 
 
-def save_model(storage: Storage, request: Mapping[str, Any], job: str, files: Mapping[str, bytes]) -> str:
-    """Upload the model as the request wants it. Its URI. Raises MissingBucket."""
+def model_uri(request: Mapping[str, Any], job: str) -> str:
+    """Where a job's model goes: an archive, or the place that its files are below."""
     if request["OutputDataConfig"].get("CompressionType") == "NONE":
-        uri = output_uri(request, job, "model") + "/"
-        for name, data in files.items():
-            storage.put(uri + name, data)
-        return uri
-    uri = output_uri(request, job, "model.tar.gz")
-    storage.put(uri, tar_gz(files))
-    return uri
+        return output_uri(request, job, "model") + "/"
+    return output_uri(request, job, "model.tar.gz")
+
+
+def save_model(storage: Storage, uri: str, files: Mapping[str, bytes]) -> None:
+    """Upload a model to its place. Raises MissingBucket."""
+    if not uri.endswith("/"):
+        storage.put(uri, tar_gz(files))
+        return
+    for name, data in files.items():
+        storage.put(uri + name, data)

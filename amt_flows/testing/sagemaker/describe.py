@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from amt_flows.testing.sagemaker.artifacts import model_uri
 from amt_flows.testing.sagemaker.clocks import naive
 from amt_flows.testing.sagemaker.job import MESSAGES, SimulatedTrainingJob
 
@@ -49,7 +50,8 @@ def describe(
         "TrainingJobName": job.name,
         "TrainingJobArn": job.arn,
         "TuningJobArn": job.tuning_job_arn,
-        "ModelArtifacts": None if job.model_uri is None else {"S3ModelArtifacts": job.model_uri},
+        # From the beginning, and when there will never be a model, too: the service promises this member.
+        "ModelArtifacts": {"S3ModelArtifacts": model_uri(job.request, job.name)},
         "TrainingJobStatus": job.status,
         "SecondaryStatus": job.secondary_status,
         "FailureReason": job.failure_reason,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from amt_flows.testing.sagemaker.artifacts import MissingBucket, Storage, save_model
+from amt_flows.testing.sagemaker.artifacts import MissingBucket, Storage, model_uri, save_model
 from amt_flows.testing.sagemaker.habitat import Habitat
 from amt_flows.testing.sagemaker.job import COMPLETED, FAILED, STOPPED, SimulatedTrainingJob
 
@@ -20,7 +20,9 @@ def upload_and_finish(
     """Upload the model, then Completed, or Stopped with the secondary status ``stopped_as``."""
     try:
         storage = Storage(job.account, job.region, create_buckets=habitat.create_buckets)
-        job.model_uri = save_model(storage, job.request, job.name, files())
+        uri = model_uri(job.request, job.name)
+        save_model(storage, uri, files())
+        job.model_uri = uri
     except MissingBucket as missing:
         job.leave_instances(at)
         reason = f"ClientError: Artifact upload failed: the specified bucket does not exist: {missing}"

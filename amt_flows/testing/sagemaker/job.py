@@ -103,6 +103,7 @@ class SimulatedTrainingJob:
     last_modified_at: float = 0.0
     failure_reason: str | None = None
     model_uri: str | None = None
+    """Where its model is, once it is there; Describe names the place before."""
     starts: list[Start] = field(default_factory=list)
     """Every time its container was started: once, and again after interruptions and internal errors."""
     lines: list[Line] = field(default_factory=list)

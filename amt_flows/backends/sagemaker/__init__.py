@@ -1,0 +1,5 @@
+"""Training jobs on SageMaker, one ``CreateTrainingJob`` for each. Needs the extra ``amt-flows[sagemaker]``."""
+
+from amt_flows.backends.sagemaker.backend import SageMakerBackend
+
+__all__ = ["SageMakerBackend"]

@@ -1,0 +1,148 @@
+"""Training jobs' output in CloudWatch Logs.
+
+A stream of a job is ``<job>/algo-<host>-<time>``; only those of the first host are read, since every host of
+a distributed job prints the metrics and SageMaker would count each value once per host. A start after an
+interruption has a stream of its own, which continues the epochs of the one before.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from amt_flows.backends.sagemaker.clients import Clients
+from amt_flows.backends.sagemaker.errors import Trouble
+from amt_flows.backends.sagemaker.service import Service
+from amt_flows.metrics import read_values
+from amt_flows.ports import MetricPoint
+from amt_flows.spec import MetricDefinition
+
+GROUP: Final = "/aws/sagemaker/TrainingJobs"
+
+# GetLogEvents cuts a page at 10,000 events or 1 MB. One above a half of either is probably not the last.
+_FULL_EVENTS: Final = 5_000
+_FULL_CHARACTERS: Final = 500_000
+
+
+class LogSource:
+    """The calls to CloudWatch Logs, and how many there were."""
+
+    def __init__(self, clients: Clients, service: Service) -> None:
+        self._clients, self._service = clients, service
+        self.calls = 0
+
+    def streams(self, job: str) -> list[str]:
+        """The names of the first host's streams, the oldest first."""
+        found: list[tuple[int, str]] = []
+        asked: dict[str, Any] = {"logGroupName": GROUP, "logStreamNamePrefix": f"{job}/algo-1-"}
+        call = self._clients.logs.describe_log_streams
+        while True:
+            self.calls += 1
+            # Before the account's first training job there is not even the group.
+            page = self._service.attempt(
+                f"looking for the log of {job}", lambda: call(**asked), {Trouble.NOT_FOUND: {}}
+            )
+            for stream in page.get("logStreams", ()):
+                found.append((int(stream.get("creationTime") or 0), str(stream["logStreamName"])))
+            if not page.get("nextToken"):
+                return [name for _, name in sorted(found)]
+            asked = {**asked, "nextToken": page["nextToken"]}
+
+    def page(self, stream: str, token: str | None) -> tuple[list[str], str | None]:
+        """The lines after a token, and the token of what follows: the same again at the end."""
+        self.calls += 1
+        asked: dict[str, Any] = {
+            "logGroupName": GROUP,
+            "logStreamName": stream,
+            "startFromHead": True,
+            **({} if token is None else {"nextToken": token}),
+        }
+        call = self._clients.logs.get_log_events
+        answer: Mapping[str, Any] = self._service.attempt(
+            f"reading the log {stream}", lambda: call(**asked), {Trouble.NOT_FOUND: {}}
+        )
+        lines = [str(event.get("message", "")) for event in answer.get("events", ())]
+        return lines, answer.get("nextForwardToken", token)
+
+
+@dataclass
+class _Stream:
+    name: str
+    token: str | None = None
+    at_end: bool = False
+
+
+@dataclass
+class JobLog:
+    """What was read of one job's log. The n-th value of a metric is its epoch n, over all streams."""
+
+    job: str
+    starts: int = 1
+    """How many times the job is known to have been started: so many streams there should be."""
+    _streams: list[_Stream] = field(default_factory=list)
+    _counts: Counter[str] = field(default_factory=Counter)
+    _values: dict[str, set[str]] = field(default_factory=dict)
+
+    def read(
+        self, source: LogSource, definitions: Sequence[MetricDefinition], *, to_end: bool
+    ) -> list[MetricPoint]:
+        """The values that are new. ``to_end`` reads until there are no more lines: for a job that has ended;
+        else one call is enough unless it brings a full page."""
+        if len(self._streams) < self.starts:
+            self._find_streams(source)
+        points: list[MetricPoint] = []
+        for i, stream in enumerate(self._streams):
+            last = i == len(self._streams) - 1
+            # A stream that another one follows is read to its end first, or epochs would be out of order.
+            if last or not stream.at_end:
+                points += self._read_stream(source, stream, definitions, to_end=to_end or not last)
+        return points
+
+    def _find_streams(self, source: LogSource) -> None:
+        known = {stream.name for stream in self._streams}
+        self._streams += [_Stream(name) for name in source.streams(self.job) if name not in known]
+
+    def _read_stream(
+        self, source: LogSource, stream: _Stream, definitions: Sequence[MetricDefinition], *, to_end: bool
+    ) -> list[MetricPoint]:
+        points: list[MetricPoint] = []
+        while True:
+            lines, token = source.page(stream.name, stream.token)
+            points += self._take(definitions, lines)
+            stream.at_end = token == stream.token
+            stream.token = token
+            if stream.at_end or (not to_end and not _is_full(lines)):
+                return points
+
+    def _take(self, definitions: Sequence[MetricDefinition], lines: Sequence[str]) -> list[MetricPoint]:
+        before = Counter(self._counts)
+        return [
+            self.add(metric, value, before[metric] + epoch)
+            for metric, epoch, value in read_values(definitions, lines)
+        ]
+
+    def add(self, metric: str, value: float, epoch: int | None = None) -> MetricPoint:
+        """Count a value that wherever was found; the next epoch when none is given."""
+        epoch = self._counts[metric] + 1 if epoch is None else epoch
+        self._counts[metric] = epoch
+        self._values.setdefault(metric, set()).add(in_32_bits(value))
+        return MetricPoint(metric, epoch, value)
+
+    def has(self, metric: str, value: float) -> bool:
+        """Whether this value, as the service keeps it, was read."""
+        return in_32_bits(value) in self._values.get(metric, ())
+
+
+def in_32_bits(value: float) -> str:
+    """The shortest decimal for the number that SageMaker keeps, which is a 32-bit one: its 0.9 comes back as
+    0.8999999761581421."""
+    with np.errstate(over="ignore"):
+        return str(np.float32(value))
+
+
+def _is_full(lines: Sequence[str]) -> bool:
+    return len(lines) >= _FULL_EVENTS or sum(map(len, lines)) >= _FULL_CHARACTERS

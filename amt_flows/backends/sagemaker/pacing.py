@@ -1,0 +1,43 @@
+"""When the next call may go out."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from amt_flows.ports import Clock
+
+
+class Pace:
+    """Turns that come at irregular intervals of ``seconds`` on average half as much more or less, so that
+    many tuning jobs that began together don't call together for ever."""
+
+    SPREAD = 0.33
+
+    def __init__(self, clock: Clock, seconds: float, chance: random.Random) -> None:
+        self._clock, self._seconds, self._chance = clock, seconds, chance
+        self._due: float | None = None
+
+    def left(self) -> float:
+        """Seconds until the next turn; 0 when it has come."""
+        if self._due is None:
+            return 0.0
+        # A clock that was set back must not put the next turn off by hours.
+        longest = self._seconds * (1 + self.SPREAD)
+        return min(max(0.0, self._due - self._clock.now()), longest)
+
+    def took_turn(self) -> None:
+        spread = self._chance.uniform(1 - self.SPREAD, 1 + self.SPREAD)
+        self._due = self._clock.now() + self._seconds * spread
+
+    def hurry(self) -> None:
+        """The next turn is now."""
+        self._due = None
+
+
+def wait_for_turn(pace: Pace, sleep: Callable[[float], None]) -> None:
+    """Sleep until it is our turn, and take it."""
+    left = pace.left()
+    if left > 0:
+        sleep(left)
+    pace.took_turn()

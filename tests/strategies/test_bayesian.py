@@ -1,0 +1,157 @@
+"""The default strategy learns, says why, and has an answer when its model has none."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from amt_flows.history import TrialRow, TrialState
+from amt_flows.space import Categorical, Configuration, Continuous, Integer, Scaling, Space
+from amt_flows.strategies import Strategy, bayesian
+from amt_flows.strategies.bayesian import Bayesian
+from amt_flows.strategies.gaussian_process import NotPositiveDefinite
+from amt_flows.strategies.quasirandom import QuasiRandom
+from amt_flows.strategies.random import Random
+from amt_flows.testing.strategy_conformance import Objective, play, rows_at_random
+
+BOX = Space(tuple(Continuous(name, 0.0, 1.0) for name in "abcd"))
+TRAINING = Space(
+    (
+        Continuous("learning_rate", 1e-5, 1.0, Scaling.LOGARITHMIC),
+        Integer("layers", 1, 8),
+        Categorical("optimizer", ("sgd", "adam", "rmsprop")),
+    )
+)
+
+
+def bowl(configuration: Configuration) -> float:
+    """Smooth, curved differently along each axis, 0 at its lowest point."""
+    place = np.array([float(configuration[name]) for name in "abcd"])
+    return float(np.array([4.0, 2.0, 1.0, 0.5]) @ (place - [0.2, 0.7, 0.5, 0.9]) ** 2)
+
+
+def training(configuration: Configuration) -> float | None:
+    """What tuning is mostly like: a valley in the learning rate, divergence beyond it, a better optimizer."""
+    exponent = np.log10(float(configuration["learning_rate"]))
+    if exponent > -0.7:
+        return None
+    if exponent > -1.2:
+        return 1e8
+    worse = {"sgd": 0.1, "adam": 0.0, "rmsprop": 0.05}[str(configuration["optimizer"])]
+    return float(0.05 * (exponent + 2.2) ** 2 + 0.01 * (int(configuration["layers"]) - 4) ** 2 + worse)
+
+
+def mean_best(strategy: Strategy, space: Space, objective: Objective, *, trials: int, seeds: int) -> float:
+    best = []
+    for seed in range(seeds):
+        history = play(strategy, space, objective, trials=trials, workers=4, seed=seed)
+        best.append(min(row.loss for row in history if row.loss is not None))
+    return float(np.mean(best))
+
+
+def test_it_beats_random_search_by_far_on_a_smooth_function() -> None:
+    ours = mean_best(Bayesian(), BOX, bowl, trials=25, seeds=4)
+    theirs = mean_best(Random(), BOX, bowl, trials=25, seeds=20)
+    assert ours < 0.1 * theirs
+
+
+def test_it_beats_random_search_on_a_mixed_space_with_divergence_and_failures() -> None:
+    ours = mean_best(Bayesian(), TRAINING, training, trials=25, seeds=4)
+    theirs = mean_best(Random(), TRAINING, training, trials=25, seeds=20)
+    assert ours < 0.3 * theirs
+
+
+def test_it_learns_from_a_space_where_most_of_it_fails() -> None:
+    def objective(configuration: Configuration) -> float | None:
+        return bowl(configuration) if float(configuration["a"]) < 0.3 else None
+
+    history = play(Bayesian(), BOX, objective, trials=40, workers=4)
+    ended = [row.state is TrialState.COMPLETED for row in history]
+    assert sum(ended[20:]) >= 12
+    assert min(row.loss for row in history if row.loss is not None) < 0.05
+
+
+def test_it_waits_for_results_and_not_for_proposals() -> None:
+    states = [TrialState.PENDING] * 30 + [TrialState.COMPLETED] * 3
+    waiting = Bayesian().propose(BOX, rows_at_random(BOX, states, float), number=33, seed=0)
+    states.append(TrialState.COMPLETED)
+    ready = Bayesian().propose(BOX, rows_at_random(BOX, states, float), number=34, seed=0)
+    assert waiting is not None
+    assert ready is not None
+    assert (waiting.source, ready.source) == ("bayesian/initial", "bayesian/gp")
+    assert waiting.reason == "initial design: 3 results with a loss so far, 4 wanted"
+
+
+def test_its_initial_design_is_quasi_random() -> None:
+    ours = Bayesian().propose(BOX, [], number=5, seed=3)
+    sobol = QuasiRandom().propose(BOX, [], number=5, seed=3)
+    assert ours is not None
+    assert sobol is not None
+    assert ours.configuration == sobol.configuration
+
+
+@pytest.mark.parametrize(("dimension", "wanted"), [(1, 4), (7, 7), (30, 10)])
+def test_the_initial_design_grows_with_the_dimension_within_limits(dimension: int, wanted: int) -> None:
+    space = Space(tuple(Continuous(f"x{i}", 0.0, 1.0) for i in range(dimension)))
+    for rows in (wanted - 1, wanted):
+        history = rows_at_random(space, [TrialState.COMPLETED] * rows, float)
+        proposal = Bayesian().propose(space, history, number=rows, seed=0)
+        assert proposal is not None
+        assert proposal.source == ("bayesian/initial" if rows < wanted else "bayesian/gp")
+
+
+def test_failures_end_the_initial_design_once_there_is_something_to_compare() -> None:
+    failed, lost = [TrialState.FAILED] * 20, [TrialState.COMPLETED] * 2
+    early = Bayesian().propose(BOX, rows_at_random(BOX, failed + lost, float), number=22, seed=0)
+    later = Bayesian().propose(
+        BOX, rows_at_random(BOX, [*failed, *lost, TrialState.STOPPED], float), number=23, seed=0
+    )
+    assert early is not None
+    assert later is not None
+    assert (early.source, later.source) == ("bayesian/initial", "bayesian/gp")
+
+
+def test_workers_are_sent_to_different_places() -> None:
+    history = play(Bayesian(), BOX, bowl, trials=12)
+    sent = []
+    for number in range(12, 18):
+        proposal = Bayesian().propose(BOX, history, number=number, seed=1)
+        assert proposal is not None
+        history.append(TrialRow(number, proposal.configuration, TrialState.PENDING))
+        sent.append(BOX.encode(proposal.configuration))
+    gaps = [np.linalg.norm(a - b) for i, a in enumerate(sent) for b in sent[:i]]
+    assert min(gaps) > 0.02
+
+
+def test_the_reason_is_in_units_of_the_loss() -> None:
+    history = play(Bayesian(), BOX, lambda c: 1000.0 + 100.0 * bowl(c), trials=15)
+    proposal = Bayesian().propose(BOX, history, number=15, seed=0)
+    assert proposal is not None
+    found = re.fullmatch(r"expected improvement (\S+) over loss (\S+), sd (\S+)", proposal.reason)
+    assert found is not None
+    improvement, best, sd = map(float, found.groups())
+    assert best == pytest.approx(min(row.loss for row in history if row.loss is not None), rel=1e-3)
+    assert 0.0 < improvement < 400.0
+    assert 0.0 < sd < 400.0
+
+
+def test_equal_losses_have_a_reason_too() -> None:
+    history = rows_at_random(BOX, [TrialState.COMPLETED] * 8, lambda _: 0.25)
+    proposal = Bayesian().propose(BOX, history, number=8, seed=0)
+    assert proposal is not None
+    assert proposal.source == "bayesian/gp"
+    assert proposal.reason == "all losses so far are about 0.25: where least is known"
+
+
+def test_without_a_model_it_is_quasi_random_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise NotPositiveDefinite("a covariance of 9 rows can't be factorised")
+
+    monkeypatch.setattr(bayesian, "fit", fails)
+    history = rows_at_random(BOX, [TrialState.COMPLETED] * 9, float)
+    proposal = Bayesian().propose(BOX, history, number=9, seed=0)
+    assert proposal is not None
+    assert proposal.source == "bayesian/quasi-random"
+    assert proposal.reason == "no model: a covariance of 9 rows can't be factorised"
