@@ -230,8 +230,8 @@ def _failure_group(group: Sequence[TrainingJobRecord], metric: str) -> str:
 
 
 def _no_value(job: TrainingJobRecord, metric: str) -> str:
-    if job.objective_value is not None:
-        return f"{metric} was {number(job.objective_value)}"
+    if job.latest_value is not None:
+        return f"{metric} was {number(job.latest_value)}"
     return f"no value of {metric} was found in the output"
 
 

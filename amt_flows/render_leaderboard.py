@@ -38,8 +38,7 @@ def _row(rank: int, job: TrainingJobRecord) -> dict[str, object]:
 
 def usable(job: TrainingJobRecord) -> bool:
     """Ended with an objective value, by itself or cut short."""
-    value = job.objective_value
-    return value is not None and math.isfinite(value) and job.status in ("Completed", "Stopped")
+    return job.objective_value is not None
 
 
 def failed(job: TrainingJobRecord) -> bool:

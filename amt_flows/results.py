@@ -49,8 +49,9 @@ class ReasonRecord(_Record):
 
 
 class TrainingJobRecord(_Record):
-    """One training job. Times are seconds since the epoch; ``objective_value`` is the final one, and
-    ``latest_value`` that of the last epoch, which a running job has as well."""
+    """One training job. Times are seconds since the epoch. ``objective_value`` is the final one, of a job
+    that counts: None when it failed or the value is not finite. ``latest_value`` is that of the last epoch,
+    which any job may have."""
 
     name: str
     trial: int
@@ -182,7 +183,7 @@ def _record_of(ledger: Ledger, job: TrainingJob, now: float) -> TrainingJobRecor
         attempt=job.attempt,
         status=training_job_status(job),
         outcome=None if job.outcome is None else job.outcome.value,
-        objective_value=job.final_value,
+        objective_value=job.final_value if job.has_usable_value else None,
         latest_value=job.curve.last_value if job.final_value is None else job.final_value,
         hyperparameters=dict(trial.configuration),
         metrics=dict(job.metrics),

@@ -163,8 +163,8 @@ class StrategyConformance:
     @pytest.mark.parametrize("name", SPACES)
     def test_proposals_belong_to_the_space_and_are_new(self, name: str) -> None:
         space = self.suited(SPACES[name])
-        history = play(self.make_strategy(), space, _sum_of_places(space), trials=14)
-        assert len(history) == 14
+        history = play(self.make_strategy(), space, _sum_of_places(space), trials=12)
+        assert len(history) == 12
 
     @pytest.mark.parametrize("space", [TWELVE, SINGLE], ids=["twelve", "single"])
     @pytest.mark.parametrize("ending", [*TrialState, None], ids=lambda e: "mixed" if e is None else e.value)

@@ -31,7 +31,7 @@ def log_h_by_integration(z: float) -> float:
 
 
 @pytest.mark.parametrize(
-    "z", [5.0, 1.0, 0.0, -0.5, -0.999, -1.001, -2.0, -5.0, -20.0, -37.0, -99.0, -101.0, -1e3, -1e4]
+    "z", [5.0, 1.0, 0.0, -0.5, -0.999, -1.001, -2.0, -5.0, -20.0, -37.0, -99.0, -101.0, -1e3]
 )
 def test_log_h_is_right_in_all_its_forms(z: float) -> None:
     assert float(log_h(z)) == pytest.approx(log_h_by_integration(z), rel=1e-8, abs=1e-8)
@@ -90,9 +90,8 @@ def test_the_gradient_is_that_of_the_value(seed: int) -> None:
 
 def test_a_place_without_hope_still_has_a_slope() -> None:
     """Plain expected improvement is 0 there, and flat."""
-    process = posterior()
-    value, gradient = with_gradient(
-        process, process.points[np.argmax(process.predict(process.points)[0])] + 1e-4
-    )
+    process = posterior(noise=1e-9)
+    worst = process.points[np.argmax(process.predict(process.points)[0])]
+    value, gradient = with_gradient(process, worst + [1e-3, 1e-3, 0.0])
     assert value < math.log(np.finfo(float).tiny)
     assert np.abs(gradient[:2]).max() > 1.0

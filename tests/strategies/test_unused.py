@@ -20,10 +20,10 @@ def keys(space: Space, indices: range | list[int]) -> frozenset[str]:
 def test_the_pick_is_uniform_among_the_free_configurations_of_a_small_space() -> None:
     used = keys(SMALL, range(95))
     rng = np.random.default_rng(0)
-    picked = [configuration_key(pick_unused(SMALL, used, rng) or {}) for _ in range(1000)]
+    picked = [configuration_key(pick_unused(SMALL, used, rng) or {}) for _ in range(400)]
     counts = [picked.count(key) for key in keys(SMALL, range(95, 100))]
-    assert sum(counts) == 1000
-    assert min(counts) > 140
+    assert sum(counts) == 400
+    assert min(counts) > 45
 
 
 def test_an_almost_exhausted_space_too_large_to_list_is_walked() -> None:

@@ -56,7 +56,7 @@ def test_what_is_created_meanwhile_does_not_shift_the_pages() -> None:
         ({"NameContains": "B-"}, ["b-2", "b-1"]),
         ({"SortBy": "Name", "SortOrder": "Ascending"}, ["a-1", "b-1", "b-2"]),
         ({"SortBy": "Name"}, ["b-2", "b-1", "a-1"]),
-        ({"SortOrder": "Ascending"}, ["b-2", "a-1", "b-1"][:0] + ["a-1", "b-1", "b-2"]),
+        ({"SortOrder": "Ascending"}, ["a-1", "b-1", "b-2"]),
         ({"CreationTimeAfter": at(0)}, ["b-2", "b-1"]),
         ({"CreationTimeBefore": at(60)}, ["a-1"]),
         ({"CreationTimeAfter": at(30), "CreationTimeBefore": at(90)}, ["b-1"]),
@@ -70,15 +70,14 @@ def test_filters_and_orders(params: dict[str, Any], expected: list[str]) -> None
     with SimulatedSageMaker(JobScript([1.0], seconds_per_epoch=30, starting_seconds=65)) as world:
         for name in ("a-1", "b-1", "b-2"):
             client().create_training_job(**training(name))
-            world.advance(60)
+            world.advance(60 if name != "b-2" else 0)
         # a-1 completed at 115 s; the last change of the others is that they were created.
-        world.advance(-60)
         assert names(client().list_training_jobs(**params)) == expected
 
 
 def test_a_page_is_cut_before_the_status_is_looked_at() -> None:
     """As the service's reference warns: an empty page is no proof that there is nothing more."""
-    with SimulatedSageMaker(JobScript([1.0], seconds_per_epoch=10)) as world:
+    with SimulatedSageMaker(JobScript([1.0], starting_seconds=130)) as world:
         create(world, 4)
         page = client().list_training_jobs(MaxResults=2, StatusEquals="Completed")
         assert names(page) == []
@@ -129,7 +128,7 @@ def where(name: str, operator: str | None, value: str | None = None) -> dict[str
         ([where("Tags.tuning", "NotEquals", "one")], ["b-1"]),
         ([where("TrainingJobName", "Contains", "a-")], ["a-2", "a-1"]),
         ([where("TrainingJobName", "Contains", "a-"), where("TrainingJobStatus", "Equals", "InProgress")], []),
-        ([where("HyperParameters.rate", "LessThan", "0.25")], ["a-1"]),
+        ([where("HyperParameters.rate", "LessThan", "0.2")], ["a-1"]),
         ([where("HyperParameters.rate", "GreaterThanOrEqualTo", "0.3")], ["b-1"]),
         ([where("Metrics.accuracy", "GreaterThan", "0.15")], ["b-1", "a-2"]),
         ([where("CreationTime", "GreaterThan", "2023-11-14T22:13:30")], ["b-1", "a-2"]),
@@ -215,7 +214,7 @@ def test_tags_are_added_replaced_and_deleted() -> None:
         arn = sagemaker.create_training_job(**training("Job-1"))["TrainingJobArn"]
         added = [{"Key": "tuning", "Value": "other"}, {"Key": "owner", "Value": "me"}]
         check_shape("AddTags", sagemaker.add_tags(ResourceArn=arn, Tags=added))
-        assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == added
+        assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == added[::-1]
         sagemaker.delete_tags(ResourceArn=arn, TagKeys=["tuning"])
         assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == added[1:]
         many = [{"Key": str(n), "Value": ""} for n in range(50)]
