@@ -90,22 +90,19 @@ class TaskStages:
         if rule is None or tuning.ledger.concluding:
             return tuning.check_early_stopping()
         coming = rule.judge(tuning.ledger)
-        stops = [judgement.job for judgement in coming if judgement.stop]
         if not coming:
             return ()
+        stops = [judgement.job for judgement in coming if judgement.stop]
         if stops:
-            numbers = spans(tuning.ledger.jobs[name].trial for name in stops)
-            return self._run(
-                tuning, early_stop_task, f"stop-{numbers}", lambda: narration.check_early_stopping(tuning)
-            )
-        jobs = len({judgement.job for judgement in coming})
+            shown_as = f"stop-{spans(tuning.ledger.jobs[name].trial for name in stops)}"
+        else:
+            shown_as = f"early-stop check of {len({judgement.job for judgement in coming})}"
         return self._run(
             tuning,
             early_stop_task,
-            f"early-stop check of {jobs}",
+            shown_as,
             lambda: narration.check_early_stopping(tuning),
-            inline=tuning.check_early_stopping,
-            decides=False,
+            uneventful=None if stops else tuning.check_early_stopping,
         )
 
     def check_completion(self, tuning: Tuning) -> Sequence[Reason]:
@@ -113,15 +110,14 @@ class TaskStages:
             return tuning.check_completion()
         ended = len(tuning.ledger.ended)
         # With a target on epochs it is checked at every epoch; only an end or a reason is an event.
-        decides = ended > self._seen_ends or tuning.check_is_due()
+        eventful = ended > self._seen_ends or tuning.check_is_due()
         self._seen_ends = ended
         return self._run(
             tuning,
             completion_task,
             f"completion check after {ended}",
             lambda: narration.check_completion(tuning),
-            inline=None if decides else tuning.check_completion,
-            decides=decides,
+            uneventful=None if eventful else tuning.check_completion,
         )
 
     def _run(
@@ -131,13 +127,13 @@ class TaskStages:
         shown_as: str,
         act: Callable[[], T],
         *,
-        inline: Callable[[], T] | None = None,
-        decides: bool = True,
+        uneventful: Callable[[], T] | None = None,
     ) -> T:
-        """``act`` as a task run if the budget allows, else ``inline`` (``act`` itself unless given)."""
+        """``act`` as a task run if the budget allows. A stage in which nothing will happen has another way to
+        run beyond the budget, ``uneventful``, without a line in the log."""
         jobs = len(tuning.ledger.jobs) - self._inherited_ends
-        if not self.budget.admit(jobs, decides=decides):
-            return (inline or act)()
+        if not self.budget.admit(jobs, decides=uneventful is None):
+            return (uneventful or act)()
         answers: list[T] = []
         stage(shown_as, lambda: answers.append(act()))
         return answers[0]

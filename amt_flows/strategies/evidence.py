@@ -7,6 +7,7 @@ between -3 and 3 whatever the losses are.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -105,19 +106,26 @@ def targets_of(losses: Array) -> tuple[Array, float]:
     the order does: a diverged run is bad, and how badly it diverged is nobody's interest. (After the
     half-rank warping of Song et al. 2024, "The Vizier Gaussian Process Bandit Algorithm".)
     """
-    magnitude = float(np.abs(losses).max())
-    if magnitude == 0.0:
-        return np.zeros_like(losses), 0.0
-    scaled = losses / magnitude  # 1e300 squared is infinite
-    below = _median(scaled) - scaled
+    # A quarter of each: two losses may lie further apart than the largest float.
+    below = _median(losses) / 4 - losses / 4
     better = below >= 0
     scores = ndtri((rankdata(losses) - 0.5) / len(losses))
-    # The median of half-normal deviates is 0.674; where it is 0 because of ties, their root mean square is 1.
-    spread = float(np.median(below[better])) / 0.674 or float(np.sqrt(np.mean(below[better] ** 2)))
+    spread = _spread(below[better])
     if spread == 0.0:
         return np.where(better, 0.0, scores), 0.0
-    gains = np.minimum(below / spread, 1.0 + 2.0 * np.abs(scores))
-    return np.where(better, -gains, scores), spread * magnitude
+    with np.errstate(over="ignore"):  # the bound is less than infinity
+        gains = np.minimum(below / spread, 1.0 + 2.0 * np.abs(scores))
+    return np.where(better, -gains, scores), min(4 * spread, sys.float_info.max)
+
+
+def _spread(gaps: Array) -> float:
+    """A robust standard deviation of a half-normal sample: from its median, or from its mean square if
+    that is 0 because of ties."""
+    largest = float(gaps.max())
+    if largest == 0.0:
+        return 0.0
+    shares = gaps / largest
+    return largest * (float(np.median(shares)) / 0.674 or float(np.sqrt(np.mean(shares**2))))
 
 
 def select(targets: Array, numbers: npt.NDArray[np.int64], limit: int = MAX_ROWS) -> list[int]:

@@ -70,7 +70,7 @@ def test_what_is_published_holds_no_infinity_and_no_nan() -> None:
         return Script([*rising(hyperparameters).values, next(odd, 0.5)])
 
     result = World(train=train).tune(spec(name="odd-values")).result()
-    assert sum(job.objective_value == math.inf for job in result.jobs) == 1
+    assert sum(job.latest_value == math.inf for job in result.jobs) == 1
     for kind in ("leaderboard", "result"):
         data = artifact(kind, "odd-values").data
         strictly(data if isinstance(data, str) else json.dumps(data))

@@ -92,6 +92,6 @@ def test_a_place_without_hope_still_has_a_slope() -> None:
     """Plain expected improvement is 0 there, and flat."""
     process = posterior(noise=1e-9)
     worst = process.points[np.argmax(process.predict(process.points)[0])]
-    value, gradient = with_gradient(process, worst + [1e-3, 1e-3, 0.0])
+    value, gradient = with_gradient(process, worst + np.array([1e-3, 1e-3, 0.0]))
     assert value < math.log(np.finfo(float).tiny)
     assert np.abs(gradient[:2]).max() > 1.0

@@ -6,16 +6,19 @@ import io
 import json
 import math
 import tarfile
+import textwrap
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
-from testing.sagemaker_requests import GROUP, check_shape, client, messages, refusal, statuses, training
-from worlds import rising
 
 from amt_flows.backends.simulated import Script
 from amt_flows.ports import JobState
-from amt_flows.testing.sagemaker import End, JobScript, Lags, SimulatedSageMaker
+from amt_flows.testing import sagemaker as sagemaker_testing
+from amt_flows.testing.sagemaker import AcceleratedClock, End, JobScript, Lags, SimulatedSageMaker
+from testing.sagemaker_requests import GROUP, check_shape, client, messages, refusal, statuses, training
+from worlds import rising
 
 START = datetime.fromtimestamp(1_700_000_000, tz=timezone.utc)
 SCRIPT = JobScript([0.1, 0.2, 0.9])  # 60 s Starting, 10 Downloading, 3 * 10 Training, 10 Uploading
@@ -355,6 +358,48 @@ def test_a_call_may_take_time_so_that_polling_code_gets_on() -> None:
             polls += 1
         assert polls == 3
         assert world.clock.now() == 1_700_000_000 + 5 * 30
+
+
+def test_boto3s_own_waiter_gets_on() -> None:
+    with SimulatedSageMaker(SCRIPT, tick_seconds=30) as world:
+        client().create_training_job(**training())
+        waiter = client().get_waiter("training_job_completed_or_stopped")
+        waiter.wait(TrainingJobName="job-1", WaiterConfig={"Delay": 0, "MaxAttempts": 10})
+        assert world.calls["DescribeTrainingJob"] == 4
+
+
+def test_code_that_sleeps_can_be_given_the_worlds_sleep() -> None:
+    with SimulatedSageMaker(SCRIPT) as world:
+        client().create_training_job(**training())
+        world.sleep(30)
+        world.sleep(-1)
+        assert world.clock.now() == 1_700_000_030
+    with SimulatedSageMaker(SCRIPT, clock=AcceleratedClock(10_000)) as world:
+        client().create_training_job(**training())
+        world.sleep(200)
+        assert world.job("job-1").status == "Completed"
+        with pytest.raises(TypeError, match="real"):
+            world.advance(1)
+
+
+def test_the_example_of_the_documentation() -> None:
+    """The code in the package's docstring, with pytest's decorator left away."""
+    example = (sagemaker_testing.__doc__ or "").split("virtual clock:\n")[1].split("Code that sleeps")[0]
+    created: list[str] = []
+
+    def my_pipeline(sagemaker: Any) -> None:
+        request = training(HyperParameters={"rate": "0.05"})
+        created.append(sagemaker.create_training_job(**request)["TrainingJobArn"])
+        while sagemaker.describe_training_job(TrainingJobName="job-1")["TrainingJobStatus"] == "InProgress":
+            continue
+
+    names: dict[str, Any] = {"my_pipeline": my_pipeline}
+    code = textwrap.dedent(example).replace("@pytest.fixture\n", "")
+    exec(compile(code, "example", "exec"), names)
+    fixture = names["world"]()
+    names["test_the_pipeline_trains_once_and_survives_throttling"](next(fixture))
+    assert next(fixture, None) is None
+    assert len(created) == 1
 
 
 def test_logs_and_metrics_come_late_if_asked_for() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import boto3
 import pytest
-from testing.sagemaker_requests import check_shape, client, refusal, spot, training, tuning
 
 from amt_flows.testing.sagemaker import End, JobScript, SimulatedSageMaker
+from testing.sagemaker_requests import check_shape, client, refusal, spot, training, tuning
 
 
 def at(seconds: float) -> datetime:
@@ -81,8 +81,10 @@ def test_a_page_is_cut_before_the_status_is_looked_at() -> None:
         create(world, 4)
         page = client().list_training_jobs(MaxResults=2, StatusEquals="Completed")
         assert names(page) == []
-        pages = client().get_paginator("list_training_jobs").paginate(
-            StatusEquals="Completed", PaginationConfig={"PageSize": 2}
+        pages = (
+            client()
+            .get_paginator("list_training_jobs")
+            .paginate(StatusEquals="Completed", PaginationConfig={"PageSize": 2})
         )
         assert [name for page in pages for name in names(page)] == ["job-01", "job-00"]
 
@@ -127,7 +129,10 @@ def where(name: str, operator: str | None, value: str | None = None) -> dict[str
         ([where("Tags.tuning", "In", "two, three")], ["b-1"]),
         ([where("Tags.tuning", "NotEquals", "one")], ["b-1"]),
         ([where("TrainingJobName", "Contains", "a-")], ["a-2", "a-1"]),
-        ([where("TrainingJobName", "Contains", "a-"), where("TrainingJobStatus", "Equals", "InProgress")], []),
+        (
+            [where("TrainingJobName", "Contains", "a-"), where("TrainingJobStatus", "Equals", "InProgress")],
+            [],
+        ),
         ([where("HyperParameters.rate", "LessThan", "0.2")], ["a-1"]),
         ([where("HyperParameters.rate", "GreaterThanOrEqualTo", "0.3")], ["b-1"]),
         ([where("Metrics.accuracy", "GreaterThan", "0.15")], ["b-1", "a-2"]),

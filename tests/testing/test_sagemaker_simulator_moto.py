@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -15,9 +16,9 @@ from moto.core.responses import BaseResponse
 from moto.s3.responses import S3Response
 from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
-from testing.sagemaker_requests import REGION, client, refusal, training, wait_for
 
 from amt_flows.testing.sagemaker import JobScript, SimulatedSageMaker
+from testing.sagemaker_requests import REGION, client, refusal, training, wait_for
 
 PATCHED = (SageMakerResponse, BaseResponse, S3Response, SageMakerModelBackend, moto_errors)
 
@@ -120,6 +121,32 @@ def test_motos_tagging_api_finds_the_jobs() -> None:
         tagging = boto3.client("resourcegroupstaggingapi", region_name=REGION)
         found = tagging.get_resources(TagFilters=[{"Key": "tuning", "Values": ["demo"]}])
     assert [entry["ResourceARN"] for entry in found["ResourceTagMappingList"]] == [arn]
+
+
+def test_motos_policies_hold_for_the_simulated_operations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a least-privilege policy can be tried out."""
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "sagemaker:DescribeTrainingJob", "Resource": "*"}],
+    }
+    with SimulatedSageMaker():
+        client().create_training_job(**training())
+        iam = client("iam")
+        iam.create_user(UserName="reader")
+        iam.put_user_policy(UserName="reader", PolicyName="p", PolicyDocument=json.dumps(policy))
+        key = iam.create_access_key(UserName="reader")["AccessKey"]
+        reader = boto3.client(
+            "sagemaker",
+            region_name=REGION,
+            aws_access_key_id=key["AccessKeyId"],
+            aws_secret_access_key=key["SecretAccessKey"],
+        )
+        monkeypatch.setattr("moto.settings.INITIAL_NO_AUTH_ACTION_COUNT", 0)
+        told = reader.describe_training_job(TrainingJobName="job-1")
+        assert told["TrainingJobStatus"] == "InProgress"
+        code, message = refusal(reader.stop_training_job, TrainingJobName="job-1")
+        assert code.startswith("AccessDenied")
+        assert "sagemaker:StopTrainingJob" in message
 
 
 def test_processes_threads_and_directories_end_with_the_world(tmp_path: Path) -> None:

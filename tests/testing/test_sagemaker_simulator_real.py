@@ -8,11 +8,14 @@ import os
 import sys
 import tarfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from amt_flows.backends.simulated import VirtualClock
+from amt_flows.testing.sagemaker import AcceleratedClock, Command, SimulatedSageMaker
 from testing.sagemaker_requests import (
     check_shape,
     client,
@@ -24,9 +27,6 @@ from testing.sagemaker_requests import (
     wait_for_end,
 )
 
-from amt_flows.backends.simulated import VirtualClock
-from amt_flows.testing.sagemaker import AcceleratedClock, Command, SimulatedSageMaker
-
 BEGIN = """
 import json, os, pathlib, signal, sys, time
 base = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"])
@@ -36,7 +36,7 @@ def say(value): print(f"amt-report accuracy={value};", flush=True)
 
 
 @pytest.fixture
-def script(tmp_path: Path) -> Iterator[Any]:
+def script(tmp_path: Path) -> Any:
     """Writes a training script; the command that runs it."""
 
     def write(body: str) -> list[str]:
@@ -44,7 +44,7 @@ def script(tmp_path: Path) -> Iterator[Any]:
         path.write_text(BEGIN + body, encoding="utf-8")
         return ["python", str(path)]
 
-    yield write
+    return write
 
 
 def world_of(command: Any, **options: Any) -> SimulatedSageMaker:
@@ -165,7 +165,10 @@ found = {
     ("body", "reason"),
     [
         ("sys.exit(3)", "AlgorithmError: , exit code: 3"),
-        ("(base / 'output/failure').write_text('no data'); sys.exit(1)", "AlgorithmError: no data, exit code: 1"),
+        (
+            "(base / 'output/failure').write_text('no data'); sys.exit(1)",
+            "AlgorithmError: no data, exit code: 1",
+        ),
         ("os.kill(os.getpid(), signal.SIGKILL)", "AlgorithmError: , exit code: 137"),
     ],
 )
@@ -244,9 +247,9 @@ checkpoint, model = base / "checkpoints/epoch", base / "model/part"
 print("model", model.exists(), flush=True)
 first = int(checkpoint.read_text()) + 1 if checkpoint.exists() else 1
 for epoch in range(first, 7):
-    say(epoch)
     checkpoint.write_text(str(epoch))
     model.write_text("x")
+    say(epoch)
     time.sleep(60 if epoch == 3 and first == 1 else 0)
 """)
     with world_of(command) as world:

@@ -11,7 +11,6 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
-from testing.sagemaker_requests import GROUP, client, refusal, spot, training, tuning
 
 from amt_flows.testing.sagemaker import (
     Chance,
@@ -26,6 +25,7 @@ from amt_flows.testing.sagemaker import (
     service_unavailable,
     throttled,
 )
+from testing.sagemaker_requests import GROUP, client, refusal, spot, training, tuning
 
 LONG = JobScript([0.5] * 100, stopping_seconds=60)
 
@@ -65,7 +65,11 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("OutputDataConfig.S3OutputPath", "bucket/models", "at 'outputDataConfig.s3OutputPath'"),
         ("AlgorithmSpecification.TrainingInputMode", "Fast", "at 'algorithmSpecification.trainingInputMode'"),
         ("RetryStrategy.MaximumRetryAttempts", 31, "less than or equal to 30"),
-        ("HyperParameters", {"a": "x" * 2501}, "at 'hyperParameters' failed to satisfy constraint: Map value"),
+        (
+            "HyperParameters",
+            {"a": "x" * 2501},
+            "at 'hyperParameters' failed to satisfy constraint: Map value",
+        ),
         ("HyperParameters", {"a": "two\nlines"}, "Map value must satisfy constraint: ["),
         ("HyperParameters", {str(n): "1" for n in range(101)}, "length less than or equal to 100"),
         ("Environment", {"1st": "x"}, "at 'environment' failed to satisfy constraint: Map keys must"),
@@ -262,13 +266,13 @@ def test_a_token_bucket_refills_in_the_worlds_time() -> None:
     with SimulatedSageMaker(throttles=throttles) as world:
         sagemaker = client()
         sagemaker.create_training_job(**training())
+        refused: list[ClientError] = []
 
         def passes() -> bool:
             try:
                 sagemaker.describe_training_job(TrainingJobName="job-1")
             except ClientError as error:
-                assert error.response["Error"] == {"Code": "ThrottlingException", "Message": "Rate exceeded"}
-                assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+                refused.append(error)
                 return False
             return True
 
@@ -277,7 +281,9 @@ def test_a_token_bucket_refills_in_the_worlds_time() -> None:
         assert [passes() for _ in range(2)] == [True, False]
         world.advance(1000)
         assert [passes() for _ in range(4)] == [True, True, True, False]
-        assert world.refused["DescribeTrainingJob", "ThrottlingException"] == 4
+        assert len(refused) == 4 == world.refused["DescribeTrainingJob", "ThrottlingException"]
+        assert refused[0].response["Error"] == {"Code": "ThrottlingException", "Message": "Rate exceeded"}
+        assert refused[0].response["ResponseMetadata"]["HTTPStatusCode"] == 400
         assert world.calls["DescribeTrainingJob"] == 11
 
 
@@ -381,14 +387,15 @@ def test_botocores_own_retry_of_a_lost_answer_meets_its_own_job() -> None:
 def test_expired_credentials_are_good_for_nothing() -> None:
     with SimulatedSageMaker() as world:
         expired = world.expire_credentials()
-        for call in (
-            lambda: refusal(client().list_training_jobs),
-            lambda: refusal(client("logs").describe_log_streams, logGroupName=GROUP),
-            lambda: refusal(client("cloudwatch").list_metrics),
-            lambda: refusal(client("s3").list_objects_v2, Bucket="bucket"),
-            lambda: refusal(client("sts").get_caller_identity),
-        ):
-            assert call() == (
+        calls: list[tuple[Any, dict[str, str]]] = [
+            (client().list_training_jobs, {}),
+            (client("logs").describe_log_streams, {"logGroupName": GROUP}),
+            (client("cloudwatch").list_metrics, {}),
+            (client("s3").list_objects_v2, {"Bucket": "bucket"}),
+            (client("sts").get_caller_identity, {}),
+        ]
+        for call, params in calls:
+            assert refusal(call, **params) == (
                 "ExpiredTokenException",
                 "The security token included in the request is expired",
             )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from testing.sagemaker_requests import check_shape, client, messages, refusal, spot, statuses, training
 
 from amt_flows.testing.sagemaker import End, JobScript, SimulatedSageMaker
+from testing.sagemaker_requests import check_shape, client, messages, refusal, spot, statuses, training
 
-FAST = {"starting_seconds": 0.0, "downloading_seconds": 0.0, "uploading_seconds": 0.0}
+FAST: Any = {"starting_seconds": 0.0, "downloading_seconds": 0.0, "uploading_seconds": 0.0}
 TEN = [n / 10 for n in range(1, 11)]
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from testing.sagemaker_requests import check_shape, client, refusal, training, tuning
 
 from amt_flows.testing.sagemaker import JobScript, Quotas, Refusal, SimulatedSageMaker, SimulatedTuningJob
+from testing.sagemaker_requests import check_shape, client, refusal, training, tuning
 
 
 def rate_is_quality(hyperparameters: Mapping[str, str]) -> JobScript:
@@ -88,9 +88,9 @@ def test_the_training_jobs_of_a_tuning_job_are_listed_with_their_objective() -> 
         assert [(e["TrainingJobName"], e["ObjectiveStatus"]) for e in running] == [("tune-1-004", "Pending")]
         first = listed(MaxResults=3)
         rest = listed(MaxResults=3, NextToken=first["NextToken"])
-        assert [e["TrainingJobName"] for e in (first["TrainingJobSummaries"] + rest["TrainingJobSummaries"])] == [
-            f"tune-1-{n:03d}" for n in (1, 2, 3, 4)
-        ]
+        assert [
+            e["TrainingJobName"] for e in (first["TrainingJobSummaries"] + rest["TrainingJobSummaries"])
+        ] == [f"tune-1-{n:03d}" for n in (1, 2, 3, 4)]
         told = client().describe_training_job(TrainingJobName="tune-1-004")
         assert told["TuningJobArn"] == job.arn
 

@@ -1,4 +1,4 @@
-"""Training jobs on SageMaker, one ``CreateTrainingJob`` for each. Needs the extra ``amt-flows[sagemaker]``."""
+"""Training jobs on SageMaker, one ``CreateTrainingJob`` each. Needs the extra ``amt-flows[sagemaker]``."""
 
 from amt_flows.backends.sagemaker.backend import SageMakerBackend
 

@@ -34,8 +34,8 @@ def read_averages(
     service: Service,
     clients: Clients,
     wanted: Sequence[tuple[Averages, str]],
-    now: float,
     *,
+    now: float,
     final: bool = False,
 ) -> list[tuple[Averages, str, float]]:
     """The new minutes of these jobs' metrics in order of time; the minute that is not over only if ``final``.
@@ -68,7 +68,7 @@ def _batch(
     call = clients.cloudwatch.get_metric_data
     found: list[tuple[Averages, str, float, float]] = []
     while True:
-        page = service.attempt("reading metrics", lambda: call(**asked))
+        page = service.attempt("reading metrics", call, asked)
         for result in page.get("MetricDataResults", ()):
             averages, metric = batch[int(str(result["Id"])[1:])]
             for at, value in zip(result["Timestamps"], result["Values"], strict=True):

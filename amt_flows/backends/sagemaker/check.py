@@ -68,13 +68,18 @@ def _sample(spec: TuningSpec) -> JobRequest:
 
 def _sample_configuration(spec: TuningSpec) -> Mapping[str, str]:
     """Numbers are always short; of texts the longest one tells whether all fit."""
-    numbers = {one.name: as_text(one.min_value) for one in (*spec.continuous, *spec.integer)}
-    return {**numbers, **{one.name: max(one.values, key=len) for one in spec.categorical}}
+    return {
+        **{one.name: as_text(one.min_value) for one in spec.continuous},
+        **{one.name: as_text(one.min_value) for one in spec.integer},
+        **{one.name: max(one.values, key=len) for one in spec.categorical},
+    }
 
 
 def _inputs(spec: TuningSpec) -> Iterator[Problem]:
     channels = spec.training_job.sagemaker.get("InputDataConfig", ())
-    names = [get(channel, "ChannelName") for channel in channels] if isinstance(channels, list | tuple) else []
+    names = (
+        [get(channel, "ChannelName") for channel in channels] if isinstance(channels, list | tuple) else []
+    )
     for name, address in spec.training_job.inputs.items():
         if not address.startswith("s3://"):
             message = "is not in S3; upload it and give its s3:// address"

@@ -124,8 +124,8 @@ _EXCEPTIONS: Final[Mapping[str, Trouble]] = {
 _REMEDIES: Final[Mapping[Trouble, str]] = {
     Trouble.DENIED: "allow the action; amt_flows.backends.sagemaker.policy has the least policy that works",
     Trouble.EXPIRED: "renew the credentials (for instance `aws sso login`)",
-    Trouble.CREDENTIALS: "configure credentials as for any boto3 program; `aws sts get-caller-identity` tells",
-    Trouble.NETWORK: "see whether this machine reaches the region's endpoint; a VPC needs an interface endpoint",
+    Trouble.CREDENTIALS: "configure credentials as for any program with boto3",
+    Trouble.NETWORK: "see whether this machine reaches the region's endpoint; a VPC needs one of its own",
     Trouble.QUOTA: "wait for other jobs to end, or ask for more in AWS's Service Quotas",
     Trouble.THROTTLED: "wait; other programs of this account call the same service",
     Trouble.UNKNOWN: "",
@@ -193,5 +193,5 @@ def call_error(what: str, found: Diagnosis) -> BackendError:
     return BackendError(
         f"While {what}: {found.text}",
         because=found.trouble.value,
-        remedy=_REMEDIES.get(found.trouble, "then run the same tuning job again: it goes on from its journal"),
+        remedy=_REMEDIES.get(found.trouble, "run the same tuning job again: it goes on from its journal"),
     )

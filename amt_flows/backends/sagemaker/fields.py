@@ -41,14 +41,14 @@ def field_of(spec: TuningSpec, steps: Steps) -> str:
 
 
 def _hyperparameter(spec: TuningSpec, name: str) -> str:
-    for kind, ranges in (
-        ("continuous", spec.continuous),
-        ("integer", spec.integer),
-        ("categorical", spec.categorical),
-    ):
-        for i, one in enumerate(ranges):
-            if one.name == name:
-                return f"{kind}[{i}]"
+    ranges = {
+        "continuous": [one.name for one in spec.continuous],
+        "integer": [one.name for one in spec.integer],
+        "categorical": [one.name for one in spec.categorical],
+    }
+    for kind, names in ranges.items():
+        if name in names:
+            return f"{kind}[{names.index(name)}]"
     return dotted(("static_hyperparameters", name))
 
 

@@ -28,8 +28,13 @@ _FULL_EVENTS: Final = 5_000
 _FULL_CHARACTERS: Final = 500_000
 
 
+class LogsDenied(Exception):
+    """We may not read the logs."""
+
+
 class LogSource:
-    """The calls to CloudWatch Logs, and how many there were."""
+    """The calls to CloudWatch Logs, and how many there were. They raise LogsDenied, PassingTrouble and
+    BackendError."""
 
     def __init__(self, clients: Clients, service: Service) -> None:
         self._clients, self._service = clients, service
@@ -39,13 +44,8 @@ class LogSource:
         """The names of the first host's streams, the oldest first."""
         found: list[tuple[int, str]] = []
         asked: dict[str, Any] = {"logGroupName": GROUP, "logStreamNamePrefix": f"{job}/algo-1-"}
-        call = self._clients.logs.describe_log_streams
         while True:
-            self.calls += 1
-            # Before the account's first training job there is not even the group.
-            page = self._service.attempt(
-                f"looking for the log of {job}", lambda: call(**asked), {Trouble.NOT_FOUND: {}}
-            )
+            page = self._call(f"looking for the log of {job}", "describe_log_streams", asked)
             for stream in page.get("logStreams", ()):
                 found.append((int(stream.get("creationTime") or 0), str(stream["logStreamName"])))
             if not page.get("nextToken"):
@@ -54,19 +54,22 @@ class LogSource:
 
     def page(self, stream: str, token: str | None) -> tuple[list[str], str | None]:
         """The lines after a token, and the token of what follows: the same again at the end."""
-        self.calls += 1
-        asked: dict[str, Any] = {
-            "logGroupName": GROUP,
-            "logStreamName": stream,
-            "startFromHead": True,
-            **({} if token is None else {"nextToken": token}),
-        }
-        call = self._clients.logs.get_log_events
-        answer: Mapping[str, Any] = self._service.attempt(
-            f"reading the log {stream}", lambda: call(**asked), {Trouble.NOT_FOUND: {}}
-        )
+        asked: dict[str, Any] = {"logGroupName": GROUP, "logStreamName": stream, "startFromHead": True}
+        if token is not None:
+            asked["nextToken"] = token
+        answer = self._call(f"reading the log {stream}", "get_log_events", asked)
         lines = [str(event.get("message", "")) for event in answer.get("events", ())]
         return lines, answer.get("nextForwardToken", token)
+
+    def _call(self, what: str, name: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.calls += 1
+        call = getattr(self._clients.logs, name)
+        # Before the account's first training job there is not even the group: nothing was printed.
+        nothing: Mapping[Trouble, Mapping[str, Any] | None] = {Trouble.NOT_FOUND: {}, Trouble.DENIED: None}
+        answer: Mapping[str, Any] | None = self._service.attempt(what, call, asked, nothing)
+        if answer is None:
+            raise LogsDenied(what)
+        return answer
 
 
 @dataclass
@@ -83,54 +86,45 @@ class JobLog:
     job: str
     starts: int = 1
     """How many times the job is known to have been started: so many streams there should be."""
+    fresh: list[MetricPoint] = field(default_factory=list)
     _streams: list[_Stream] = field(default_factory=list)
     _counts: Counter[str] = field(default_factory=Counter)
     _values: dict[str, set[str]] = field(default_factory=dict)
 
-    def read(
-        self, source: LogSource, definitions: Sequence[MetricDefinition], *, to_end: bool
-    ) -> list[MetricPoint]:
-        """The values that are new. ``to_end`` reads until there are no more lines: for a job that has ended;
-        else one call is enough unless it brings a full page."""
+    def read(self, source: LogSource, definitions: Sequence[MetricDefinition], *, to_end: bool) -> None:
+        """Take what is new into ``fresh``, also when a call in the middle fails. ``to_end`` reads until there
+        are no more lines: for a job that has ended; else a call is enough unless it brings a full page."""
         if len(self._streams) < self.starts:
-            self._find_streams(source)
-        points: list[MetricPoint] = []
+            known = {stream.name for stream in self._streams}
+            self._streams += [_Stream(name) for name in source.streams(self.job) if name not in known]
         for i, stream in enumerate(self._streams):
             last = i == len(self._streams) - 1
             # A stream that another one follows is read to its end first, or epochs would be out of order.
             if last or not stream.at_end:
-                points += self._read_stream(source, stream, definitions, to_end=to_end or not last)
-        return points
-
-    def _find_streams(self, source: LogSource) -> None:
-        known = {stream.name for stream in self._streams}
-        self._streams += [_Stream(name) for name in source.streams(self.job) if name not in known]
+                self._read_stream(source, stream, definitions, to_end=to_end or not last)
 
     def _read_stream(
         self, source: LogSource, stream: _Stream, definitions: Sequence[MetricDefinition], *, to_end: bool
-    ) -> list[MetricPoint]:
-        points: list[MetricPoint] = []
+    ) -> None:
         while True:
             lines, token = source.page(stream.name, stream.token)
-            points += self._take(definitions, lines)
             stream.at_end = token == stream.token
             stream.token = token
+            for metric, _, value in read_values(definitions, lines):
+                self.add(metric, value)
             if stream.at_end or (not to_end and not _is_full(lines)):
-                return points
+                return
 
-    def _take(self, definitions: Sequence[MetricDefinition], lines: Sequence[str]) -> list[MetricPoint]:
-        before = Counter(self._counts)
-        return [
-            self.add(metric, value, before[metric] + epoch)
-            for metric, epoch, value in read_values(definitions, lines)
-        ]
-
-    def add(self, metric: str, value: float, epoch: int | None = None) -> MetricPoint:
-        """Count a value that wherever was found; the next epoch when none is given."""
-        epoch = self._counts[metric] + 1 if epoch is None else epoch
-        self._counts[metric] = epoch
+    def add(self, metric: str, value: float) -> None:
+        """Count a value as the metric's next epoch, wherever it was found."""
+        self._counts[metric] += 1
         self._values.setdefault(metric, set()).add(in_32_bits(value))
-        return MetricPoint(metric, epoch, value)
+        self.fresh.append(MetricPoint(metric, self._counts[metric], value))
+
+    def take_fresh(self) -> tuple[MetricPoint, ...]:
+        """The values that were not taken before."""
+        taken, self.fresh = tuple(self.fresh), []
+        return taken
 
     def has(self, metric: str, value: float) -> bool:
         """Whether this value, as the service keeps it, was read."""

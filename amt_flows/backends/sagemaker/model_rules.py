@@ -21,7 +21,7 @@ _SEPARATORS: Final = r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u
 # stand in sets with an underscore, so that Python's \w (letters, numbers, underscore) takes nothing more.
 _CLASSES: Final = {r"\p{L}": r"\w", r"\p{N}": r"\w", r"\p{Z}": _SEPARATORS, r"\p{Alnum}": "a-zA-Z0-9"}
 
-_TYPES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
+_TYPES: Final[Mapping[str, tuple[Any, str]]] = {
     "string": ((str,), "a text"),
     "integer": ((int,), "a whole number"),
     "long": ((int,), "a whole number"),

@@ -2,7 +2,7 @@
 
 The template's verbatim part is AMT's ``HyperParameterTrainingJobDefinition`` without the members that have a
 field of ours; those are put back here. Members that only ``CreateTrainingJob`` has (``ProfilerConfig``,
-``AlgorithmSpecification.ContainerEntrypoint``, ...) may stand in it too and are passed on. Decided here, once:
+``AlgorithmSpecification.ContainerEntrypoint``, ...) may stand in it too. Decided here, once:
 
 - ``HyperParameterTuningResourceConfig``: attempt *n* of a trial gets the *n*-th of its instance
   configurations, and after the last the first again. So the preferred one comes first, as ``Prioritized``

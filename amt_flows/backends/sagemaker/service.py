@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from amt_flows.backends.sagemaker.clients import Clients
 from amt_flows.backends.sagemaker.errors import Diagnosis, Trouble, call_error, diagnose
@@ -13,7 +13,6 @@ from amt_flows.backends.sagemaker.tags import from_pairs
 PAGE: Final = 100
 """The most that ListTrainingJobs and Search give at once."""
 
-T = TypeVar("T")
 Record = Mapping[str, Any]
 
 
@@ -32,10 +31,16 @@ class Service:
         self._clients = clients
         self._worked = False
 
-    def attempt(self, what: str, call: Callable[[], T], expected: Mapping[Trouble, T] | None = None) -> T:
-        """``call``'s answer, or what is said in ``expected`` for the trouble that it met."""
+    def attempt(
+        self,
+        what: str,
+        call: Callable[..., Any],
+        asked: Mapping[str, Any],
+        expected: Mapping[Trouble, Record | None] | None = None,
+    ) -> Any:
+        """The answer to what is asked, or what ``expected`` says for the trouble that it met."""
         try:
-            answer = call()
+            answer = call(**asked)
         except Exception as error:
             found = diagnose(error)
             if expected is not None and found.trouble in expected:
@@ -61,18 +66,21 @@ class Service:
     def describe(self, name: str) -> Record | None:
         """None for a job that doesn't exist."""
         call = self._clients.sagemaker.describe_training_job
-        return self.attempt(
+        answer: Record | None = self.attempt(
             f"describing training job {name}",
-            lambda: call(TrainingJobName=name),
+            call,
+            {"TrainingJobName": name},
             {Trouble.NOT_FOUND: None},
         )
+        return answer
 
     def stop(self, name: str) -> None:
         """A job that has ended, or doesn't exist, is left alone."""
         call = self._clients.sagemaker.stop_training_job
         self.attempt(
             f"stopping training job {name}",
-            lambda: call(TrainingJobName=name),
+            call,
+            {"TrainingJobName": name},
             {Trouble.NOT_FOUND: None, Trouble.ENDED: None},
         )
 
@@ -117,7 +125,7 @@ class Service:
 
     def _pages(self, what: str, call: Callable[..., Any], asked: dict[str, Any]) -> Iterator[Any]:
         while True:
-            page = self.attempt(what, lambda: call(**asked))
+            page = self.attempt(what, call, asked)
             yield page
             if not page.get("NextToken"):
                 return

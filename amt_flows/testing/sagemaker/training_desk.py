@@ -80,8 +80,7 @@ class TrainingDesk:
             self.jobs.append(job)
             self.existing[key] = job
             self._seen[job.arn] = _Seen(Delayed(self.habitat.lags.describe_polls))
-            # Moto's resource tagging API looks here.
-            sagemaker_backends[place[0]][place[1]].training_jobs[name.lower()] = job
+            _known_to_moto(place)[name.lower()] = job
             job.driver.begin()
             return job
 
@@ -128,7 +127,7 @@ class TrainingDesk:
     def _forget(self, job: SimulatedTrainingJob) -> None:
         self._pools.forget(job)
         self.existing.pop(((job.account, job.region), job.name.lower()), None)
-        sagemaker_backends[job.account][job.region].training_jobs.pop(job.name.lower(), None)
+        _known_to_moto((job.account, job.region)).pop(job.name.lower(), None)
 
     def list_jobs(self, call: Call) -> Answer:
         now = self._now()
@@ -148,3 +147,8 @@ class TrainingDesk:
             {**describe(job, self._pools.status(job, now), final_metrics=True), "Tags": job.tags}
             for job in self._searchable(place)
         ]
+
+
+def _known_to_moto(place: Place) -> Any:
+    """Where moto's resource tagging API looks for training jobs."""
+    return sagemaker_backends[place[0]][place[1]].training_jobs

@@ -77,7 +77,7 @@ class TuningDesk:
         )
         self.jobs.append(job)
         self.existing[key] = job
-        sagemaker_backends[call.account][call.region].hyper_parameter_tuning_jobs[name.lower()] = job
+        _known_to_moto(call.place)[name.lower()] = job
         if self.on_create is not None:
             job.engine = self.on_create(job)
         return {"HyperParameterTuningJobArn": arn}
@@ -111,7 +111,7 @@ class TuningDesk:
         if job.live:
             raise refusals.in_use("The hyperparameter tuning job is running and can't be deleted.")
         del self.existing[call.place, job.name.lower()]
-        sagemaker_backends[job.account][job.region].hyper_parameter_tuning_jobs.pop(job.name.lower(), None)
+        _known_to_moto(call.place).pop(job.name.lower(), None)
         return {}
 
     def list_jobs(self, call: Call) -> Answer:
@@ -147,6 +147,11 @@ class TuningDesk:
             descending=call.params.get("SortOrder") == "Descending",
         )
         return in_page({"TrainingJobSummaries": found}, token)
+
+
+def _known_to_moto(place: Place) -> Any:
+    """Where moto's resource tagging API looks for tuning jobs."""
+    return sagemaker_backends[place[0]][place[1]].hyper_parameter_tuning_jobs
 
 
 def _is_listed(job: SimulatedTuningJob, params: Mapping[str, Any]) -> bool:

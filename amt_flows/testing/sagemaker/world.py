@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -244,12 +245,16 @@ class SimulatedSageMaker:
             self._habitat.settle()
 
     def sleep(self, seconds: float) -> None:
-        """``advance``, to be given to code in the place of ``time.sleep``."""
-        self.advance(max(0.0, seconds))
+        """Let time pass: to be given to code in the place of ``time.sleep``. Returns at once when time is
+        virtual, and takes as long as its clock says when it isn't."""
+        if isinstance(self.clock, VirtualClock):
+            self.advance(max(0.0, seconds))
+        else:
+            time.sleep(max(0.0, seconds) / getattr(self.clock, "speed", 1.0))
 
     def run(self, seconds: float = float("inf")) -> None:
-        """Let virtual time pass until no scripted job lives, nothing will happen any more (what is left
-        hangs), or ``seconds`` are over."""
+        """Let virtual time pass until no job lives, nothing is going to happen any more, or ``seconds`` are
+        over. Jobs that hang run into their time limit."""
         until = self.clock.now() + seconds
         while any(job.live for job in self.jobs):
             due = self._habitat.agenda.next_time()
@@ -292,6 +297,11 @@ class SimulatedSageMaker:
     def jobs(self) -> Sequence[SimulatedTrainingJob]:
         """Every training job that was ever created here, in order: the proof that none was twice."""
         return tuple(self._service.training.jobs)
+
+    @property
+    def launches(self) -> Sequence[str]:
+        """The names of ``jobs``."""
+        return tuple(job.name for job in self.jobs)
 
     @property
     def tuning_jobs(self) -> Sequence[SimulatedTuningJob]:

@@ -1,0 +1,57 @@
+"""Finding a tuning job's training jobs by its name alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from amt_flows.backends.sagemaker.service import Service
+from amt_flows.backends.sagemaker.states import state_of
+from amt_flows.backends.sagemaker.tags import FINGERPRINT, from_pairs
+from amt_flows.names import parse_training_job_name
+from amt_flows.ports import FoundJob
+
+Record = Mapping[str, Any]
+
+
+def find(service: Service, tuning_job: str) -> list[tuple[FoundJob, Record]]:
+    """The jobs, the oldest name first, each with what is known of it.
+
+    The listing has the states, and jobs that are new; the search has everything else, a hundred a call, but
+    its index lags. What only the listing knows is described one by one.
+    """
+    prefix = f"{tuning_job}-"
+    listed = {str(one["TrainingJobName"]).lower(): one for one in service.summaries(prefix)}
+    known = {str(one["TrainingJobName"]).lower(): one for one in service.records(prefix)}
+    found = []
+    for key in sorted({*listed, *known}):
+        record = known.get(key) or _record(service, str(listed[key]["TrainingJobName"]))
+        if record is not None:
+            job = _found(tuning_job, record, listed.get(key, record))
+            if job is not None:
+                found.append((job, record))
+    return found
+
+
+def _record(service: Service, name: str) -> Record | None:
+    told = service.describe(name)
+    if told is None:
+        return None
+    tags = service.tags(str(told["TrainingJobArn"]))
+    return {**told, "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+
+def _found(tuning_job: str, record: Record, newest: Record) -> FoundJob | None:
+    """None for a job of another tuning job whose name begins with ours."""
+    name = str(record["TrainingJobName"])
+    parts = parse_training_job_name(name)
+    if parts is None or parts.tuning_job.lower() != tuning_job.lower():
+        return None
+    return FoundJob(
+        name,
+        parts.trial,
+        parts.attempt,
+        from_pairs(record.get("Tags") or ()).get(FINGERPRINT, ""),
+        dict(record.get("HyperParameters") or {}),
+        state_of(str(newest["TrainingJobStatus"]), newest.get("SecondaryStatus")),
+    )

@@ -1,0 +1,116 @@
+"""One training job as the poller follows it, and its last report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from amt_flows.backends.sagemaker.averages import Averages
+from amt_flows.backends.sagemaker.logs import JobLog, in_32_bits
+from amt_flows.backends.sagemaker.states import (
+    MAX_WAIT,
+    RESTARTS,
+    TIME_LIMITS,
+    is_infrastructure,
+    state_of,
+)
+from amt_flows.ports import JobReport, JobState
+from amt_flows.spec import MetricDefinition
+
+
+@dataclass
+class Watched:
+    """A job whose end has not been reported, or has (``final``)."""
+
+    name: str
+    log: JobLog
+    launched_at: float
+    """When we came to know of it, by our clock."""
+    definitions: tuple[MetricDefinition, ...] | None = None
+    """What its output is searched for; None: SageMaker's own choice, which Describe tells."""
+    state: JobState = JobState.STARTING
+    created_at: float | None = None
+    """By the service's clock."""
+    listed: bool = False
+    """ListTrainingJobs has shown it."""
+    ended: bool = False
+    """The service says that it has ended. It is reported so when its last values are there."""
+    polls_after_end: int = 0
+    final: JobReport | None = None
+    averages: Averages | None = None
+
+    def see(self, told: Mapping[str, Any]) -> None:
+        """Take the state from an entry of ListTrainingJobs or Search, or an answer of Describe."""
+        if self.ended:
+            return  # an older answer may come later
+        secondary = told.get("SecondaryStatus")
+        self.created_at = seconds(told.get("CreationTime"))
+        state = state_of(str(told["TrainingJobStatus"]), secondary)
+        if state.terminal:
+            self.ended = True
+            # Until the report of its end it holds its slot.
+            self.state = JobState.STOPPING if state is JobState.STOPPED else JobState.RUNNING
+            return
+        if state is JobState.STARTING and self.state is JobState.RUNNING and secondary in RESTARTS:
+            self.log.starts += 1
+        self.state = state
+
+    def see_description(self, told: Mapping[str, Any]) -> None:
+        """Also take what only Describe and Search tell."""
+        self.see(told)
+        if self.definitions is None:
+            self.definitions = definitions_of(told)
+        self.log.starts = max(1, starts_of(told))
+
+    def report(self, log_uri: str) -> JobReport:
+        """What is known, with the values that were not told before."""
+        points = self.log.take_fresh()
+        if self.final is None:
+            return JobReport(self.name, self.state, points, log=log_uri)
+        return JobReport(**{**vars(self.final), "points": points})
+
+
+def seconds(time: datetime | None) -> float | None:
+    return None if time is None else time.timestamp()
+
+
+def definitions_of(told: Mapping[str, Any]) -> tuple[MetricDefinition, ...]:
+    """The metric definitions that the service has for a job."""
+    given = (told.get("AlgorithmSpecification") or {}).get("MetricDefinitions") or ()
+    return tuple(MetricDefinition(name=str(one["Name"]), regex=str(one["Regex"])) for one in given)
+
+
+def starts_of(told: Mapping[str, Any]) -> int:
+    """How many times the training was started: more than once after interruptions and internal errors."""
+    return sum(step.get("Status") == "Training" for step in told.get("SecondaryStatusTransitions") or ())
+
+
+def final_values(told: Mapping[str, Any]) -> dict[str, float]:
+    """The last values as the service has them, in as few digits as tell its 32-bit numbers apart."""
+    given = told.get("FinalMetricDataList") or ()
+    return {str(one["MetricName"]): float(in_32_bits(float(one["Value"]))) for one in given}
+
+
+def final_report(name: str, told: Mapping[str, Any], log_uri: str) -> JobReport:
+    """The report of a job that has ended, from Describe's answer."""
+    secondary, reason = told.get("SecondaryStatus"), told.get("FailureReason")
+    state = state_of(str(told["TrainingJobStatus"]), secondary)
+    if secondary == MAX_WAIT and not reason:
+        reason = "spot instances were not to be had within MaxWaitTimeInSeconds, or not for long enough"
+    return JobReport(
+        name,
+        state,
+        started_at=seconds(told.get("TrainingStartTime")),
+        ended_at=seconds(told.get("TrainingEndTime") or told.get("LastModifiedTime")),
+        timed_out=state is JobState.STOPPED and secondary in TIME_LIMITS,
+        infrastructure=state is JobState.FAILED and is_infrastructure(str(reason or "")),
+        failure=None if reason is None else str(reason),
+        artifact=(told.get("ModelArtifacts") or {}).get("S3ModelArtifacts"),
+        log=log_uri,
+    )
+
+
+def lost_report(name: str) -> JobReport:
+    return JobReport(name, JobState.LOST, failure="SageMaker knows no training job of this name")

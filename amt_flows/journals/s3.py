@@ -1,0 +1,249 @@
+"""A journal in S3: one object per entry, numbered without gaps, so that any machine can go on with a tuning.
+
+An entry is written with ``If-None-Match: *``, which S3 refuses (412) when the key exists, so that of two
+writers that want one number exactly one gets it
+(https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html). The refusal may also meet
+ourselves: a first try arrived, its answer was lost, and boto3 tried again. Every entry has a mark of its
+write, so a refused writer reads what is there and knows its own.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from amt_flows.errors import Fenced, JournalError
+from amt_flows.events import Event, event_from_json, event_to_json
+
+STOP_NOTE: Final = "stop"
+READERS: Final = 10
+"""Entries are read so many at a time, which is as many connections as a boto3 client keeps. With 20 ms for
+each answer, 1,000 entries take 20 s one by one and 2 s so."""
+WRITE_TRIES: Final = 4
+RETRY_SECONDS: Final = 0.5
+
+_TAKEN: Final = ("PreconditionFailed", "412")
+_CONFLICT: Final = ("ConditionalRequestConflict", "OperationAborted", "409")
+_MISSING: Final = ("NoSuchKey", "404", "NotFound")
+_FINAL: Final = ("AccessDenied", "NoSuchBucket", "InvalidBucketName", "PermanentRedirect", "KMS")
+
+
+class S3Journal:
+    """``uri`` is ``s3://bucket/folder``; ``client`` a boto3 S3 client, by default one of the environment.
+
+    Another machine's note to stop is looked for every ``stop_note_seconds``, however often one asks.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        client: Any = None,
+        *,
+        stop_note_seconds: float = 10.0,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        parts = urlsplit(uri)
+        if parts.scheme != "s3" or not parts.netloc or not parts.path.strip("/"):
+            raise JournalError(
+                f"{uri!r} is no place for a journal in S3.", remedy="write s3://<bucket>/<folder>"
+            )
+        self._bucket, self._folder = parts.netloc, parts.path.strip("/")
+        self._given_client = client
+        self._stop_note_seconds = stop_note_seconds
+        self._monotonic, self._sleep = monotonic, sleep
+        self._stop_note: str | None = None
+        self._stop_note_read_at: float | None = None
+
+    @property
+    def location(self) -> str:
+        return f"s3://{self._bucket}/{self._folder}"
+
+    @property
+    def _client(self) -> Any:
+        if self._given_client is None:
+            try:
+                import boto3
+                from botocore.config import Config
+            except ModuleNotFoundError as error:
+                raise JournalError(
+                    "A journal in S3 needs boto3, which is not installed.",
+                    remedy="pip install 'amt-flows[sagemaker]'",
+                ) from error
+            retries = {"mode": "standard", "total_max_attempts": 5}
+            self._given_client = boto3.client("s3", config=Config(retries=retries))
+        return self._given_client
+
+    def _key(self, index: int) -> str:
+        return f"{self._folder}/{index:08d}.json"
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def read(self, start: int = 0) -> Sequence[Sequence[Event]]:
+        indices = self._indices(start)
+        for expected, index in enumerate(indices, start):
+            if index != expected:
+                raise JournalError(
+                    f"Entry {expected} of the journal {self.location} is missing, but {index} is there.",
+                    because="an object was deleted, or a life-cycle rule of the bucket removed it",
+                    remedy="restore the object; going on without it could launch jobs twice",
+                )
+        keys = [self._key(index) for index in indices]
+        with ThreadPoolExecutor(READERS) as pool:
+            texts = list(pool.map(self._get, keys) if len(keys) > 1 else map(self._get, keys))
+        return [_decode(text, self.location, key) for text, key in zip(texts, keys, strict=True)]
+
+    def _indices(self, start: int) -> list[int]:
+        """The numbers of the entries from ``start`` on, ascending. S3 lists what was written, at once."""
+        asked = {"Bucket": self._bucket, "Prefix": f"{self._folder}/"}
+        if start > 0:
+            asked["StartAfter"] = self._key(start - 1)
+        found: list[int] = []
+        while True:
+            try:
+                page = self._client.list_objects_v2(**asked)
+            except Exception as error:
+                raise self._unreadable(error) from error
+            found += [_index(entry["Key"]) for entry in page.get("Contents", ())]
+            if not page.get("NextContinuationToken"):
+                return sorted(index for index in found if index >= start)
+            asked = {**asked, "ContinuationToken": page["NextContinuationToken"]}
+
+    def _get(self, key: str) -> str:
+        try:
+            body: bytes = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+            return body.decode("utf-8")
+        except UnicodeDecodeError:
+            return ""  # damaged, which is said by whoever parses it
+        except Exception as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> JournalError:
+        return JournalError(
+            f"The journal {self.location} can't be read: {error}",
+            because=_likely(error),
+            remedy="allow s3:ListBucket and s3:GetObject there, and see that the bucket exists",
+        )
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def append(self, index: int, events: Sequence[Event]) -> None:
+        """Returns when S3 has the entry. Raises JournalError when nobody can tell, after some tries, whether
+        it has: reading the journal again does, which is what another run begins with."""
+        content = {"events": [event_to_json(event) for event in events], "write": secrets.token_hex(8)}
+        text = json.dumps(content, allow_nan=False, separators=(",", ":"))
+        for number in range(1, WRITE_TRIES + 1):
+            try:
+                self._put(self._key(index), text, IfNoneMatch="*")
+                return
+            except Exception as error:
+                if self._is_written(index, text, error):
+                    return
+                if number == WRITE_TRIES or _is_final(error):
+                    raise self._unwritable(error) from error
+            # It was no refusal (a conflict with a write that goes on, a lost answer): ask again.
+            self._sleep(RETRY_SECONDS * number)
+
+    def _put(self, key: str, text: str, **conditions: str) -> None:
+        self._client.put_object(
+            Bucket=self._bucket,
+            Key=key,
+            Body=text.encode("utf-8"),
+            ContentType="application/json",
+            **conditions,
+        )
+
+    def _is_written(self, index: int, text: str, error: Exception) -> bool:
+        """Whether an entry that was not confirmed is there all the same. Raises Fenced for another's."""
+        if _is_final(error):
+            return False
+        try:
+            body: bytes = self._client.get_object(Bucket=self._bucket, Key=self._key(index))["Body"].read()
+        except Exception:
+            if _code(error) in _TAKEN:
+                # There is one, it can't be read, and ours would have been confirmed as a rule.
+                raise self._fenced(index) from error
+            return False
+        if body == text.encode("utf-8"):
+            return True
+        raise self._fenced(index) from error
+
+    def _fenced(self, index: int) -> Fenced:
+        return Fenced(f"Entry {index} of the journal {self.location} was written by another controller.")
+
+    def _unwritable(self, error: Exception) -> JournalError:
+        return JournalError(
+            f"The journal {self.location} can't be written: {error}",
+            because=_likely(error),
+            remedy="allow s3:PutObject there, then run the same tuning job again: it goes on from here",
+        )
+
+    # -- the note to stop ------------------------------------------------------------------------
+
+    def ask_to_stop(self, reason: str) -> None:
+        if not self._indices(0):
+            raise JournalError(f"There is no journal at {self.location}.")
+        try:
+            self._put(f"{self._folder}/{STOP_NOTE}", reason)
+        except Exception as error:
+            raise self._unwritable(error) from error
+        self._stop_note_read_at = None
+
+    def asked_to_stop(self) -> str | None:
+        """What is known of the note; a failure to look for it stops nothing, and is tried again."""
+        now = self._monotonic()
+        if self._stop_note_read_at is None or now - self._stop_note_read_at >= self._stop_note_seconds:
+            self._stop_note_read_at = now
+            self._stop_note = self._read_stop_note()
+        return self._stop_note
+
+    def _read_stop_note(self) -> str | None:
+        try:
+            answer = self._client.get_object(Bucket=self._bucket, Key=f"{self._folder}/{STOP_NOTE}")
+            return str(answer["Body"].read().decode("utf-8", "replace")) or "asked to stop"
+        except Exception as error:
+            return None if _code(error) in _MISSING else self._stop_note
+
+
+def _index(key: str) -> int:
+    stem, _, suffix = key.rpartition("/")[2].partition(".")
+    return int(stem) if suffix == "json" and stem.isdecimal() else -1
+
+
+def _decode(text: str, location: str, key: str) -> tuple[Event, ...]:
+    name = key.rpartition("/")[2]
+    try:
+        events = json.loads(text)["events"]
+        if not isinstance(events, list):
+            raise TypeError("events is not a list")
+        return tuple(event_from_json(event) for event in events)
+    except (ValueError, TypeError, KeyError, RecursionError, JournalError) as error:
+        reason = error.happened if isinstance(error, JournalError) else repr(error)
+        raise JournalError(
+            f"{location}/{name} is damaged: {reason}",
+            because="the object was changed by another program",
+            remedy="restore it from an earlier version, if the bucket keeps versions",
+        ) from error
+
+
+def _code(error: Exception) -> str:
+    response = getattr(error, "response", None)
+    return str(response["Error"].get("Code", "")) if isinstance(response, Mapping) and response else ""
+
+
+def _is_final(error: Exception) -> bool:
+    return _code(error).startswith(_FINAL)
+
+
+def _likely(error: Exception) -> str:
+    code = _code(error)
+    if code in ("AccessDenied", "403"):
+        return "the credentials lack a permission on the bucket or on its key"
+    if code in ("NoSuchBucket", "PermanentRedirect", "InvalidBucketName"):
+        return "the bucket's name or region is wrong"
+    return "S3 could not be reached, or was busy"
