@@ -67,7 +67,7 @@ def tune(
     NameTaken, Fenced, JournalError, and TuningJobFailed when the tuning job ends as Failed.
     """
     from amt_flows.backends.local import LocalBackend
-    from amt_flows.progress import progress_bar
+    from amt_flows.progress.bar import progress_bar
 
     spec = spec if spec.name is not None else spec.named(made_up_name())
     assert spec.name is not None

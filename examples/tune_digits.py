@@ -27,8 +27,8 @@ from rich.console import Console
 
 from amt_flows.errors import AmtFlowsError
 from amt_flows.journals.directory import DirectoryJournal
-from amt_flows.render import terminal_summary
-from amt_flows.render_text import place
+from amt_flows.render.terminal import terminal_summary
+from amt_flows.render.text import place
 from amt_flows.results import TuningResult, result_of
 from amt_flows.run import home_directory, load_ledger, local_journal
 from amt_flows.run import tune as tune_without_prefect

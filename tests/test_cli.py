@@ -24,9 +24,9 @@ from click.testing import CliRunner, Result
 from amt_flows import errors
 from amt_flows.backends.local import LocalBackend
 from amt_flows.cli import main
-from amt_flows.cli_input import load_spec, value_of
-from amt_flows.cli_records import controller_is_gone, read_record
-from amt_flows.cli_stop import stop as stop_tuning_job
+from amt_flows.cli.input import load_spec, value_of
+from amt_flows.cli.records import controller_is_gone, read_record
+from amt_flows.cli.stop import stop as stop_tuning_job
 from amt_flows.errors import SpecError, TuningJobNotFound
 from amt_flows.events import Opened
 from amt_flows.journals.directory import DirectoryJournal
@@ -142,7 +142,7 @@ def test_every_error_ends_with_its_message_and_its_code(
     def fail(*arguments: object, **options: object) -> None:
         raise error
 
-    monkeypatch.setattr("amt_flows.cli_records.read_record", fail)
+    monkeypatch.setattr("amt_flows.cli.records.read_record", fail)
     result = cli("status", "demo")
     assert result.exit_code == kind.exit_code
     assert result.stderr == f"{error}\n"
@@ -530,7 +530,7 @@ class Running:
     """``amt-flows run`` in another process."""
 
     def __init__(self, path: Path, *arguments: str, **options: Any) -> None:
-        command = [sys.executable, "-m", "amt_flows.cli", "run", str(path), *arguments]
+        command = [sys.executable, "-m", "amt_flows", "run", str(path), *arguments]
         self.process = subprocess.Popen(command, text=True, **options)
 
     def wait_until(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

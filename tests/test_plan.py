@@ -15,9 +15,9 @@ from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.engine import Tuning, drive
 from amt_flows.journals.memory import MemoryJournal
-from amt_flows.plan import Plan, plan
-from amt_flows.plan_estimate import estimate, most_cost, most_jobs
-from amt_flows.plan_text import plan_text
+from amt_flows.plan.dry_run import Plan, plan
+from amt_flows.plan.estimate import estimate, most_cost, most_jobs
+from amt_flows.plan.text import plan_text
 from amt_flows.spec import TuningSpec
 from worlds import opened, rising, run, spec
 
@@ -285,7 +285,7 @@ def test_a_finite_space_bounds_what_only_the_objective_ends() -> None:
 
 
 def test_a_very_long_tuning_job_is_followed_only_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amt_flows.plan_estimate.MOST_SIMULATED_JOBS", 50)
+    monkeypatch.setattr("amt_flows.plan.estimate.MOST_SIMULATED_JOBS", 50)
     made = planned(spec(limits={"max_runtime_seconds": 10**6}), job_seconds=1.0)
     assert made.estimate is not None
     assert (made.estimate.jobs, made.estimate.is_cut_short) == (50, True)

@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from amt_flows import progress as progress_module
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.engine import News, Tuning, drive
 from amt_flows.events import Concluding, Finished, Outcome, Reason, StopAsked, TuningStatus
 from amt_flows.journals.memory import MemoryJournal
 from amt_flows.ledger import Ledger
 from amt_flows.ports import JobState
-from amt_flows.progress import progress_bar
-from amt_flows.progress_lines import Lines
-from amt_flows.progress_panel import done_share, panel
+from amt_flows.progress import bar as progress_module
+from amt_flows.progress.bar import progress_bar
+from amt_flows.progress.lines import Lines
+from amt_flows.progress.panel import done_share, panel
 from amt_flows.run import tune
 from amt_flows.spec import TuningSpec
 from worlds import Train, ended_job, opened, rising, running_job, spec
@@ -331,7 +331,7 @@ def test_what_happened_before_is_summed_up_in_one_line() -> None:
 
 
 def test_a_quiet_minute_gets_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("amt_flows.progress_lines.QUIET_SECONDS", 0.0)
+    monkeypatch.setattr("amt_flows.progress.lines.QUIET_SECONDS", 0.0)
     written: list[str] = []
     lines = Lines(written.append)
     tuning = begun(train=lambda hyperparameters: Script([0.5, 0.6], hangs=True))

@@ -21,9 +21,11 @@ from amt_flows.failures import failure_line
 from amt_flows.journals.memory import MemoryJournal
 from amt_flows.ledger import Ledger
 from amt_flows.ports import JobState
-from amt_flows.render import best_so_far, failure_groups, leaderboard, report_markdown, terminal_summary
-from amt_flows.render_markdown import cell, code, fenced, line_chart, table
-from amt_flows.render_text import duration, hyperparameter, money, number, place
+from amt_flows.render.leaderboard_rows import leaderboard
+from amt_flows.render.markdown import cell, code, fenced, line_chart, table
+from amt_flows.render.report import best_so_far, failure_groups, report_markdown
+from amt_flows.render.terminal import terminal_summary
+from amt_flows.render.text import duration, hyperparameter, money, number, place
 from amt_flows.results import TuningResult, result_of
 from worlds import Train, ended_job, opened, rising, run, running_job, spec
 

@@ -22,12 +22,12 @@ from amt_flows.journals.memory import MemoryJournal
 from amt_flows.ledger import Ledger
 from amt_flows.ports import JobState
 from amt_flows.results import TuningResult, describe, result_of, savings, spec_of, training_jobs
-from amt_flows.results_describe import (
+from amt_flows.results.amt_shapes import (
     objective_status_counters,
     training_job_status_counters,
     tuning_job_summary,
 )
-from amt_flows.results_ranking import ranked
+from amt_flows.results.ranking import ranked
 from amt_flows.spec import TuningSpec
 from worlds import ended_job, opened, rising, run, running_job, spec
 

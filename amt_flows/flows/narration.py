@@ -13,7 +13,7 @@ from prefect import get_run_logger
 from amt_flows.engine import Tuning
 from amt_flows.events import Judgement, Reason
 from amt_flows.ledger import Ledger, Trial
-from amt_flows.render_text import count, hyperparameters, number
+from amt_flows.render.text import count, hyperparameters, number
 
 
 def propose(tuning: Tuning, wanted: int) -> Sequence[Trial]:

@@ -24,8 +24,9 @@ from amt_flows.events import number_to_json
 from amt_flows.flows.api import Api, Pace
 from amt_flows.flows.narration import standing
 from amt_flows.ledger import Ledger
-from amt_flows.progress_panel import done_share
-from amt_flows.render import leaderboard, report_markdown
+from amt_flows.progress.panel import done_share
+from amt_flows.render.leaderboard_rows import leaderboard
+from amt_flows.render.report import report_markdown
 from amt_flows.results import TuningResult, result_of
 
 PUBLISH_SECONDS = 10.0

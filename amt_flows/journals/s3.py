@@ -109,7 +109,8 @@ class S3Journal:
                 page = self._client.list_objects_v2(**asked)
             except Exception as error:
                 raise self._unreadable(error) from error
-            found += [_index(entry["Key"]) for entry in page.get("Contents", ())]
+            names = [str(entry["Key"]).removeprefix(asked["Prefix"]) for entry in page.get("Contents", ())]
+            found += [_index(name) for name in names]
             if not page.get("NextContinuationToken"):
                 return sorted(index for index in found if index >= start)
             asked = {**asked, "ContinuationToken": page["NextContinuationToken"]}
@@ -210,8 +211,8 @@ class S3Journal:
             return None if _code(error) in _MISSING else self._stop_note
 
 
-def _index(key: str) -> int:
-    stem, _, suffix = key.rpartition("/")[2].partition(".")
+def _index(name: str) -> int:
+    stem, _, suffix = name.partition(".")
     return int(stem) if suffix == "json" and stem.isdecimal() else -1
 
 

@@ -2,7 +2,7 @@
 
 A space small enough to list is listed. In a larger one the best of many random places start a climb
 that takes turns: along the gradient in the parameters that are (nearly) continuous, then by
-single changes of one parameter in the others. Every place that is compared is one that a
+single changes of one parameter in the others. Every place that is compared in the end is one that a
 configuration maps to, so what was chosen is what is tried.
 """
 
@@ -32,6 +32,9 @@ GRADIENT_STEPS = 25
 MANY_VALUES = 16
 MAX_MOVES = 256
 
+# With more values than this, where a climb starts from needs no rounding.
+FINE_VALUES = 100
+
 
 def best_unused(
     posterior: Posterior, space: Space, used: frozenset[str], rng: np.random.Generator
@@ -56,25 +59,27 @@ def best_unused(
 
 
 def _places_found(posterior: Posterior, space: Space, rng: np.random.Generator) -> Array:
-    broad = snap(space, rng.random((BROAD, space.dimension)))
-    near = snap(space, _around(posterior, space, rng))
+    broad = snap(space, rng.random((BROAD, space.dimension)), finest=FINE_VALUES)
+    near = snap(space, _around(posterior, space, rng), finest=FINE_VALUES)
     found = []
     for places in (broad, near):
         values = log_expected_improvement(posterior, places)
         best = places[np.argsort(-values, kind="stable")]
         found.append(best[: 4 * STARTS])
         found.extend(_climb(posterior, space, start, rng) for start in best[:STARTS])
-    return np.concatenate(found)
+    return snap(space, np.concatenate(found))
 
 
-def snap(space: Space, places: Array) -> Array:
+def snap(space: Space, places: Array, finest: int | None = None) -> Array:
     """The places (shape ``(m, d)``) that the configurations at ``places`` map to.
 
-    A continuum keeps its coordinate: the last digit that its values drop changes no prediction.
+    A continuum keeps its coordinate: the last digit that its values drop changes no prediction. So does
+    a parameter of more than ``finest`` values, if that is given.
     """
     snapped: Array = places.copy()
     for j, parameter in enumerate(space.parameters):
-        if parameter.size is not None:
+        size = parameter.size
+        if size is not None and (finest is None or size <= finest):
             snapped[:, j] = [parameter.encode(parameter.decode(float(u))) for u in places[:, j]]
     return snapped
 

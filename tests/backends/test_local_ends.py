@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from amt_flows.backends import local, local_request
-from amt_flows.backends.local_paths import JobPaths
+from amt_flows.backends.local import backend as local
+from amt_flows.backends.local import request as local_request
+from amt_flows.backends.local.paths import JobPaths
 from amt_flows.ports import JobRequest, JobState
 
 if TYPE_CHECKING:

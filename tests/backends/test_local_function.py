@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from amt_flows.backends.local_function import argument
+from amt_flows.backends.local.function import argument
 from amt_flows.ports import JobReport, JobState
 from amt_flows.spec import TrainingJobTemplate
 
@@ -23,7 +23,7 @@ def product(rate, layers, name):
 
 def curve(**_):
     from amt_flows.reporting import model_dir, report
-    open(model_dir() + "/weights", "w").close()
+    (model_dir() / "weights").touch()
     for n in range(3):
         report(acc=n / 4)
 

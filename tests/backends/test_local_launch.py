@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from amt_flows.backends import local, local_process
 from amt_flows.backends.local import LocalBackend
-from amt_flows.backends.local_paths import default_root
+from amt_flows.backends.local import backend as local
+from amt_flows.backends.local import process as local_process
+from amt_flows.backends.local.paths import default_root
 from amt_flows.errors import CapacityUnavailable, LaunchRejected, NameTaken
 from amt_flows.ports import JobState, Launch
 from amt_flows.spec import MetricDefinition, TrainingJobTemplate

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from amt_flows.backends import local, local_watch
 from amt_flows.backends.local import LocalBackend
+from amt_flows.backends.local import backend as local
+from amt_flows.backends.local import watch as local_watch
 from amt_flows.ports import JobState
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amt_flows.amt_request_fields import CONFIG, ONE
+from amt_flows.spec.amt_fields import CONFIG, ONE
 from spec.samples import changed
 
 

@@ -12,19 +12,20 @@ from botocore.model import ListShape, Shape, StructureShape
 from botocore.validate import ParamValidator
 from hypothesis import given, settings
 
-from amt_flows import (
-    amt_request,
-    amt_request_shape,
-    spec_algorithm_rules,
-    spec_rules,
-    spec_sagemaker,
-    spec_verbatim,
-)
-from amt_flows.amt_request import from_amt_request, is_amt_request, to_amt_request, unsupported
-from amt_flows.amt_request_fields import CONFIG, ONE, SINGLE, VERBATIM, Algorithm, one_of_several, table
 from amt_flows.dotted import MISSING
 from amt_flows.errors import SpecError
-from amt_flows.spec import StrategyType, TuningSpec
+from amt_flows.spec import (
+    StrategyType,
+    TuningSpec,
+    algorithm_rules,
+    amt_request,
+    amt_shape,
+    rules,
+    sagemaker_rules,
+    verbatim,
+)
+from amt_flows.spec.amt_fields import CONFIG, ONE, SINGLE, VERBATIM, Algorithm, one_of_several, table
+from amt_flows.spec.amt_request import from_amt_request, is_amt_request, to_amt_request, unsupported
 from spec.bodies import BODIES, bayesian, grid, hyperband, two_algorithms
 from spec.generated import tuning_jobs
 from spec.samples import SAGEMAKER, changed, good, several
@@ -263,7 +264,7 @@ EVERYWHERE = [SINGLE, INSIDE_ONE, one_of_several(0)]
 
 def test_every_member_of_the_request_has_a_place() -> None:
     """Mapped, or kept verbatim; and nothing that the service doesn't know."""
-    ours = amt_request_shape.request_shape(EVERYWHERE)
+    ours = amt_shape.request_shape(EVERYWHERE)
     checked = []
     for path, structure in structures(REQUEST):
         assert set(ours.at(path).names) == set(structure.members), path
@@ -287,7 +288,7 @@ def test_every_member_of_the_request_has_a_place() -> None:
 def test_partly_mapped_objects_have_the_members_that_are_mapped() -> None:
     for name in ("AlgorithmSpecification", "StoppingCondition"):
         theirs = MODEL.shape_for("HyperParameterTrainingJobDefinition").members[name].members
-        assert set(amt_request_shape.request_shape([SINGLE]).at(f"{ONE}.{name}").members) < set(theirs)
+        assert set(amt_shape.request_shape([SINGLE]).at(f"{ONE}.{name}").members) < set(theirs)
 
 
 def test_what_the_service_requires_is_needed() -> None:
@@ -307,26 +308,26 @@ def test_what_the_service_requires_is_needed() -> None:
 @pytest.mark.parametrize(
     ("shape", "key", "ours"),
     [
-        ("ContinuousParameterRanges", "max", spec_algorithm_rules.MAX_TUNABLE),
-        ("HyperParameters", "max", spec_algorithm_rules.MAX_HYPERPARAMETERS),
-        ("HyperParameterValue", "max", spec_algorithm_rules.MAX_STATIC_VALUE),
-        ("ParameterKey", "max", spec_algorithm_rules.MAX_NAME),
-        ("ParameterValue", "max", spec_algorithm_rules.MAX_VALUE),
-        ("MetricDefinitionList", "max", spec_algorithm_rules.MAX_METRICS),
-        ("InputDataConfig", "max", spec_verbatim.MAX_CHANNELS),
-        ("HyperParameterTuningInstanceConfigs", "max", spec_verbatim.MAX_INSTANCE_CONFIGS),
-        ("HyperParameterTrainingJobEnvironmentMap", "max", spec_rules.MAX_ENVIRONMENT),
-        ("HyperParameterTrainingJobEnvironmentValue", "max", spec_sagemaker.MAX_VARIABLE),
-        ("TagList", "max", spec_rules.MAX_TAGS),
-        ("TagKey", "max", spec_rules.MAX_TAG_KEY),
-        ("TagValue", "max", spec_rules.MAX_TAG_VALUE),
+        ("ContinuousParameterRanges", "max", algorithm_rules.MAX_TUNABLE),
+        ("HyperParameters", "max", algorithm_rules.MAX_HYPERPARAMETERS),
+        ("HyperParameterValue", "max", algorithm_rules.MAX_STATIC_VALUE),
+        ("ParameterKey", "max", algorithm_rules.MAX_NAME),
+        ("ParameterValue", "max", algorithm_rules.MAX_VALUE),
+        ("MetricDefinitionList", "max", algorithm_rules.MAX_METRICS),
+        ("InputDataConfig", "max", verbatim.MAX_CHANNELS),
+        ("HyperParameterTuningInstanceConfigs", "max", verbatim.MAX_INSTANCE_CONFIGS),
+        ("HyperParameterTrainingJobEnvironmentMap", "max", rules.MAX_ENVIRONMENT),
+        ("HyperParameterTrainingJobEnvironmentValue", "max", sagemaker_rules.MAX_VARIABLE),
+        ("TagList", "max", rules.MAX_TAGS),
+        ("TagKey", "max", rules.MAX_TAG_KEY),
+        ("TagValue", "max", rules.MAX_TAG_VALUE),
         ("HyperParameterTrainingJobDefinitions", "max", amt_request.MAX_DEFINITIONS),
-        ("HyperParameterTuningMaxRuntimeInSeconds", "min", spec_sagemaker.TUNING_RUNTIME[0]),
-        ("HyperParameterTuningMaxRuntimeInSeconds", "max", spec_sagemaker.TUNING_RUNTIME[1]),
-        ("MaxNumberOfTrainingJobsNotImproving", "min", spec_sagemaker.MIN_NOT_IMPROVING),
-        ("RoleArn", "pattern", spec_sagemaker.ROLE.pattern),
-        ("HyperParameterTrainingJobDefinitionName", "pattern", spec_rules.DEFINITION_NAME.pattern),
-        ("HyperParameterTrainingJobEnvironmentKey", "pattern", spec_algorithm_rules.VARIABLE.pattern),
+        ("HyperParameterTuningMaxRuntimeInSeconds", "min", sagemaker_rules.TUNING_RUNTIME[0]),
+        ("HyperParameterTuningMaxRuntimeInSeconds", "max", sagemaker_rules.TUNING_RUNTIME[1]),
+        ("MaxNumberOfTrainingJobsNotImproving", "min", sagemaker_rules.MIN_NOT_IMPROVING),
+        ("RoleArn", "pattern", sagemaker_rules.ROLE.pattern),
+        ("HyperParameterTrainingJobDefinitionName", "pattern", rules.DEFINITION_NAME.pattern),
+        ("HyperParameterTrainingJobEnvironmentKey", "pattern", algorithm_rules.VARIABLE.pattern),
     ],
 )
 def test_our_limits_are_the_services(shape: str, key: str, ours: object) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from amt_flows.dotted import MISSING
 from amt_flows.spec import TuningSpec
-from amt_flows.spec_advice import warnings
+from amt_flows.spec.advice import warnings
 from spec.samples import changed, good, several
 
 Changes = dict[str, Any]

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amt_flows.amt_request import to_amt_request
 from amt_flows.errors import SpecError
 from amt_flows.spec import TuningSpec
-from amt_flows.spec_advice import warnings
-from amt_flows.spec_sagemaker import sagemaker_problems
+from amt_flows.spec.advice import warnings
+from amt_flows.spec.amt_request import to_amt_request
+from amt_flows.spec.sagemaker_rules import sagemaker_problems
 from spec.bodies import BODIES
 from spec.samples import SAGEMAKER, good, several
 

@@ -8,7 +8,7 @@ import pytest
 
 from amt_flows.dotted import MISSING
 from amt_flows.spec import TuningSpec
-from amt_flows.spec_rules import grid_size
+from amt_flows.spec.rules import grid_size
 from spec.samples import REGEX, SAGEMAKER, changed, good, one_definition, problems_of, several
 
 Changes = dict[str, Any]

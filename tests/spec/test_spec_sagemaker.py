@@ -8,7 +8,7 @@ import pytest
 
 from amt_flows.dotted import MISSING
 from amt_flows.spec import TuningSpec
-from amt_flows.spec_sagemaker import sagemaker_problems, training_job_problems
+from amt_flows.spec.sagemaker_rules import sagemaker_problems, training_job_problems
 from spec.samples import SAGEMAKER, changed, good
 
 Changes = dict[str, Any]

@@ -382,8 +382,9 @@ def test_code_that_sleeps_can_be_given_the_worlds_sleep() -> None:
             world.advance(1)
 
 
-def test_the_example_of_the_documentation() -> None:
+def test_the_example_of_the_documentation(monkeypatch: pytest.MonkeyPatch) -> None:
     """The code in the package's docstring, with pytest's decorator left away."""
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)  # between botocore's retries
     example = (sagemaker_testing.__doc__ or "").split("virtual clock:\n")[1].split("Code that sleeps")[0]
     created: list[str] = []
 

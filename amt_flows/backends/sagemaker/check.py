@@ -23,7 +23,7 @@ from amt_flows.names import JobName
 from amt_flows.ports import JobRequest
 from amt_flows.space import as_text
 from amt_flows.spec import TuningSpec
-from amt_flows.spec_sagemaker import training_job_problems
+from amt_flows.spec.sagemaker_rules import training_job_problems
 
 
 def problems_of(spec: TuningSpec) -> list[Problem]:
@@ -94,9 +94,7 @@ def _tags(spec: TuningSpec) -> Iterator[Problem]:
         message = f"SageMaker takes {MAX_TAGS}, of which {len(OURS)} are ours; leave some out"
         yield Problem("tags", len(spec.tags), message)
     for key in spec.tags:
-        if key.lower().startswith("aws:"):
-            yield Problem(f"tags.{key}", key, "names that begin with aws: are AWS's own; choose another")
-        elif key in OURS:
+        if key in OURS:
             yield Problem(f"tags.{key}", key, "is set by amt-flows; choose another name")
 
 

@@ -95,13 +95,20 @@ class JobLog:
         """Take what is new into ``fresh``, also when a call in the middle fails. ``to_end`` reads until there
         are no more lines: for a job that has ended; else a call is enough unless it brings a full page."""
         if len(self._streams) < self.starts:
-            known = {stream.name for stream in self._streams}
-            self._streams += [_Stream(name) for name in source.streams(self.job) if name not in known]
+            self._find_streams(source)
         for i, stream in enumerate(self._streams):
             last = i == len(self._streams) - 1
             # A stream that another one follows is read to its end first, or epochs would be out of order.
             if last or not stream.at_end:
                 self._read_stream(source, stream, definitions, to_end=to_end or not last)
+
+    def _find_streams(self, source: LogSource) -> None:
+        known = {stream.name for stream in self._streams}
+        found = [_Stream(name) for name in source.streams(self.job) if name not in known]
+        if found and self._streams:
+            # It seemed to be at its end while it was still written to.
+            self._streams[-1].at_end = False
+        self._streams += found
 
     def _read_stream(
         self, source: LogSource, stream: _Stream, definitions: Sequence[MetricDefinition], *, to_end: bool

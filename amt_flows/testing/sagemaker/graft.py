@@ -14,12 +14,14 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ConnectionClosedError
 from moto.core import errors as moto_errors
+from moto.core.exceptions import JsonRESTError
 from moto.core.responses import ActionResult, BaseResponse, EmptyResult
 from moto.core.utils import camelcase_to_underscores
 from moto.s3.exceptions import S3ClientError
 from moto.s3.responses import S3Response
 from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
+from werkzeug.exceptions import HTTPException
 
 from amt_flows.testing.sagemaker.calls import Answer, Call
 from amt_flows.testing.sagemaker.faults import Fault
@@ -95,8 +97,11 @@ def _patch_all() -> None:
         _patch(SageMakerResponse, name, _operation(operation, getattr(SageMakerResponse, name, None)))
     _patch(SageMakerResponse, "parse_parameters", _parse_parameters(SageMakerResponse.parse_parameters))
     _patch(BaseResponse, "call_action", _call_action(BaseResponse.call_action))
-    name = "_authenticate_and_authorize_s3_action"
-    _patch(S3Response, name, _s3_action(getattr(S3Response, name)))
+    for owner, name, wrap in (
+        (BaseResponse, "_authenticate_and_authorize_normal_action", _authorize),
+        (S3Response, "_authenticate_and_authorize_s3_action", _s3_action),
+    ):
+        _patch(owner, name, wrap(getattr(owner, name)))
     _patch(SageMakerModelBackend, "reset", _reset(SageMakerModelBackend.reset))
     known = list(moto_errors.COMMON_ERROR_CODES)
     _patch(moto_errors, "COMMON_ERROR_CODES", [*known, *CODES])
@@ -162,6 +167,24 @@ def _call_action(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return answer if fault is None else _refused(self, fault.refusal)
 
     return call_action
+
+
+def _authorize(original: Callable[..., None]) -> Callable[..., None]:
+    """Moto tells of a missing permission in XML, which clients of JSON services can't read."""
+
+    def authenticate_and_authorize(self: Any, resource: str = "*") -> None:
+        try:
+            original(self, resource)
+        except HTTPException as error:
+            message = getattr(error, "message", None)
+            if message is None or self.headers.get("X-Amz-Target") is None:
+                raise
+            denied = getattr(error, "error_type", "") == "AccessDenied"
+            raise JsonRESTError(
+                "AccessDeniedException" if denied else "UnrecognizedClientException", message
+            ) from None
+
+    return authenticate_and_authorize
 
 
 def _refused(response: Any, refusal: Refusal) -> Any:

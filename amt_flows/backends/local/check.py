@@ -1,0 +1,184 @@
+"""What would keep a spec's training jobs from running on this machine, found without running anything."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+
+from amt_flows.backends.local.paths import is_channel_name
+from amt_flows.backends.local.request import PYTHONS, local_input, working_directory
+from amt_flows.errors import Problem
+from amt_flows.metrics import definitions, lint
+from amt_flows.spec import TrainingJobTemplate, TuningSpec
+
+AT = "training_job"
+
+
+def problems_of(spec: TuningSpec, root: Path) -> Sequence[Problem]:
+    """Everything that is wrong; what a job alone can find out (a bad import, say) is not among it."""
+    template = spec.training_job
+    return [
+        *_root_problems(root),
+        *_directory_problems(template),
+        *_program_problems(template),
+        *_input_problems(template),
+        *_environment_problems(template),
+        *_metric_problems(template, spec.objective.metric_name),
+    ]
+
+
+def _root_problems(root: Path) -> Iterator[Problem]:
+    """Tries in the nearest directory that exists, since checking must not make any."""
+    nearest = next(p for p in (root, *root.parents) if p.exists())
+    try:
+        with tempfile.TemporaryDirectory(dir=nearest, prefix=".amt-flows-check-") as directory:
+            file = Path(directory) / "file"
+            file.touch()
+            try:
+                os.link(file, Path(directory) / "link")
+                os.mkfifo(Path(directory) / "fifo")
+            except OSError as error:
+                message = f"its file system lacks hard links or FIFOs ({error.strerror}); use a local disk"
+                yield Problem("backend.root", str(root), message)
+    except OSError as error:
+        message = f"can't be written to ({error.strerror}); give another one in AMT_FLOWS_HOME or as the root"
+        yield Problem("backend.root", str(root), message)
+
+
+def _directory_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
+    given = template.working_directory
+    if given is not None and not Path(given).is_dir():
+        yield Problem(
+            f"{AT}.working_directory", given, "is no directory; give the one that the command starts in"
+        )
+
+
+def _program_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
+    if template.command and template.function is not None:
+        yield Problem(f"{AT}.function", template.function, "give a command or a function, not both")
+    elif template.command:
+        yield from _command_problems(template)
+    elif template.function is not None:
+        yield from _function_problems(template.function, working_directory(template.working_directory))
+    else:
+        message = "local training jobs need one, e.g. `python train.py`, or a function `module:function`"
+        yield Problem(f"{AT}.command", None, message)
+
+
+def _command_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
+    first, *rest = template.command
+    directory = working_directory(template.working_directory)
+    if "/" in first:
+        path = directory / first
+        if not path.is_file():
+            yield Problem(f"{AT}.command", first, f"there is no such program; it is looked for as {path}")
+        elif not os.access(path, os.X_OK):
+            message = f"is not executable; run chmod +x {path}, or put its interpreter in front of it"
+            yield Problem(f"{AT}.command", first, message)
+    elif first not in PYTHONS and shutil.which(first, path=template.environment.get("PATH")) is None:
+        yield Problem(f"{AT}.command", first, "is not on the PATH; install it, or give its whole path")
+    script = next((word for word in rest if word.endswith(".py") and not word.startswith("-")), None)
+    if script is not None and not (directory / script).is_file():
+        message = f"there is no such script; it is looked for as {directory / script}"
+        yield Problem(f"{AT}.command", script, message)
+
+
+def _function_problems(target: str, directory: Path) -> Iterator[Problem]:
+    field = f"{AT}.function"
+    module, colon, path = target.partition(":")
+    names = [*module.split("."), *path.split(".")]
+    if not colon or not all(name.isidentifier() for name in names):
+        yield Problem(field, target, "write `package.module:function`")
+        return
+    spec = find_module(module, directory)
+    if spec is None:
+        message = f"there is no module {module!r} in {directory} or among the installed packages"
+        yield Problem(field, target, message)
+    elif _surely_lacks(spec, path.split(".")[0]):
+        yield Problem(field, target, f"{spec.origin} defines no {path.split('.')[0]!r}")
+
+
+def find_module(module: str, directory: Path) -> ModuleSpec | None:
+    """Where a module is that a job in ``directory`` would import. Runs no code of it, nor of its packages, as
+    ``importlib.util.find_spec`` would."""
+    importlib.invalidate_caches()
+    places: Sequence[str] | None = None
+    spec: ModuleSpec | None = None
+    parts = module.split(".")
+    for depth in range(1, len(parts) + 1):
+        name = ".".join(parts[:depth])
+        spec = _find(name, places, directory if depth == 1 else None)
+        if spec is None:
+            return None
+        places = list(spec.submodule_search_locations or [])
+    return spec
+
+
+def _find(name: str, places: Sequence[str] | None, directory: Path | None) -> ModuleSpec | None:
+    if directory is not None:
+        spec = PathFinder.find_spec(name, [str(directory)])
+        # A directory alone is a package only if nothing else has the name.
+        if spec is not None and spec.loader is not None:
+            return spec
+        return _find(name, None, None) or spec
+    for finder in sys.meta_path:
+        find = getattr(finder, "find_spec", None)
+        found: ModuleSpec | None = find(name, places) if find else None
+        if found is not None:
+            return found
+    return None
+
+
+def _surely_lacks(spec: ModuleSpec, name: str) -> bool:
+    """Whether the source of a module can't define a name, as far as reading it tells."""
+    if not spec.has_location or spec.origin is None or not spec.origin.endswith(".py"):
+        return False
+    try:
+        tree = ast.parse(Path(spec.origin).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return False
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if node.name in (name, "__getattr__"):
+                return False
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            if any((alias.asname or alias.name.split(".")[0]) in (name, "*") for alias in node.names):
+                return False
+        elif isinstance(node, ast.Name) and node.id in (name, "globals", "setattr", "exec"):
+            return False
+    return True
+
+
+def _input_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
+    for name, place in template.inputs.items():
+        field = f"{AT}.inputs.{name}"
+        path = local_input(place)
+        if not is_channel_name(name):
+            yield Problem(field, name, "a channel's name has 1 to 64 letters, digits, and . _ -")
+        if path is None:
+            yield Problem(field, place, "can't be read by local jobs; copy the data here and give its path")
+        elif not path.exists():
+            yield Problem(field, place, f"there is no such file or directory; it is looked for as {path}")
+
+
+def _environment_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
+    for name in template.environment:
+        if not name or "=" in name or "\0" in name:
+            yield Problem(f"{AT}.environment", name, "can't be a variable's name; leave out the `=`")
+
+
+def _metric_problems(template: TrainingJobTemplate, objective: str) -> Iterator[Problem]:
+    for i, definition in enumerate(template.metric_definitions):
+        for problem in lint(definition.regex):
+            yield Problem(f"{AT}.metric_definitions[{i}].regex", definition.regex, problem)
+    try:
+        definitions(template, objective)
+    except ValueError as error:
+        yield Problem("objective.metric_name", objective, f"{error}; or define it in {AT}.metric_definitions")

@@ -1,0 +1,191 @@
+"""From a job request to a directory that a worker can run: SageMaker's container contract on this machine.
+
+https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo.html has the files; the ``SM_``
+variables are those of SageMaker's training toolkit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from amt_flows.backends.local.paths import JobPaths, is_channel_name
+from amt_flows.errors import LaunchRejected
+from amt_flows.metrics import definitions, required_text
+from amt_flows.ports import JobRequest
+
+VERSION = 1
+HOST = "algo-1"
+FUNCTION_RUNNER = Path(__file__).with_name("function.py")
+PYTHONS = ("python", "python3")
+
+
+def this_python() -> str:
+    """The interpreter that runs us, and so the environment that our packages are in."""
+    return sys.executable or "python3"
+
+
+def user_arguments(hyperparameters: Mapping[str, str]) -> list[str]:
+    return [argument for name, value in hyperparameters.items() for argument in (f"--{name}", value)]
+
+
+def command_line(request: JobRequest) -> list[str]:
+    """The program and its arguments. ``python`` and ``python3`` mean the interpreter that runs us: a bare
+    name would find another one when a virtual environment is not activated."""
+    template = request.template
+    if template.function is not None:
+        return [this_python(), str(FUNCTION_RUNNER), template.function, request.objective_metric]
+    first, *rest = template.command
+    arguments = user_arguments(request.hyperparameters) if template.hyperparameters_as_arguments else []
+    return [this_python() if first in PYTHONS else first, *rest, *arguments]
+
+
+def working_directory(directory: str | None) -> Path:
+    return Path(directory or ".").absolute()
+
+
+def local_input(place: str) -> Path | None:
+    """The path that an input channel names; None when it is not on this machine."""
+    if "://" not in place:
+        return Path(place).absolute()
+    parts = urlsplit(place)
+    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
+        return None
+    return Path(unquote(parts.path))
+
+
+def variable(prefix: str, name: str) -> str:
+    return prefix + re.sub(r"[^A-Za-z0-9]", "_", name).upper()
+
+
+def environment(request: JobRequest, paths: JobPaths) -> dict[str, str]:
+    """The variables that the job gets beside the inherited ones. The template's own come last and win."""
+    template, values = request.template, request.hyperparameters
+    return {
+        "PYTHONUNBUFFERED": "1",
+        "SAGEMAKER_BASE_DIR": str(paths.directory),
+        "TRAINING_JOB_NAME": request.name,
+        "SM_HPS": json.dumps(dict(values)),
+        "SM_USER_ARGS": json.dumps(user_arguments(values)),
+        "SM_MODEL_DIR": str(paths.model),
+        "SM_CHECKPOINT_DIR": str(paths.checkpoints),
+        "SM_OUTPUT_DIR": str(paths.output),
+        "SM_OUTPUT_DATA_DIR": str(paths.output / "data"),
+        "SM_INPUT_DIR": str(paths.input),
+        "SM_INPUT_CONFIG_DIR": str(paths.input / "config"),
+        "SM_CHANNELS": json.dumps(sorted(template.inputs)),
+        "SM_HOSTS": json.dumps([HOST]),
+        "SM_CURRENT_HOST": HOST,
+        "SM_NUM_CPUS": str(os.cpu_count() or 1),
+        "SM_NUM_GPUS": str(_count_gpus()),
+        **{variable("SM_HP_", name): value for name, value in values.items()},
+        **{variable("SM_CHANNEL_", name): str(paths.channel(name)) for name in template.inputs},
+        **template.environment,
+    }
+
+
+def _count_gpus() -> int:
+    """How many NVIDIA GPUs the job may see. Scripts read ``SM_NUM_GPUS`` without asking whether it is set."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([device for device in visible.split(",") if device.strip() not in ("", "-1")])
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+
+
+def config_files(request: JobRequest) -> dict[str, Any]:
+    """The content of the files in ``input/config``."""
+    channel = {
+        "TrainingInputMode": "File",
+        "S3DistributionType": "FullyReplicated",
+        "RecordWrapperType": "None",
+    }
+    return {
+        "hyperparameters.json": dict(request.hyperparameters),
+        "inputdataconfig.json": dict.fromkeys(request.template.inputs, channel),
+        "resourceconfig.json": {"current_host": HOST, "hosts": [HOST], "network_interface_name": "lo"},
+    }
+
+
+def worker_request(request: JobRequest) -> dict[str, Any]:
+    """The content of request.json: what the worker needs beside the command, and what ``find`` and a second
+    ``launch`` do. Raises LaunchRejected for metrics that can't be read."""
+    return {
+        "v": VERSION,
+        "name": request.name,
+        "tuning_job": request.tuning_job,
+        "trial": request.trial,
+        "attempt": request.attempt,
+        "fingerprint": request.fingerprint,
+        "hyperparameters": dict(request.hyperparameters),
+        "tags": dict(request.tags),
+        "metrics": _definitions(request),
+        "max_runtime_seconds": request.template.max_runtime_seconds,
+        "stop_grace_seconds": request.template.stop_grace_seconds,
+    }
+
+
+def worker_command(request: JobRequest, paths: JobPaths) -> bytes:
+    """The content of the file ``command``, which :mod:`amt_flows.backends.local_worker.start` reads.
+
+    Raises LaunchRejected for what can't be run.
+    """
+    if not request.template.command and request.template.function is None:
+        raise LaunchRejected(
+            f"Training job {request.name} has neither a command nor a function.",
+            remedy="set training_job.command, e.g. to `python train.py`",
+        )
+    argv = command_line(request)
+    variables = [f"{name}={value}" for name, value in environment(request, paths).items()]
+    if any(not name or "=" in name for name in request.template.environment):
+        raise LaunchRejected("A variable's name in training_job.environment is empty or has a `=` in it.")
+    place = str(working_directory(request.template.working_directory))
+    texts = [place, str(len(argv)), *argv, *variables]
+    for text in texts:
+        if "\0" in text:
+            raise LaunchRejected(f"No program can be given a text with a NUL character in it: {text!r}.")
+    return b"".join(os.fsencode(text) + b"\0" for text in texts)
+
+
+def _definitions(request: JobRequest) -> list[dict[str, str]]:
+    try:
+        defined = definitions(request.template, request.objective_metric)
+        for definition in defined:
+            if re.compile(definition.regex).groups == 0:
+                raise ValueError(f"the regex of {definition.name!r} has no group")
+    except (ValueError, re.error) as error:
+        raise LaunchRejected(
+            f"The metrics of training job {request.name} can't be read: {error}.",
+            remedy="correct training_job.metric_definitions",
+        ) from None
+    return [{"name": d.name, "regex": d.regex, "literal": required_text(d.regex)} for d in defined]
+
+
+def build(request: JobRequest, paths: JobPaths, scratch: Path) -> None:
+    """Fill ``scratch``, which is to become the job's directory. Raises LaunchRejected, OSError."""
+    content, command = worker_request(request), worker_command(request, paths)
+    inputs = {name: _input(request, name, place) for name, place in request.template.inputs.items()}
+    for part in ("input/config", "input/data", "model", "checkpoints", "output/data"):
+        (scratch / part).mkdir(parents=True)
+    for name, document in config_files(request).items():
+        (scratch / "input/config" / name).write_text(json.dumps(document), encoding="utf-8")
+    for name, place in inputs.items():
+        (scratch / "input/data" / name).symlink_to(place)
+    (scratch / "command").write_bytes(command)
+    (scratch / "request.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def _input(request: JobRequest, name: str, place: str) -> Path:
+    path = local_input(place)
+    if path is None or not is_channel_name(name):
+        raise LaunchRejected(
+            f"Input channel {name!r} of training job {request.name} can't be given from {place!r}.",
+            because="local jobs read files and directories of this machine only",
+            remedy="copy the data here and give its path",
+        )
+    return path

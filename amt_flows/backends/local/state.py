@@ -1,0 +1,134 @@
+"""The state of a local training job, derived from the files in its directory."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from amt_flows.backends.local.paths import JobPaths
+from amt_flows.backends.local.process import (
+    as_identity,
+    end_orphans,
+    read_json,
+    worker_lives,
+)
+from amt_flows.backends.local_worker.claims import claim as make_claim
+from amt_flows.backends.local_worker.processes import boot_id, is_alive
+from amt_flows.backends.local_worker.records import write_json
+from amt_flows.ports import JobState
+
+if TYPE_CHECKING:
+    from amt_flows.backends.local_worker.processes import Identity
+
+UNCLAIMED_SECONDS = 30.0
+"""How long a prepared job may wait for the worker of a controller that we don't know."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a job stands. ``worker`` is the living process that runs it, when it runs on this machine."""
+
+    state: JobState
+    started_at: float | None = None
+    ended_at: float | None = None
+    timed_out: bool = False
+    infrastructure: bool = False
+    failure: str | None = None
+    worker: Identity | None = None
+
+
+def look(paths: JobPaths, own_worker: Identity | None = None) -> Standing:
+    """Where a job stands now. ``own_worker`` is the worker that the caller itself started for it.
+
+    A job whose worker is gone is LOST; before that is said, its training process is ended, so that whoever
+    tries again has the machine to himself. A job whose worker never came is claimed here, for nobody.
+    """
+    if not paths.request.exists():
+        return Standing(JobState.LOST, failure="no training job of this name was ever launched here")
+    end = read_json(paths.end)
+    if end is not None:
+        return _ended(end)
+    claim = read_json(paths.claim)
+    if claim is None:
+        if not _never_came(paths, own_worker):
+            return Standing(_unless_stopping(paths, JobState.STARTING))
+        if not abandon(paths, JobState.LOST, "its worker process never started" + _worker_says(paths)):
+            return Standing(_unless_stopping(paths, JobState.STARTING))
+        return look(paths)
+    if "abandoned" in claim:
+        return _ended(claim["abandoned"])
+    if worker_lives(paths, claim):
+        process = read_json(paths.process) or {}
+        worker = as_identity(claim) if claim["boot"] == boot_id() else None
+        state = _unless_stopping(paths, JobState.RUNNING)
+        return Standing(state, started_at=process.get("started_at"), worker=worker)
+    # It may have written its end after we looked for it, and died then.
+    end = read_json(paths.end)
+    return _ended(end) if end is not None else _lost(paths, claim)
+
+
+def abandon(paths: JobPaths, state: JobState, failure: str | None) -> bool:
+    """End a job that no worker has claimed, by claiming it, so that none can run it any more.
+
+    Whether that could be done; somebody else may have been quicker, which the caller finds by looking again.
+    """
+    end = {"state": state.value, "ended_at": time.time(), "failure": failure}
+    try:
+        fd = make_claim(str(paths.directory), json.dumps({"abandoned": end}).encode())
+    except OSError:
+        return False
+    if fd is not None:
+        os.close(fd)
+    return True
+
+
+def _never_came(paths: JobPaths, own_worker: Identity | None) -> bool:
+    if own_worker is not None:
+        return not is_alive(own_worker)
+    # Whoever starts a worker touches the request just before.
+    return time.time() - paths.request.stat().st_mtime > UNCLAIMED_SECONDS
+
+
+def _unless_stopping(paths: JobPaths, state: JobState) -> JobState:
+    return JobState.STOPPING if paths.stop.exists() or paths.kill.exists() else state
+
+
+def _lost(paths: JobPaths, claim: Mapping[str, Any]) -> Standing:
+    process = read_json(paths.process) or {}
+    end = {
+        "state": JobState.LOST.value,
+        "started_at": process.get("started_at"),
+        "ended_at": time.time(),
+        "failure": "its worker process is gone and left no word of how it ended" + _worker_says(paths),
+    }
+    end_orphans(paths, claim)
+    if claim["boot"] == boot_id():
+        try:
+            write_json(str(paths.end), end)
+        except OSError:
+            return _ended(end)  # without the right to write here, each look finds out anew
+    return _ended(end)
+
+
+def _ended(end: Mapping[str, Any]) -> Standing:
+    return Standing(
+        JobState(end["state"]),
+        started_at=end.get("started_at"),
+        ended_at=end.get("ended_at"),
+        timed_out=bool(end.get("timed_out")),
+        infrastructure=bool(end.get("infrastructure")),
+        failure=end.get("failure"),
+    )
+
+
+def _worker_says(paths: JobPaths) -> str:
+    """The end of what the worker itself complained about, if it did."""
+    try:
+        text = paths.worker_log.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+    return f":\n{text[-1000:]}" if text else ""

@@ -1,0 +1,89 @@
+"""What a person gives on the command line: a spec's file, and fields to change in it."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from amt_flows.dotted import put
+from amt_flows.errors import Problem, SpecError
+from amt_flows.spec import TuningSpec
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def load_spec(path: str, overrides: Sequence[str] = (), name: str | None = None) -> TuningSpec:
+    """The spec in a file, with fields changed by ``key=value`` texts. Raises SpecError.
+
+    The fields are changed before anything is checked, so that one may also be given that the file lacks.
+    """
+    changes = [_change(text) for text in overrides]
+    data = _content(Path(path)) if changes or name is not None else None
+    if data is None:
+        # Also where the file can't be read: this says why.
+        return TuningSpec.load(path)
+    if name is not None:
+        changes.append(("name" if _own_shape(data) else "HyperParameterTuningJobName", name))
+    for key, value in changes:
+        _put(data, key, value)
+    return TuningSpec.parse(data).anchored(Path(path).resolve().parent)
+
+
+def _content(path: Path) -> dict[str, Any] | None:
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except (OSError, ValueError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _own_shape(data: Mapping[str, Any]) -> bool:
+    from amt_flows.spec.amt_request import is_amt_request
+
+    return not is_amt_request(data)
+
+
+def _change(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        message = "write it as field=value, e.g. limits.max_number_of_training_jobs=20"
+        raise SpecError([Problem("--set", text, message)])
+    return key.strip(), value_of(value)
+
+
+def value_of(text: str) -> Any:
+    """``20``, ``1e-3``, ``true``, ``"a"``, ``[1, 2]`` and ``null`` as JSON or TOML has them; anything else is
+    the text itself."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = _toml(text)
+    # JSON's reader takes the words NaN and Infinity, which no field of a spec can be.
+    return text if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _toml(text: str) -> Any:
+    try:
+        value = tomllib.loads(f"value = {text}")
+    except ValueError:
+        return text
+    found = value.get("value")
+    # Not a date, which TOML has too, nor a second line that was smuggled in.
+    plain = isinstance(found, bool | int | float | str | list | dict)
+    return found if plain and len(value) == 1 else text
+
+
+def _put(data: dict[str, Any], key: str, value: Any) -> None:
+    try:
+        put(data, key, value)
+    except (IndexError, KeyError, TypeError, AttributeError, ValueError):
+        message = "there is nothing at this path to change; lists count from [0]"
+        raise SpecError([Problem(f"--set {key}", value, message)]) from None

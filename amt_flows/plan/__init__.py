@@ -1,0 +1,1 @@
+"""What a tuning job would do, without doing it."""

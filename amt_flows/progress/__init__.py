@@ -1,0 +1,1 @@
+"""Showing a tuning job while it runs."""

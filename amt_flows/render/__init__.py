@@ -1,0 +1,1 @@
+"""Ledgers and results as text: tables, markdown, a terminal's summary. Pure."""

@@ -1,0 +1,259 @@
+"""A tuning job as a report in markdown: what came of it, why it ended, and what to do with it.
+
+Pure: from a ledger and its result to text. Its table is in :mod:`amt_flows.render.leaderboard_rows`, what a
+terminal shows in :mod:`amt_flows.render.terminal`; both are offered here too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from amt_flows.events import Judgement, Outcome, TuningStatus
+from amt_flows.failures import failure_line
+from amt_flows.ledger import Ledger
+from amt_flows.render.leaderboard_rows import failed, leaderboard, state
+from amt_flows.render.markdown import cell, code, fenced, line_chart, records_table, table
+from amt_flows.render.terminal import terminal_summary
+from amt_flows.render.text import (
+    count,
+    duration,
+    hyperparameter,
+    last_lines,
+    money,
+    number,
+    place,
+)
+from amt_flows.results import TrainingJobRecord, TuningResult
+from amt_flows.results.amt_shapes import objective_status_counters, training_job_status_counters
+from amt_flows.rules.early_stopping import early_stopping_rule
+
+__all__ = ["best_so_far", "leaderboard", "report_markdown", "terminal_summary"]
+
+LOG_LINES = 15
+FAILURE_GROUPS = 5
+STOPS_LISTED = 50
+
+
+def report_markdown(ledger: Ledger, result: TuningResult, limit: int = 20) -> str:
+    """The report of a tuning job as it stands: ended or running, with or without a best training job."""
+    sections = (
+        _headline(result),
+        _reasons(result),
+        _best(result),
+        _chart(ledger),
+        _leaderboard(result, limit),
+        _early_stopping(ledger, result),
+        _failures(result),
+        _consumed(ledger, result),
+    )
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _headline(result: TuningResult) -> str:
+    return f"# {cell(result.name)}: {_status(result)}\n\n{cell(result.headline)}."
+
+
+def _status(result: TuningResult) -> str:
+    return {TuningStatus.IN_PROGRESS: "in progress"}.get(result.status, result.status.value.lower())
+
+
+def _reasons(result: TuningResult) -> str:
+    if not result.reasons:
+        return ""
+    rows = [
+        (
+            code(reason.rule),
+            cell(reason.message),
+            ", ".join(f"{cell(name)} {number(value)}" for name, value in reason.numbers.items()),
+        )
+        for reason in result.reasons
+    ]
+    title = "Why it failed" if result.status is TuningStatus.FAILED else "Why it ended"
+    return f"## {title}\n\n" + table(["Rule", "What it saw", "Numbers"], rows)
+
+
+# -- the best training job ------------------------------------------------------------------------
+
+
+def _best(result: TuningResult) -> str:
+    best = result.best
+    if best is None:
+        return (
+            "## Best training job\n\nNone yet."
+            if result.ended_at is None
+            else "## Best training job\n\nNone."
+        )
+    goal = "larger" if result.objective_type == "Maximize" else "smaller"
+    objective = f"{cell(result.objective_metric)} = **{number(best.objective_value)}** ({goal} is better)"
+    lines = [
+        "## Best training job",
+        f"{code(best.name)}: {objective} after {_length(best)}.",
+        table(
+            ["Hyperparameter", "Value"],
+            [(code(name), code(hyperparameter(value))) for name, value in best.hyperparameters.items()],
+        ),
+        *_how_to_use(best),
+    ]
+    return "\n\n".join(lines)
+
+
+def _length(job: TrainingJobRecord) -> str:
+    return f"{count(job.epochs, 'epoch')} in {duration(job.training_seconds)}"
+
+
+def _how_to_use(best: TrainingJobRecord) -> Iterator[str]:
+    if best.artifact is None:
+        yield "It left no model."
+    else:
+        yield f"Its model is at {code(place(best.artifact))}. In a deploy step:"
+        yield fenced("model = result.best.artifact\nsettings = result.best.hyperparameters", "python")
+    if best.log is not None:
+        yield f"Its output is at {code(place(best.log))}."
+
+
+# -- how it went ----------------------------------------------------------------------------------
+
+
+def best_so_far(ledger: Ledger) -> list[tuple[int, float]]:
+    """After the n-th training job that ended: the best objective until then. Starts with the first one
+    that may be the best."""
+    points: list[tuple[int, float]] = []
+    best: float | None = None
+    for n, job in enumerate(ledger.ended, start=1):
+        if ledger.eligible(job) and job.final_value is not None:
+            better = best is None or ledger.loss(job.final_value) < ledger.loss(best)
+            best = job.final_value if better else best
+        if best is not None:
+            points.append((n, best))
+    return points
+
+
+def _chart(ledger: Ledger) -> str:
+    metric = ledger.spec.objective.metric_name
+    chart = line_chart(f"Best {metric} so far", "training jobs ended", best_so_far(ledger))
+    return f"## Best so far\n\n{chart}" if chart else ""
+
+
+def _leaderboard(result: TuningResult, limit: int) -> str:
+    rows = leaderboard(result, limit)
+    if not rows:
+        return "## Training jobs\n\nNone was launched yet."
+    more = len(result.jobs) - len(rows)
+    note = (
+        f"\n\n{count(more, 'more training job')}: `amt-flows jobs {result.name}` lists all." if more else ""
+    )
+    return f"## Leaderboard\n\n{records_table(rows)}{note}"
+
+
+# -- early stopping -------------------------------------------------------------------------------
+
+
+def _early_stopping(ledger: Ledger, result: TuningResult) -> str:
+    if early_stopping_rule(ledger.spec) is None:
+        return ""
+    stops = _stops(ledger)
+    judged = [judgement for job in ledger.jobs.values() for judgement in job.judgements]
+    withheld = sum(judgement.median is None for judgement in judged)
+    text = (
+        f"{count(len(judged) - withheld, 'epoch').capitalize()} compared with the median; {withheld} passed "
+        "unjudged, too early or with too few jobs to compare with."
+    )
+    if not stops:
+        return f"## Early stopping\n\nNo training job was stopped. {text}"
+    saved = result.saved
+    head = (
+        f"{count(len(stops), 'training job')} of {len(ledger.jobs)} stopped early, which saved about "
+        f"**{duration(saved.seconds)}** of training, {saved.share:.0%} of what it would have taken. {text}"
+    )
+    rows = [
+        (
+            code(stop.job),
+            str(stop.epoch),
+            number(stop.value),
+            number(stop.median),
+            str(stop.compared),
+        )
+        for stop in stops[:STOPS_LISTED]
+    ]
+    columns = ["Training job", "At epoch", "Value", "Median", "Jobs compared with"]
+    return f"## Early stopping\n\n{head}\n\n{table(columns, rows)}"
+
+
+def _stops(ledger: Ledger) -> list[Judgement]:
+    """The judgement that stopped each job, in the order of the jobs."""
+    return [
+        judgement
+        for job in ledger.jobs.values()
+        if job.outcome is Outcome.STOPPED_EARLY
+        for judgement in job.judgements
+        if judgement.stop
+    ]
+
+
+# -- failures -------------------------------------------------------------------------------------
+
+
+def failure_groups(result: TuningResult) -> list[list[TrainingJobRecord]]:
+    """The failed training jobs, those that failed alike together, the largest group first."""
+    groups: dict[str, list[TrainingJobRecord]] = {}
+    for job in sorted(result.jobs, key=lambda job: job.launched_at):
+        if failed(job):
+            # Numbers differ from job to job (a line, a size, a loss) where the failure is the same.
+            alike = re.sub(r"\d+", "0", f"{state(job)}: {failure_line(job.failure)}")
+            groups.setdefault(alike, []).append(job)
+    return sorted(groups.values(), key=len, reverse=True)
+
+
+def _failures(result: TuningResult) -> str:
+    groups = failure_groups(result)
+    if not groups:
+        return ""
+    total = sum(len(group) for group in groups)
+    parts = [f"## Failures\n\n{count(total, 'training job')} of {len(result.jobs)} failed."]
+    parts += [_failure_group(group, result.objective_metric) for group in groups[:FAILURE_GROUPS]]
+    if len(groups) > FAILURE_GROUPS:
+        parts.append(f"{count(len(groups) - FAILURE_GROUPS, 'other kind')} of failure not shown.")
+    return "\n\n".join(parts)
+
+
+def _failure_group(group: Sequence[TrainingJobRecord], metric: str) -> str:
+    job = group[-1]
+    reason = failure_line(job.failure) or _no_value(job, metric)
+    names = ", ".join(code(other.name) for other in group[:10]) + (" and others" if len(group) > 10 else "")
+    parts = [f"### {len(group)} × {cell(state(job))}: {cell(reason)}", names]
+    if job.failure and len(job.failure.strip().splitlines()) > 1:
+        parts.append(f"The last of them said:\n\n{fenced(last_lines(job.failure, LOG_LINES))}")
+    if job.log is not None:
+        parts.append(f"All of its output: {code(place(job.log))}")
+    return "\n\n".join(parts)
+
+
+def _no_value(job: TrainingJobRecord, metric: str) -> str:
+    if job.latest_value is not None:
+        return f"{metric} was {number(job.latest_value)}"
+    return f"no value of {metric} was found in the output"
+
+
+# -- what it took ---------------------------------------------------------------------------------
+
+
+def _consumed(ledger: Ledger, result: TuningResult) -> str:
+    over = count(len(result.jobs), "training job")
+    lines = [
+        f"- wall clock {duration(result.runtime_seconds)}",
+        f"- training {duration(result.training_seconds)}, summed over {over}",
+    ]
+    if result.cost is not None:
+        price = ledger.spec.training_job.price_per_hour or 0.0
+        lines.append(f"- cost {money(result.cost)}, at {money(price)} an hour of training")
+    lines += [
+        f"- training jobs: {_counters(training_job_status_counters(ledger))}",
+        f"- objective values: {_counters(objective_status_counters(ledger))}",
+        f"- record: {code(place(result.journal))}",
+    ]
+    return "## What it took\n\n" + "\n".join(lines)
+
+
+def _counters(counters: dict[str, int]) -> str:
+    return ", ".join(f"{amount} {name}" for name, amount in counters.items() if amount) or "none"

@@ -1,0 +1,193 @@
+"""What a terminal shows of a tuning job: the table of its training jobs and the summary at its end."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from amt_flows.events import TuningStatus
+from amt_flows.failures import failure_line
+from amt_flows.render.leaderboard_rows import failed, state
+from amt_flows.render.text import (
+    NOTHING,
+    count,
+    duration,
+    hyperparameter,
+    hyperparameters,
+    local_time,
+    money,
+    number,
+    place,
+)
+from amt_flows.results import TrainingJobRecord, TuningResult, spec_of
+
+if TYPE_CHECKING:
+    from amt_flows.cli.records import Record
+
+# More hyperparameters than this share one column, so that a table fits a terminal.
+HYPERPARAMETER_COLUMNS = 5
+
+_COLOURS = {"completed": "green", "running": "cyan", "stopping": "yellow", "stopped early": "yellow"}
+
+
+def terminal_summary(result: TuningResult, *, limit: int = 5, home: str | None = None) -> RenderableType:
+    """Where a tuning job stands, or what came of it, and what to do next.
+
+    ``home`` is repeated in the commands that are proposed; leave it out for the usual place.
+    """
+    parts: list[RenderableType] = [_headline(result)]
+    parts += [Text(f"  {reason.rule}: {reason.message}") for reason in result.reasons]
+    if result.jobs:
+        parts += [Text(""), jobs_table(result, limit)]
+        if len(result.jobs) > limit:
+            parts.append(Text(f"  and {count(len(result.jobs) - limit, 'more training job')}", style="dim"))
+    parts += [Text(""), _facts(result), Text(""), _next_steps(result, home)]
+    return Group(*parts)
+
+
+def _headline(result: TuningResult) -> Text:
+    style = {TuningStatus.COMPLETED: "bold green", TuningStatus.FAILED: "bold red"}
+    words = {TuningStatus.IN_PROGRESS: "in progress"}.get(result.status, result.status.value.lower())
+    text = Text.assemble((result.name, "bold"), " ", (words, style.get(result.status, "bold yellow")))
+    took = "after" if result.ended_at is not None else "for"
+    text.append(f" {took} {duration(result.runtime_seconds)}{_of_limit(result)}: {_tally(result)}")
+    return text
+
+
+def _of_limit(result: TuningResult) -> str:
+    limit = spec_of(result).limits.max_runtime_seconds
+    return f" of {duration(limit)}" if limit is not None and result.ended_at is None else ""
+
+
+def _tally(result: TuningResult) -> str:
+    """``12 of 20 training jobs: 9 completed, 2 stopped early, 1 running``."""
+    limit = spec_of(result).limits.max_number_of_training_jobs
+    launched = len(result.jobs)
+    of = f"{launched} of {count(limit, 'training job')}" if limit else count(launched, "training job")
+    states = Counter(state(job) for job in result.jobs)
+    detail = ", ".join(f"{amount} {name}" for name, amount in states.most_common())
+    return f"{of} launched ({detail})" if detail else f"{of} launched"
+
+
+def jobs_table(result: TuningResult, limit: int | None = None) -> Table:
+    """The training jobs, best first; the best one bold."""
+    names = list(result.jobs[0].hyperparameters) if result.jobs else []
+    wide = len(names) <= HYPERPARAMETER_COLUMNS
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold dim")
+    for title in ("training job", "status"):
+        table.add_column(title, overflow="fold")
+    for title in (result.objective_metric, "epochs", "time"):
+        table.add_column(title, justify="right", overflow="fold")
+    for title in names if wide else ["hyperparameters"]:
+        table.add_column(title, overflow="fold")
+    for job in result.jobs[:limit]:
+        values = [hyperparameter(value) for value in job.hyperparameters.values()]
+        cells = _job_cells(job) + [
+            Text(value) for value in (values if wide else [hyperparameters(job.hyperparameters)])
+        ]
+        best = result.best is not None and job.name == result.best.name
+        table.add_row(*cells, style="bold" if best else None)
+    return table
+
+
+def _job_cells(job: TrainingJobRecord) -> list[Text]:
+    return [
+        Text(job.name),
+        Text(state(job), style=_COLOURS.get(state(job), "red" if failed(job) else "")),
+        Text(number(job.latest_value)),
+        Text(str(job.epochs) if job.epochs else NOTHING),
+        Text(duration(job.training_seconds)),
+    ]
+
+
+def records_table(records: Sequence[Record]) -> Table:
+    """The tuning jobs of a home directory, a line each."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold dim")
+    for title in ("tuning job", "status", "jobs", "best", "created", "took"):
+        table.add_column(title, overflow="fold", justify="right" if title == "jobs" else "left")
+    for record in records:
+        table.add_row(*(Text(cell) for cell in _record_cells(record)))
+    return table
+
+
+def _record_cells(record: Record) -> list[str]:
+    ledger = record.ledger
+    if ledger is None:
+        return [record.name, "damaged", "", "", "", ""]
+    limit = ledger.spec.limits.max_number_of_training_jobs
+    jobs = f"{len(ledger.ended)}/{limit}" if limit is not None else str(len(ledger.ended))
+    best = "" if ledger.best is None else number(ledger.best.final_value)
+    took = duration(ledger.finished_at - ledger.opened_at) if ledger.finished_at is not None else ""
+    metric = ledger.spec.objective.metric_name
+    return [
+        ledger.name,
+        ledger.status.value,
+        jobs,
+        f"{metric} {best}" if best else NOTHING,
+        local_time(ledger.opened_at),
+        took,
+    ]
+
+
+def _facts(result: TuningResult) -> Table:
+    """Two columns: what, and what it is."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+
+    def fact(what: str, text: str) -> None:
+        grid.add_row(Text(what), Text(text))
+
+    best = result.best
+    if best is not None:
+        fact("best", f"{result.objective_metric} {number(best.objective_value)} by {best.name}")
+        fact("with", hyperparameters(best.hyperparameters))
+        fact("its model", "none was left" if best.artifact is None else place(best.artifact))
+    fact("training", f"{duration(result.training_seconds)} summed over all training jobs")
+    if result.saved.stopped_jobs:
+        saved = f"{duration(result.saved.seconds)} of training saved ({result.saved.share:.0%})"
+        fact("early stopping", f"{count(result.saved.stopped_jobs, 'job')} stopped, about {saved}")
+    if result.cost is not None:
+        fact("cost", money(result.cost))
+    broken = [job for job in result.jobs if failed(job)]
+    if broken:
+        last = max(broken, key=lambda job: job.ended_at or 0.0)
+        reason = failure_line(last.failure) or f"no usable value of {result.objective_metric} in its output"
+        fact("last failure", f"{last.name}: {reason}")
+    fact("record", place(result.journal))
+    return grid
+
+
+def _next_steps(result: TuningResult, home: str | None) -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="cyan", overflow="fold")
+    grid.add_column(style="dim")
+    suffix = f" --home {shlex.quote(home)}" if home else ""
+    for command, purpose in _commands(result):
+        grid.add_row(Text(command + suffix), Text(purpose))
+    return grid
+
+
+def _commands(result: TuningResult) -> list[tuple[str, str]]:
+    lines = [(f"amt-flows jobs {result.name}", "all training jobs")]
+    shown = worth_reading(result)
+    if shown is not None:
+        lines.append((f"amt-flows logs {shown.name}", "what it printed"))
+    if result.ended_at is None:
+        lines.append((f"amt-flows stop {result.name}", "end it, keep the best so far"))
+    else:
+        lines.append((f"amt-flows status {result.name} --json", "for the next step of a pipeline"))
+    return lines
+
+
+def worth_reading(result: TuningResult) -> TrainingJobRecord | None:
+    """The training job whose output is worth a look: the best one, or else one that failed."""
+    if result.best is not None:
+        return result.best
+    return next((job for job in result.jobs if failed(job)), None)

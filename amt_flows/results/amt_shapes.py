@@ -1,0 +1,243 @@
+"""AMT's own answers for a tuning job: ``DescribeHyperParameterTuningJob`` and the two lists.
+
+They fit botocore's output model for every spec that SageMaker would take. One that it wouldn't (a time limit
+of five seconds, say) is described as it is. Times are aware datetimes, as boto3 gives them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from amt_flows.errors import SpecError
+from amt_flows.events import Outcome, TuningStatus
+from amt_flows.ledger import RETRYABLE, Ledger, TrainingJob
+from amt_flows.results.ranking import ranked
+from amt_flows.rules.convergence import jobs_not_improving
+from amt_flows.space import as_text, hyperparameter_texts
+from amt_flows.spec import ContinuousRange, IntegerRange, StrategyType, TuningSpec
+
+LONGEST_FAILURE_REASON = 1024
+
+
+def until(ledger: Ledger, now: float) -> float:
+    """Until when the tuning job has run; never before the last thing known of it."""
+    return ledger.finished_at if ledger.finished_at is not None else max(now, ledger.last_at)
+
+
+def when(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)
+
+
+def training_job_status(job: TrainingJob) -> str:
+    """AMT's ``TrainingJobStatus``."""
+    match job.outcome:
+        case None:
+            return "Stopping" if job.stop_asked_at is not None else "InProgress"
+        case Outcome.COMPLETED | Outcome.NO_METRIC:
+            return "Completed"
+        case Outcome.STOPPED_EARLY | Outcome.TIMED_OUT | Outcome.STOPPED:
+            return "Stopped"
+        case Outcome.FAILED | Outcome.INFRASTRUCTURE | Outcome.LOST:
+            return "Failed"
+
+
+def objective_status(job: TrainingJob) -> str:
+    """AMT's ``ObjectiveStatus``: Succeeded when a final metric was read and can be used."""
+    if job.live:
+        return "Pending"
+    return "Succeeded" if job.has_usable_value else "Failed"
+
+
+_REGION_AND_ACCOUNT = "local:000000000000"
+
+
+def _arn(kind: str, name: str) -> str:
+    # The shapes require an ARN; a job on one's own machine has none, so its region says "local".
+    return f"arn:aws:sagemaker:{_REGION_AND_ACCOUNT}:{kind}/{name.lower()}"
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def training_job_summary(ledger: Ledger, job: TrainingJob) -> dict[str, Any]:
+    """AMT's ``HyperParameterTrainingJobSummary``; times are aware datetimes, as boto3 gives them."""
+    trial = ledger.trials[job.trial]
+    final = None
+    if job.has_usable_value:
+        final = {
+            "Type": ledger.spec.objective.type.value,
+            "MetricName": ledger.spec.objective.metric_name,
+            "Value": job.final_value,
+        }
+    return _without_none(
+        {
+            "TrainingJobDefinitionName": ledger.spec.definition_name,
+            "TrainingJobName": job.name,
+            "TrainingJobArn": _arn("training-job", job.name),
+            "CreationTime": when(job.launched_at),
+            "TrainingStartTime": when(job.started_at),
+            "TrainingEndTime": when(job.ended_at),
+            "TrainingJobStatus": training_job_status(job),
+            "TunedHyperParameters": hyperparameter_texts(trial.configuration),
+            "FailureReason": None if job.failure is None else job.failure[:LONGEST_FAILURE_REASON],
+            "FinalHyperParameterTuningJobObjectiveMetric": final,
+            "ObjectiveStatus": objective_status(job),
+        }
+    )
+
+
+def training_job_status_counters(ledger: Ledger) -> dict[str, int]:
+    statuses = [training_job_status(job) for job in ledger.jobs.values()]
+    retryable = sum(job.outcome in RETRYABLE for job in ledger.jobs.values())
+    return {
+        "Completed": statuses.count("Completed"),
+        "InProgress": statuses.count("InProgress") + statuses.count("Stopping"),
+        "RetryableError": retryable,
+        "NonRetryableError": statuses.count("Failed") - retryable,
+        "Stopped": statuses.count("Stopped"),
+    }
+
+
+def objective_status_counters(ledger: Ledger) -> dict[str, int]:
+    statuses = [objective_status(job) for job in ledger.jobs.values()]
+    return {status: statuses.count(status) for status in ("Succeeded", "Pending", "Failed")}
+
+
+def describe(ledger: Ledger, now: float) -> dict[str, Any]:
+    """AMT's ``DescribeHyperParameterTuningJob`` answer for a tuning job as it stands at ``now``."""
+    spec = ledger.spec
+    end = until(ledger, now)
+    best = ledger.best
+    not_improving = jobs_not_improving(ledger, spec.completion.min_relative_improvement)
+    details: dict[str, Any] = {"NumberOfTrainingJobsObjectiveNotImproving": not_improving}
+    if ledger.converged_at is not None:
+        details["ConvergenceDetectedTime"] = when(ledger.converged_at)
+    failure = ledger.reasons[0].message[:LONGEST_FAILURE_REASON] if ledger.reasons else None
+    return _without_none(
+        {
+            "HyperParameterTuningJobName": ledger.name,
+            "HyperParameterTuningJobArn": _arn("hyper-parameter-tuning-job", ledger.name),
+            "HyperParameterTuningJobConfig": tuning_job_config(spec),
+            "TrainingJobDefinition": training_job_definition(spec),
+            "HyperParameterTuningJobStatus": ledger.status.value,
+            "CreationTime": when(ledger.opened_at),
+            "HyperParameterTuningEndTime": when(ledger.finished_at),
+            "LastModifiedTime": when(ledger.last_at),
+            "TrainingJobStatusCounters": training_job_status_counters(ledger),
+            "ObjectiveStatusCounters": objective_status_counters(ledger),
+            "BestTrainingJob": None if best is None else training_job_summary(ledger, best),
+            "FailureReason": failure if ledger.status is TuningStatus.FAILED else None,
+            "TuningJobCompletionDetails": details,
+            "ConsumedResources": {"RuntimeInSeconds": int(end - ledger.opened_at)},
+        }
+    )
+
+
+def tuning_job_summary(ledger: Ledger) -> dict[str, Any]:
+    """AMT's ``HyperParameterTuningJobSummary``, as ``ListHyperParameterTuningJobs`` gives it."""
+    return _without_none(
+        {
+            "HyperParameterTuningJobName": ledger.name,
+            "HyperParameterTuningJobArn": _arn("hyper-parameter-tuning-job", ledger.name),
+            "HyperParameterTuningJobStatus": ledger.status.value,
+            "Strategy": _strategy(ledger.spec),
+            "CreationTime": when(ledger.opened_at),
+            "HyperParameterTuningEndTime": when(ledger.finished_at),
+            "LastModifiedTime": when(ledger.last_at),
+            "TrainingJobStatusCounters": training_job_status_counters(ledger),
+            "ObjectiveStatusCounters": objective_status_counters(ledger),
+            "ResourceLimits": _resource_limits(ledger.spec),
+        }
+    )
+
+
+def training_jobs(ledger: Ledger) -> dict[str, Any]:
+    """AMT's ``ListTrainingJobsForHyperParameterTuningJob`` answer, best objective first."""
+    return {"TrainingJobSummaries": [training_job_summary(ledger, job) for job in ranked(ledger)]}
+
+
+# -- the request, as it is described --------------------------------------------------------------
+
+
+def tuning_job_config(spec: TuningSpec) -> dict[str, Any]:
+    """AMT's ``HyperParameterTuningJobConfig``, with every default written out. What is ours alone has no
+    place in it."""
+    return _without_none(
+        {
+            "Strategy": _strategy(spec),
+            "HyperParameterTuningJobObjective": {
+                "Type": spec.objective.type.value,
+                "MetricName": spec.objective.metric_name,
+            },
+            "ResourceLimits": _resource_limits(spec),
+            "ParameterRanges": {
+                "IntegerParameterRanges": [_range(one) for one in spec.integer],
+                "ContinuousParameterRanges": [_range(one) for one in spec.continuous],
+                "CategoricalParameterRanges": [
+                    {"Name": one.name, "Values": list(one.values)} for one in spec.categorical
+                ],
+            },
+            "TrainingJobEarlyStoppingType": spec.early_stopping.type.value,
+            "TuningJobCompletionCriteria": _completion_criteria(spec) or None,
+            "RandomSeed": spec.seed,
+        }
+    )
+
+
+def _strategy(spec: TuningSpec) -> str:
+    # The nearest one that AMT has a word for.
+    return "Random" if spec.strategy is StrategyType.QUASI_RANDOM else spec.strategy.value
+
+
+def _resource_limits(spec: TuningSpec) -> dict[str, Any]:
+    limits = spec.limits
+    return _without_none(
+        {
+            "MaxNumberOfTrainingJobs": limits.max_number_of_training_jobs,
+            "MaxParallelTrainingJobs": limits.max_parallel_training_jobs,
+            "MaxRuntimeInSeconds": limits.max_runtime_seconds,
+        }
+    )
+
+
+def _range(asked: ContinuousRange | IntegerRange) -> dict[str, str]:
+    return {
+        "Name": asked.name,
+        "MinValue": as_text(asked.min_value),
+        "MaxValue": as_text(asked.max_value),
+        "ScalingType": asked.scaling_type.value,
+    }
+
+
+def _completion_criteria(spec: TuningSpec) -> dict[str, Any]:
+    completion = spec.completion
+    jobs = completion.max_number_of_training_jobs_not_improving
+    converged = {"CompleteOnConvergence": "Enabled"} if completion.complete_on_convergence else None
+    return _without_none(
+        {
+            "TargetObjectiveMetricValue": completion.target_objective_metric_value,
+            "BestObjectiveNotImproving": None
+            if jobs is None
+            else {"MaxNumberOfTrainingJobsNotImproving": jobs},
+            "ConvergenceDetected": converged,
+        }
+    )
+
+
+def training_job_definition(spec: TuningSpec) -> dict[str, Any] | None:
+    """AMT's ``TrainingJobDefinition``; None for a spec that doesn't say how a training job runs on SageMaker,
+    which the shape would require."""
+    from amt_flows.spec.amt_request import to_amt_request
+
+    if not spec.training_job.sagemaker:
+        return None
+    try:
+        definition: dict[str, Any] | None = to_amt_request(spec, drop_unsupported=True).get(
+            "TrainingJobDefinition"
+        )
+    except SpecError:
+        return None
+    return definition

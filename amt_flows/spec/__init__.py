@@ -1,0 +1,41 @@
+"""What a tuning job is asked to do, and whether it can be done."""
+
+from amt_flows.spec.model import (
+    BestEligible,
+    CategoricalRange,
+    ComparedJobs,
+    CompletionCriteria,
+    ContinuousRange,
+    Definition,
+    EarlyStopping,
+    EarlyStoppingType,
+    IntegerRange,
+    MetricDefinition,
+    Objective,
+    ObjectiveType,
+    ResourceLimits,
+    StrategyType,
+    TrainingJobTemplate,
+    TuningSpec,
+    differences,
+)
+
+__all__ = [
+    "BestEligible",
+    "CategoricalRange",
+    "ComparedJobs",
+    "CompletionCriteria",
+    "ContinuousRange",
+    "Definition",
+    "EarlyStopping",
+    "EarlyStoppingType",
+    "IntegerRange",
+    "MetricDefinition",
+    "Objective",
+    "ObjectiveType",
+    "ResourceLimits",
+    "StrategyType",
+    "TrainingJobTemplate",
+    "TuningSpec",
+    "differences",
+]

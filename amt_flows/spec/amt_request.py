@@ -1,0 +1,323 @@
+"""AMT's ``CreateHyperParameterTuningJob`` request body, in and out.
+
+:mod:`amt_flows.spec.amt_fields` has the table of what stands where. Decided here, once:
+
+- What a body leaves out is left out again by the body written from its spec, and what it says is said again,
+  a default too. So a body that is read and written is the same body.
+- A single algorithm is written with the objective and the ranges of ``HyperParameterTuningJobConfig``,
+  several are written with their own. Other placements that AMT's shape allows are read too.
+- A definition without ``RetryStrategy`` means no retries; our own default of two is written out.
+- Hyperband's ``MaxResource`` may be left to a static hyperparameter such as ``epochs``, as AMT has it.
+- A number may stand where AMT wants a number in a string, and the tuning job's name may be left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
+from typing import Any, Final, TypeAlias
+
+from pydantic import BaseModel
+
+from amt_flows.dotted import MISSING, copied, get, put, steps_of, take
+from amt_flows.errors import Problem, SpecError
+from amt_flows.spec.amt_fields import (
+    CONFIG,
+    ONE,
+    SEVERAL,
+    SINGLE,
+    TUNING,
+    VERBATIM,
+    Algorithm,
+    Place,
+    algorithm_places,
+    one_of_several,
+    table,
+)
+from amt_flows.spec.amt_shape import put_right, request_shape
+from amt_flows.spec.amt_words import AmtsWords
+from amt_flows.spec.model import StrategyType, TuningSpec
+from amt_flows.spec.sagemaker_rules import sagemaker_problems
+
+Body: TypeAlias = dict[str, Any]
+
+MAX_DEFINITIONS: Final = 10
+# Where AMT looks for the number of epochs when Hyperband has no MaxResource, in this order
+# (API reference of HyperbandStrategyConfig).
+EPOCHS: Final = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
+
+
+def is_amt_request(data: Mapping[str, Any]) -> bool:
+    """Whether ``data`` is meant as AMT's request rather than as a spec in our own shape."""
+    if any(key in data for key in (CONFIG, ONE, SEVERAL)):
+        return True
+    return bool(data) and all(str(key)[:1].isupper() for key in data)
+
+
+# --- reading ---------------------------------------------------------------------------------------------
+
+
+def from_amt_request(data: Mapping[str, Any]) -> TuningSpec:
+    """The spec that a request body describes.
+
+    Raises SpecError with every problem found, in AMT's own paths and names.
+    """
+    given, problems = _well_placed(data)
+    algorithms = _algorithms_of(given)
+    body, misshapen = put_right(given, request_shape(algorithms))
+    problems += [*misshapen, *_absent_objects(body)]
+    own: Body = {"other_definitions": [{} for _ in algorithms[1:]]} if len(algorithms) > 1 else {}
+    for place in table(algorithms):
+        problems += _read(body, place, own)
+    for where in algorithms:
+        _read_verbatim(body, where, own)
+    _infer_epochs(own)
+    try:
+        spec = TuningSpec(**own)
+    except SpecError as error:
+        problems += AmtsWords(algorithms, own).problems(error.problems)
+    if problems:
+        raise SpecError(_without_repetition(problems))
+    return spec
+
+
+def _well_placed(data: Mapping[str, Any]) -> tuple[Body, list[Problem]]:
+    """A body with one algorithm or with several, not a mixture of both.
+
+    Raises SpecError at once where nobody could tell what the algorithms are.
+    """
+    body = dict(data)
+    problems: list[Problem] = []
+    if SEVERAL not in body:
+        return body, problems
+    several = body[SEVERAL]
+    if ONE in body:
+        raise SpecError([Problem(ONE, None, f"stands beside {SEVERAL}; move it into that list")])
+    count = len(several) if isinstance(several, list | tuple) else 0
+    if not 1 <= count <= MAX_DEFINITIONS:
+        wanted = f"must be a list of 1 to {MAX_DEFINITIONS} training job definitions"
+        raise SpecError([Problem(SEVERAL, several, wanted)])
+    inside = {
+        "HyperParameterTuningJobObjective": "TuningObjective",
+        "ParameterRanges": "HyperParameterRanges",
+    }
+    configuration = body.get(CONFIG)
+    if isinstance(configuration, Mapping):
+        for name in sorted(inside.keys() & configuration.keys()):
+            problems.append(
+                Problem(f"{CONFIG}.{name}", None, f"is for {ONE}; give {inside[name]} in each of {SEVERAL}")
+            )
+        body[CONFIG] = {name: value for name, value in configuration.items() if name not in inside}
+    return body, problems
+
+
+def _algorithms_of(body: Mapping[str, Any]) -> list[Algorithm]:
+    """Where each algorithm's settings stand in this body."""
+    if SEVERAL in body:
+        return [one_of_several(i) for i in range(len(body[SEVERAL]))]
+    objective, ranges = SINGLE.objective, SINGLE.ranges
+    if get(body, f"{ONE}.TuningObjective") is not MISSING and get(body, objective) is MISSING:
+        objective = f"{ONE}.TuningObjective"
+    if get(body, f"{ONE}.HyperParameterRanges") is not MISSING and get(body, ranges) is MISSING:
+        ranges = f"{ONE}.HyperParameterRanges"
+    return [Algorithm("", objective, ranges, ONE)]
+
+
+def _absent_objects(body: Body) -> Iterator[Problem]:
+    for path in (CONFIG, f"{CONFIG}.ResourceLimits"):
+        if get(body, path) is MISSING:
+            yield Problem(path, None, "is needed and not given")
+
+
+def _read(body: Body, place: Place, own: Body) -> Iterator[Problem]:
+    value = get(body, place.amt)
+    if value is MISSING:
+        if place.needed and get(body, place.amt.rpartition(".")[0]) is not MISSING:
+            yield Problem(place.amt, None, "is needed and not given")
+        return
+    if place.items:
+        for i, element in enumerate(value):
+            for item in place.items:
+                if item.needed and item.amt not in element:
+                    yield Problem(f"{place.amt}[{i}].{item.amt}", None, "is needed and not given")
+        value = [_read_element(element, place.items) for element in value]
+    try:
+        put(own, place.own, place.read(value))
+    except ValueError as error:
+        yield Problem(place.amt, value, str(error))
+
+
+def _read_element(element: Mapping[str, Any], items: Sequence[Place]) -> Any:
+    if items[0].own == "":
+        return element.get(items[0].amt)
+    return {item.own: element[item.amt] for item in items if item.amt in element}
+
+
+def _read_verbatim(body: Body, where: Algorithm, own: Body) -> None:
+    """What is left of a definition without its mapped members."""
+    definition = get(body, where.definition)
+    if definition is MISSING:
+        return
+    rest = copied(definition)
+    inside = f"{where.definition}."
+    for place in algorithm_places(where):
+        member = place.amt.removeprefix(inside)
+        if place.amt.startswith(inside) and get(rest, member) is not MISSING:
+            take(rest, member)
+    # An empty object says nothing. (AMT requires StoppingCondition, so every written body has it again.)
+    for name in [name for name, value in rest.items() if value == {}]:
+        if name == "StoppingCondition" or name not in VERBATIM:
+            del rest[name]
+    if rest:
+        put(own, f"{where.own}training_job.sagemaker", rest)
+    retries = f"{where.own}training_job.max_retry_attempts"
+    if get(own, retries) is MISSING:
+        put(own, retries, 0)
+
+
+def _infer_epochs(own: Body) -> None:
+    if own.get("strategy") != StrategyType.HYPERBAND.value:
+        return
+    static = own.get("static_hyperparameters")
+    if get(own, "hyperband.max_resource") is not MISSING or not isinstance(static, dict):
+        return
+    for name in EPOCHS:
+        if str(static.get(name, "")).isdigit():
+            put(own, "hyperband.max_resource", int(static[name]))
+            return
+
+
+def _without_repetition(problems: Sequence[Problem]) -> list[Problem]:
+    """One problem per field and message; and nothing about what lacks in an object that is itself wrong."""
+    kept: dict[str, Problem] = {}
+    wrong = {problem.field for problem in problems}
+    for problem in problems:
+        parents = {problem.field[: m.start()] for m in re.finditer(r"[.\[]", problem.field)}
+        if problem.value is not None or not parents & wrong:
+            kept.setdefault(problem.field, problem)
+    return list(kept.values())
+
+
+# --- writing ---------------------------------------------------------------------------------------------
+
+
+def to_amt_request(spec: TuningSpec, *, drop_unsupported: bool = False) -> Body:
+    """The request body that asks AMT for this tuning job; botocore's validator takes it.
+
+    Raises SpecError with everything that AMT would refuse, and with every setting that its request has no
+    place for. With ``drop_unsupported`` the latter are left out (and QuasiRandom becomes Random).
+    """
+    problems = [] if drop_unsupported else unsupported(spec)
+    if spec.name is None:
+        problems.append(
+            Problem("name", None, "AMT's request needs one; give 1 to 32 letters, digits and hyphens")
+        )
+    problems += sagemaker_problems(spec)
+    if problems:
+        raise SpecError(problems)
+    body: Body = {}
+    for place in TUNING:
+        _write(spec, place, body)
+    if spec.strategy is StrategyType.QUASI_RANDOM:
+        body[CONFIG]["Strategy"] = StrategyType.RANDOM.value
+    for where in _algorithms_in(spec):
+        put(body, where.definition, copied(_value_at(spec, f"{where.own}training_job.sagemaker")))
+        for place in algorithm_places(where):
+            _write(spec, place, body)
+        get(body, where.definition).setdefault("StoppingCondition", {})
+    return body
+
+
+def unsupported(spec: TuningSpec) -> list[Problem]:
+    """The settings of a spec that AMT's request has no place for."""
+    places = table(_algorithms_in(spec))
+    known = {place.own for place in places}
+    known |= {f"{where.own}training_job.sagemaker" for where in _algorithms_in(spec)}
+    known |= {f"{place.own}[].{item.own}" for place in places for item in place.items}
+    problems = []
+    if spec.strategy is StrategyType.QUASI_RANDOM:
+        problems.append(Problem("strategy", spec.strategy.value, "AMT has no such strategy; write Random"))
+    for path, value in _settings(spec, ""):
+        if path not in known and re.sub(r"\[\d+\](?=\.\w+$)", "[]", path) not in known:
+            problems.append(Problem(path, value, _remedy(path)))
+    return problems
+
+
+_REMEDIES: Final = {
+    "inputs": "write the channels as `InputDataConfig` of `training_job.sagemaker`",
+    "command": "build it into the image of `training_job.sagemaker`",
+    "function": "build it into the image of `training_job.sagemaker`",
+    "step": "list the values in `categorical`, or leave the step out",
+}
+
+
+def _remedy(path: str) -> str:
+    return "AMT's request has no place for it; " + _REMEDIES.get(path.rpartition(".")[2], "leave it out")
+
+
+def _algorithms_in(spec: TuningSpec) -> list[Algorithm]:
+    if not spec.other_definitions:
+        return [SINGLE]
+    return [one_of_several(i) for i in range(1 + len(spec.other_definitions))]
+
+
+def _settings(model: BaseModel, at: str) -> Iterator[tuple[str, Any]]:
+    """Every setting that isn't at its default, by its path."""
+    for name, field in type(model).model_fields.items():
+        value, path = getattr(model, name), f"{at}{name}"
+        if value == field.get_default(call_default_factory=True):
+            continue
+        if isinstance(value, BaseModel):
+            yield from _settings(value, f"{path}.")
+        elif isinstance(value, tuple) and isinstance(value[0], BaseModel):
+            for i, one in enumerate(value):
+                yield from _settings(one, f"{path}[{i}].")
+        else:
+            yield path, value
+
+
+def _value_at(spec: TuningSpec, path: str) -> Any:
+    node: Any = spec
+    for step in steps_of(path):
+        node = node[step] if isinstance(step, int) else getattr(node, step)
+        if node is None:
+            return None
+    return node
+
+
+def _was_said(spec: TuningSpec, path: str) -> bool:
+    node: Any = spec
+    for step in steps_of(path):
+        if not isinstance(step, int) and step not in node.model_fields_set:
+            return False
+        node = node[step] if isinstance(step, int) else getattr(node, step)
+        if node is None:
+            return False
+    return True
+
+
+def _write(spec: TuningSpec, place: Place, body: Body) -> None:
+    if not place.needed and not _was_said(spec, place.own):
+        return
+    value = _value_at(spec, place.own)
+    if value is None:
+        return
+    written = place.write(_plain(value))
+    if place.items:
+        written = [_write_element(element, place.items) for element in written]
+    if written is not None:
+        put(body, place.amt, written)
+
+
+def _write_element(element: Any, items: Sequence[Place]) -> Body:
+    if items[0].own == "":
+        return {items[0].amt: element}
+    if isinstance(element, BaseModel):
+        said = element.model_fields_set
+        element = {item.own: getattr(element, item.own) for item in items if item.needed or item.own in said}
+    return {item.amt: item.write(_plain(element[item.own])) for item in items if item.own in element}
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value

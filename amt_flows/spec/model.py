@@ -1,0 +1,417 @@
+"""``TuningSpec``: everything a tuning job is asked to do, as one frozen value.
+
+The same shape is written in Python, TOML, JSON and the Prefect UI's form. Fields carry AMT's names in
+snake_case; the ranges are AMT's three typed lists. What pydantic can say about one field stands here;
+the rules between fields stand in :mod:`amt_flows.spec.rules`, and both raise the same ``SpecError``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from amt_flows.errors import Problem, SpecError
+from amt_flows.space import (
+    Categorical,
+    Continuous,
+    Integer,
+    Parameter,
+    Scaling,
+    Space,
+    as_text,
+    resolve_scaling,
+)
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+class Part(BaseModel):
+    """What all parts of a spec share: frozen, and a misspelt field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ObjectiveType(str, Enum):
+    MAXIMIZE = "Maximize"
+    MINIMIZE = "Minimize"
+
+
+class StrategyType(str, Enum):
+    BAYESIAN = "Bayesian"
+    RANDOM = "Random"
+    GRID = "Grid"
+    QUASI_RANDOM = "QuasiRandom"
+    HYPERBAND = "Hyperband"
+
+
+class EarlyStoppingType(str, Enum):
+    OFF = "Off"
+    AUTO = "Auto"
+
+
+class ComparedJobs(str, Enum):
+    """Whose curves the early-stopping rule compares with."""
+
+    COMPLETED = "completed"
+    ENDED = "ended"
+    ALL = "all"
+
+
+class BestEligible(str, Enum):
+    """Which jobs may be the best training job."""
+
+    COMPLETED = "completed"
+    COMPLETED_AND_STOPPED = "completed_and_stopped"
+
+
+class WarmStartType(str, Enum):
+    IDENTICAL_DATA_AND_ALGORITHM = "IdenticalDataAndAlgorithm"
+    TRANSFER_LEARNING = "TransferLearning"
+
+
+class Objective(Part):
+    metric_name: str = Field(min_length=1, max_length=255)
+    """The metric to optimise, as named in the metric definitions, e.g. `validation:accuracy`."""
+    type: ObjectiveType = ObjectiveType.MAXIMIZE
+    """Whether a larger or a smaller value is better."""
+
+
+def _text(value: object) -> object:
+    """Numbers and booleans are welcome where AMT wants strings."""
+    return as_text(value) if isinstance(value, bool | int | float) else value
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+
+
+class ContinuousRange(Part):
+    name: str = Field(min_length=1, max_length=256)
+    """The hyperparameter's name."""
+    min_value: float = Field(allow_inf_nan=False)
+    """The smallest value to try."""
+    max_value: float = Field(allow_inf_nan=False)
+    """The largest value to try."""
+    scaling_type: Scaling = Scaling.AUTO
+    """How the range is searched. Auto: logarithmic when it spans two orders of magnitude or more."""
+    step: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Try only `min_value + k * step`. Empty: any value."""
+
+    def parameter(self) -> Parameter:
+        scaling = resolve_scaling(self.scaling_type, self.min_value, self.max_value, continuous=True)
+        return Continuous(self.name, self.min_value, self.max_value, scaling, self.step)
+
+
+class IntegerRange(Part):
+    name: str = Field(min_length=1, max_length=256)
+    """The hyperparameter's name."""
+    min_value: int
+    """The smallest value to try."""
+    max_value: int
+    """The largest value to try."""
+    scaling_type: Scaling = Scaling.AUTO
+    """How the range is searched. Auto: logarithmic when it spans two orders of magnitude or more."""
+    step: int = Field(default=1, ge=1)
+    """Try only `min_value + k * step`."""
+
+    def parameter(self) -> Parameter:
+        scaling = resolve_scaling(self.scaling_type, self.min_value, self.max_value, continuous=False)
+        return Integer(self.name, self.min_value, self.max_value, scaling, self.step)
+
+
+class CategoricalRange(Part):
+    name: str = Field(min_length=1, max_length=256)
+    """The hyperparameter's name."""
+    values: tuple[Text, ...] = Field(min_length=1, max_length=30)
+    """The values to choose from; numbers and booleans become strings, as SageMaker passes them."""
+
+    def parameter(self) -> Parameter:
+        return Categorical(self.name, self.values)
+
+
+class AutoParameter(Part):
+    name: str = Field(min_length=1, max_length=256)
+    """The hyperparameter whose range is chosen for you."""
+    value_hint: Text = Field(min_length=1, max_length=256)
+    """A value that usually works, from which its range is chosen."""
+
+
+class ResourceLimits(Part):
+    max_parallel_training_jobs: int = Field(default=1, ge=1)
+    """How many training jobs run at once."""
+    max_number_of_training_jobs: int | None = Field(default=None, ge=1)
+    """Complete after launching this many training jobs (failed and stopped ones count)."""
+    max_runtime_seconds: int | None = Field(default=None, ge=1)
+    """Complete after this much wall-clock time since the tuning job was created."""
+    max_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Never spend more than this; each job's worst case is reserved before it is launched."""
+    max_failed_training_jobs: int = Field(default=5, ge=1)
+    """Fail the tuning job after this many failed training jobs with no success at all."""
+    max_failed_training_jobs_in_total: int | None = Field(default=None, ge=1)
+    """Fail the tuning job after this many failed training jobs, successes or not. Empty: no limit."""
+
+
+class CompletionCriteria(Part):
+    target_objective_metric_value: float | None = Field(default=None, allow_inf_nan=False)
+    """Complete once a training job reaches this objective value."""
+    max_number_of_training_jobs_not_improving: int | None = Field(default=None, ge=1)
+    """Complete after this many finished training jobs in a row that did not improve the best."""
+    complete_on_convergence: bool = False
+    """Complete once further improvement by more than 1 % is unlikely."""
+    target_on_epochs: bool = False
+    """Let the target also be reached by an epoch of a job that is still running."""
+    min_relative_improvement: float = Field(default=0.0, ge=0, lt=1)
+    """How much better, relative to the best, a job must be to count as an improvement."""
+
+
+class EarlyStopping(Part):
+    type: EarlyStoppingType = EarlyStoppingType.OFF
+    """Auto: stop a training job whose epoch is worse than the median of earlier jobs' running averages."""
+    compare_with: ComparedJobs = ComparedJobs.COMPLETED
+    """Whose curves are compared with."""
+    min_jobs: int = Field(default=5, ge=1)
+    """Don't judge before this many jobs can be compared with. 1: the bare rule."""
+    grace_epochs: int | None = Field(default=None, ge=0)
+    """Don't judge an epoch before this one. Empty: a quarter of the completed jobs' median length."""
+
+
+class Hyperband(Part):
+    min_resource: int = Field(default=1, ge=1)
+    """The least resource (epochs) a training job gets before it may be stopped."""
+    max_resource: int = Field(ge=1)
+    """The most resource (epochs) a training job can use."""
+
+
+class WarmStart(Part):
+    type: WarmStartType
+    """Whether the parents had the same data and algorithm, or similar ones."""
+    parents: tuple[str, ...] = Field(min_length=1, max_length=5)
+    """The names of one to five finished tuning jobs."""
+
+
+class MetricDefinition(Part):
+    name: str = Field(min_length=1, max_length=255)
+    """The metric's name."""
+    regex: str = Field(min_length=1, max_length=500)
+    """A regular expression searched in each output line; its group 1 is the value."""
+
+
+def _command(value: object) -> object:
+    return tuple(shlex.split(value)) if isinstance(value, str) else value
+
+
+class TrainingJobTemplate(Part):
+    """How one training job is run. Locally: `command` or `function`; on SageMaker: `sagemaker`."""
+
+    command: Annotated[tuple[str, ...], BeforeValidator(_command)] = ()
+    """The program and its arguments, e.g. `python train.py`. Started without a shell."""
+    function: str | None = None
+    """Instead of a command: `package.module:function`, called with the hyperparameters."""
+    hyperparameters_as_arguments: bool = True
+    """Append `--name value` to the command for every hyperparameter, as SageMaker's script mode does."""
+    working_directory: str | None = None
+    """Where the command starts. Empty: where the tuning job was started."""
+    inputs: dict[str, str] = Field(default_factory=dict)
+    """Input channels: name to the file or directory that the job reads (`SM_CHANNEL_<NAME>`)."""
+    environment: dict[str, Text] = Field(default_factory=dict)
+    """Environment variables for the job, beside those of the container contract. Not for secrets."""
+    metric_definitions: tuple[MetricDefinition, ...] = ()
+    """How metrics are read from the output. Empty: the lines that `amt_flows.reporting.report` prints."""
+    max_runtime_seconds: int | None = Field(default=None, ge=1)
+    """Stop a training job after this long; it keeps its last metric."""
+    stop_grace_seconds: float = Field(default=120.0, ge=0, le=3600)
+    """How long a job has between SIGTERM and SIGKILL to save its work."""
+    max_retry_attempts: int = Field(default=2, ge=0, le=30)
+    """How often a trial is tried again after a failure of the infrastructure (never of the training)."""
+    price_per_hour: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """What one hour of one training job costs, in any currency; needed by `max_cost`."""
+    sagemaker: dict[str, Any] = Field(default_factory=dict)
+    """The rest of AMT's TrainingJobDefinition, in its own words (RoleArn, AlgorithmSpecification, ...)."""
+
+    def anchored(self, directory: Path) -> TrainingJobTemplate:
+        """The same template with its relative local paths resolved against ``directory``."""
+        if not self.command and self.function is None:
+            return self
+        inputs = {
+            name: place if "://" in place else str(directory / place) for name, place in self.inputs.items()
+        }
+        where = str(directory / (self.working_directory or "."))
+        return self.model_copy(update={"working_directory": where, "inputs": inputs})
+
+
+class Definition(Part):
+    """One algorithm of a multi-algorithm tuning job, beside the first one, which is the spec's own."""
+
+    definition_name: str = Field(min_length=1, max_length=64)
+    """The name that tells this algorithm's training jobs from the others'."""
+    objective: Objective
+    """What to optimise."""
+    continuous: tuple[ContinuousRange, ...] = ()
+    """Real hyperparameters."""
+    integer: tuple[IntegerRange, ...] = ()
+    """Whole-number hyperparameters."""
+    categorical: tuple[CategoricalRange, ...] = ()
+    """Hyperparameters with a few values."""
+    auto_parameters: tuple[AutoParameter, ...] = ()
+    """Hyperparameters whose range is chosen for you."""
+    static_hyperparameters: dict[str, Text] = Field(default_factory=dict)
+    """Hyperparameters that every training job gets unchanged."""
+    training_job: TrainingJobTemplate = TrainingJobTemplate()
+    """How one training job is run."""
+
+
+class TuningSpec(Part):
+    """A tuning job as asked for.
+
+    Raises :class:`amt_flows.errors.SpecError` with every problem found when it is built from values that
+    break a rule. Build it from keyword arguments, or with :meth:`load` (a TOML or JSON file) or
+    :meth:`parse` (a mapping: our own shape, or an AMT ``CreateHyperParameterTuningJob`` body).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, title="Tuning job")
+
+    name: str | None = None
+    """1 to 32 letters, digits and hyphens. Empty: derived from the flow run, or made up."""
+    objective: Objective
+    """What to optimise."""
+    continuous: tuple[ContinuousRange, ...] = ()
+    """Real hyperparameters, e.g. a learning rate."""
+    integer: tuple[IntegerRange, ...] = ()
+    """Whole-number hyperparameters, e.g. a batch size."""
+    categorical: tuple[CategoricalRange, ...] = ()
+    """Hyperparameters with a few values, e.g. an optimizer."""
+    auto_parameters: tuple[AutoParameter, ...] = ()
+    """Hyperparameters whose range is chosen for you from a value hint."""
+    static_hyperparameters: dict[str, Text] = Field(default_factory=dict)
+    """Hyperparameters that every training job gets unchanged."""
+    strategy: StrategyType = StrategyType.BAYESIAN
+    """How the next configuration is chosen."""
+    hyperband: Hyperband | None = None
+    """Only with the Hyperband strategy: its resources."""
+    limits: ResourceLimits = ResourceLimits()
+    """How much may run at once and in total."""
+    completion: CompletionCriteria = CompletionCriteria()
+    """When the tuning job is done; any one criterion completes it."""
+    early_stopping: EarlyStopping = EarlyStopping()
+    """Whether training jobs that look worse than the median are stopped early."""
+    best_eligible: BestEligible = BestEligible.COMPLETED
+    """Which jobs may be the best training job; stopped ones too when jobs run into a time limit."""
+    warm_start: WarmStart | None = None
+    """Earlier tuning jobs to learn from."""
+    training_job: TrainingJobTemplate = TrainingJobTemplate()
+    """How one training job is run."""
+    definition_name: str | None = Field(default=None, min_length=1, max_length=64)
+    """The name of this algorithm; needed when there are others."""
+    other_definitions: tuple[Definition, ...] = Field(default=(), max_length=9)
+    """Further algorithms to tune in the same tuning job."""
+    autotune: bool = False
+    """Let limits, early stopping and convergence be chosen for you."""
+    seed: int = Field(default=0, ge=0)
+    """Makes the proposals reproducible."""
+    tags: dict[str, Text] = Field(default_factory=dict)
+    """Passed on to every training job."""
+
+    def __init__(self, **data: Any) -> None:
+        from amt_flows.spec.rules import rule_problems
+        from amt_flows.spec.shape import shape_problems
+
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise SpecError(shape_problems(TuningSpec, data, error)) from None
+        problems = rule_problems(self)
+        if problems:
+            raise SpecError(problems)
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> TuningSpec:
+        """A spec from a mapping in our own shape or in that of AMT's request.
+
+        Raises SpecError.
+        """
+        from amt_flows.spec.amt_request import from_amt_request, is_amt_request
+
+        return from_amt_request(data) if is_amt_request(data) else cls(**dict(data))
+
+    @classmethod
+    def load(cls, path: str | Path) -> TuningSpec:
+        """A spec from a ``.toml`` or ``.json`` file (our shape, or AMT's request body).
+
+        Relative paths in it (working directory, inputs) are taken from the file's own directory, and so
+        is the working directory when none is given. Raises SpecError.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+            data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        except FileNotFoundError:
+            raise SpecError([Problem("file", str(path), "no such file; give the path of a spec")]) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise SpecError([Problem("file", str(path), f"can't be read: {error}")]) from None
+        except ValueError as error:
+            kind = "TOML" if path.suffix == ".toml" else "JSON"
+            raise SpecError([Problem("file", str(path), f"is not valid {kind}: {error}")]) from None
+        if not isinstance(data, dict):
+            raise SpecError([Problem("file", str(path), "must hold one object with the spec's fields")])
+        return cls.parse(data).anchored(path.resolve().parent)
+
+    def anchored(self, directory: Path) -> TuningSpec:
+        """The same spec with its relative local paths resolved against ``directory``."""
+        changed: dict[str, object] = {"training_job": self.training_job.anchored(directory)}
+        if self.other_definitions:
+            changed["other_definitions"] = tuple(
+                other.model_copy(update={"training_job": other.training_job.anchored(directory)})
+                for other in self.other_definitions
+            )
+        return self.model_copy(update=changed)
+
+    def named(self, name: str) -> TuningSpec:
+        """The same spec under another name; the name is checked. Raises SpecError."""
+        return TuningSpec(**{**self.to_json(), "name": name})
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values in our own shape; ``TuningSpec.parse`` reads it back to an equal spec."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+    @property
+    def maximize(self) -> bool:
+        return self.objective.type is ObjectiveType.MAXIMIZE
+
+    def space(self) -> Space:
+        """The space that is searched: continuous, integer, then categorical ranges, in the spec's order."""
+        numeric = (one.parameter() for ranges in (self.continuous, self.integer) for one in ranges)
+        return Space((*numeric, *(one.parameter() for one in self.categorical)))
+
+    def fingerprint(self) -> str:
+        """64 hex digits that are equal for two specs exactly when all but their names are equal."""
+        content = self.to_json()
+        content.pop("name", None)
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The fields in which two specs (as JSON) differ, one readable line each."""
+    lines: list[str] = []
+    for key in sorted({*old, *new}):
+        a, b = old.get(key), new.get(key)
+        if a == b:
+            continue
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            lines += differences(a, b, f"{prefix}{key}.")
+        else:
+            lines.append(f"{prefix}{key}: {_shown(a)} -> {_shown(b)}")
+    return lines
+
+
+def _shown(value: object) -> str:
+    return "(default)" if value is None else json.dumps(value)

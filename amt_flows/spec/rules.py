@@ -1,0 +1,272 @@
+"""The rules between the fields of a spec, all checked together.
+
+Each rule is a generator of problems; each problem names the field, the value and what to write instead.
+Unless a rule says otherwise its source is the API reference of ``CreateHyperParameterTuningJob`` and of the
+types it names. Here are the rules of the tuning job; those of each algorithm are in
+:mod:`amt_flows.spec.algorithm_rules`, and what only SageMaker asks for in
+:mod:`amt_flows.spec.sagemaker_rules`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+
+from amt_flows.errors import Problem
+from amt_flows.names import is_tuning_job_name, tuning_job_name_from
+from amt_flows.space import Space
+from amt_flows.spec.algorithm_rules import Algorithm, algorithm_problems, numeric_ranges, range_problems
+from amt_flows.spec.model import EarlyStoppingType, StrategyType, TuningSpec
+
+DEFINITION_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,63}")
+MAX_ENVIRONMENT = 48
+MAX_TAGS = 50
+MAX_TAG_KEY = 128
+MAX_TAG_VALUE = 256
+NAME_REMEDY = "1 to 32 letters, digits and hyphens, with no hyphen at either end"
+
+
+def rule_problems(spec: TuningSpec) -> list[Problem]:
+    """Everything that is wrong with a spec whose fields have the right types, wherever it will run."""
+    problems = [problem for rule in _RULES for problem in rule(spec)]
+    for at, algorithm in algorithms(spec):
+        problems += algorithm_problems(algorithm, at)
+    return problems
+
+
+def algorithms(spec: TuningSpec) -> list[tuple[str, Algorithm]]:
+    """The spec's own algorithm and the others, each with the prefix of its fields' paths."""
+    others = [(f"other_definitions[{i}].", other) for i, other in enumerate(spec.other_definitions)]
+    return [("", spec), *others]
+
+
+def grid_size(spec: TuningSpec) -> int | None:
+    """How many training jobs a grid has; None when it has no end, or can't be told from faulty ranges."""
+    sizes = []
+    for at, algorithm in algorithms(spec):
+        if algorithm.auto_parameters or any(range_problems(algorithm, at)):
+            return None
+        sizes.append(_space(algorithm).size)
+    return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
+def _space(algorithm: Algorithm) -> Space:
+    numeric = (one.parameter() for _, one in numeric_ranges(algorithm))
+    return Space((*numeric, *(one.parameter() for one in algorithm.categorical)))
+
+
+def _name(spec: TuningSpec) -> Iterator[Problem]:
+    if spec.name is not None and not is_tuning_job_name(spec.name):
+        resembling = tuning_job_name_from(spec.name)
+        yield Problem("name", spec.name, f"write {NAME_REMEDY}, such as {resembling}")
+
+
+def _something_ends_it(spec: TuningSpec) -> Iterator[Problem]:
+    ends = (
+        spec.limits.max_number_of_training_jobs,
+        spec.limits.max_runtime_seconds,
+        spec.limits.max_cost,
+        spec.completion.target_objective_metric_value,
+        spec.completion.max_number_of_training_jobs_not_improving,
+        spec.completion.complete_on_convergence or None,
+    )
+    # A grid ends with its last configuration, and Autotune chooses limits.
+    if all(end is None for end in ends) and spec.strategy is not StrategyType.GRID and not spec.autotune:
+        yield Problem(
+            "limits",
+            None,
+            "nothing would ever end this tuning job; give `limits.max_number_of_training_jobs`, "
+            "`limits.max_runtime_seconds` or one of the completion criteria",
+        )
+
+
+def _cost(spec: TuningSpec) -> Iterator[Problem]:
+    """Ours: the worst case of a job is reserved before it is launched, so it must be known."""
+    if spec.limits.max_cost is None:
+        return
+    for at, algorithm in algorithms(spec):
+        job = algorithm.training_job
+        if not job.price_per_hour:
+            yield Problem(
+                f"{at}training_job.price_per_hour",
+                job.price_per_hour,
+                "`limits.max_cost` needs a price above 0: write what one hour of one training job costs",
+            )
+        if job.max_runtime_seconds is None:
+            yield Problem(
+                f"{at}training_job.max_runtime_seconds",
+                None,
+                "`limits.max_cost` needs it: without a time limit a training job may cost any amount",
+            )
+
+
+def _completion(spec: TuningSpec) -> Iterator[Problem]:
+    if spec.completion.target_on_epochs and spec.completion.target_objective_metric_value is None:
+        yield Problem(
+            "completion.target_on_epochs",
+            True,
+            "there is no target; give `completion.target_objective_metric_value`, or leave this out",
+        )
+
+
+def _early_stopping(spec: TuningSpec) -> Iterator[Problem]:
+    """Hyperband stops jobs itself; with several algorithms AMT has no early stopping."""
+    if spec.early_stopping.type is EarlyStoppingType.OFF:
+        return
+    if spec.strategy is StrategyType.HYPERBAND:
+        why = "Hyperband stops training jobs by a rule of its own"
+    elif spec.other_definitions:
+        why = "the curves of several algorithms can't be compared"
+    else:
+        return
+    yield Problem("early_stopping.type", spec.early_stopping.type.value, f"{why}; write Off")
+
+
+def _hyperband(spec: TuningSpec) -> Iterator[Problem]:
+    asked = spec.strategy is StrategyType.HYPERBAND
+    if asked and spec.hyperband is None:
+        yield Problem(
+            "hyperband.max_resource",
+            None,
+            "the Hyperband strategy needs it: the most epochs that a training job can use",
+        )
+    if spec.hyperband is None:
+        return
+    if not asked:
+        yield Problem(
+            "hyperband",
+            spec.hyperband.model_dump(),
+            f"only the Hyperband strategy uses it, and `strategy` is {spec.strategy.value}; "
+            "write Hyperband there, or leave this out",
+        )
+    if spec.hyperband.max_resource < spec.hyperband.min_resource:
+        yield Problem(
+            "hyperband.max_resource",
+            spec.hyperband.max_resource,
+            f"must be at least `min_resource`, which is {spec.hyperband.min_resource}",
+        )
+
+
+def _grid(spec: TuningSpec) -> Iterator[Problem]:
+    """AMT grids categorical ranges only; ours also integers and continuous ranges with a step."""
+    if spec.strategy is not StrategyType.GRID:
+        return
+    for at, algorithm in algorithms(spec):
+        for i, one in enumerate(algorithm.continuous):
+            if one.step is None:
+                yield Problem(
+                    f"{at}continuous[{i}].step",
+                    None,
+                    f"a grid needs to know which values of {one.name} to try; give a step, "
+                    "or list the values in `categorical`",
+                )
+        if algorithm.auto_parameters:
+            yield Problem(
+                f"{at}auto_parameters",
+                [one.name for one in algorithm.auto_parameters],
+                "a grid needs to know which values to try; give them in `categorical`",
+            )
+    size, asked = grid_size(spec), spec.limits.max_number_of_training_jobs
+    if size is not None and asked is not None and asked != size:
+        yield Problem(
+            "limits.max_number_of_training_jobs",
+            asked,
+            f"the grid has {size} configurations and each is tried once; write {size}, or leave it out",
+        )
+
+
+def _warm_start(spec: TuningSpec) -> Iterator[Problem]:
+    if spec.warm_start is None:
+        return
+    if spec.other_definitions:
+        yield Problem(
+            "warm_start",
+            list(spec.warm_start.parents),
+            "several algorithms can't be warm started; leave this out, or tune one algorithm at a time",
+        )
+    # AMT compares the names of tuning jobs without regard to case.
+    seen: set[str] = set()
+    for i, parent in enumerate(spec.warm_start.parents):
+        at = f"warm_start.parents[{i}]"
+        if not is_tuning_job_name(parent):
+            yield Problem(at, parent, f"is not the name of a tuning job: {NAME_REMEDY}")
+        elif spec.name is not None and parent.lower() == spec.name.lower():
+            yield Problem(at, parent, "is this tuning job itself; name an earlier one that has ended")
+        elif parent.lower() in seen:
+            yield Problem(at, parent, "is named twice; name each parent once")
+        seen.add(parent.lower())
+
+
+def _definition_names(spec: TuningSpec) -> Iterator[Problem]:
+    if spec.other_definitions and spec.definition_name is None:
+        yield Problem(
+            "definition_name",
+            None,
+            "is needed with `other_definitions`: a name that tells this algorithm from the others",
+        )
+    seen: set[str] = set()
+    for at, algorithm in algorithms(spec):
+        name = algorithm.definition_name
+        if name is None:
+            continue
+        if len(name) > 64 or DEFINITION_NAME.fullmatch(name) is None:
+            yield Problem(
+                f"{at}definition_name",
+                name,
+                "write 1 to 64 letters, digits and hyphens, with no hyphen at either end",
+            )
+        elif name in seen:
+            yield Problem(f"{at}definition_name", name, "is used twice; give each algorithm its own name")
+        seen.add(name)
+
+
+def _environment(spec: TuningSpec) -> Iterator[Problem]:
+    """AMT counts the variables of all definitions together."""
+    count = sum(len(algorithm.training_job.environment) for _, algorithm in algorithms(spec))
+    if count > MAX_ENVIRONMENT:
+        every = " over all algorithms" if spec.other_definitions else ""
+        yield Problem(
+            "training_job.environment",
+            count,
+            f"takes at most {MAX_ENVIRONMENT} variables{every}; put the rest into a file among the inputs",
+        )
+
+
+def _tags(spec: TuningSpec) -> Iterator[Problem]:
+    if len(spec.tags) > MAX_TAGS:
+        yield Problem("tags", len(spec.tags), f"takes at most {MAX_TAGS} tags; leave some out")
+    for key, value in spec.tags.items():
+        if not 1 <= len(key) <= MAX_TAG_KEY:
+            yield Problem(f"tags.{key}", key, f"a tag's key has 1 to {MAX_TAG_KEY} characters; shorten it")
+        if len(value) > MAX_TAG_VALUE:
+            yield Problem(f"tags.{key}", value, f"has at most {MAX_TAG_VALUE} characters; shorten it")
+        if key.lower().startswith("aws:"):
+            yield Problem(f"tags.{key}", key, "keys that begin with aws: are the service's own; rename it")
+        bad = sorted({c for c in key + value if not _may_stand_in_tag(c)})
+        if bad:
+            yield Problem(
+                f"tags.{key}",
+                value,
+                f"a tag can't hold {' '.join(bad)}; use letters, digits, spaces and _ . : / = + - @",
+            )
+
+
+def _may_stand_in_tag(character: str) -> bool:
+    """AMT's pattern: any letter, separator or number of Unicode, and a few signs."""
+    return unicodedata.category(character)[0] in "LZN" or character in "_.:/=+-@"
+
+
+_RULES: tuple[Callable[[TuningSpec], Iterator[Problem]], ...] = (
+    _name,
+    _something_ends_it,
+    _cost,
+    _completion,
+    _early_stopping,
+    _hyperband,
+    _grid,
+    _warm_start,
+    _definition_names,
+    _environment,
+    _tags,
+)

@@ -1,0 +1,234 @@
+"""Whole tuning jobs on the simulated service, in scripted time."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from amt_flows.backends.sagemaker.policy import IMPLIED, actions_of, main, policy
+from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
+from amt_flows.engine import Tuning, drive
+from amt_flows.events import Outcome, TuningStatus
+from amt_flows.journals.memory import MemoryJournal
+from amt_flows.journals.s3 import S3Journal
+from amt_flows.ledger import Ledger
+from amt_flows.ports import Backend, Clock, Journal
+from amt_flows.spec import TuningSpec
+from amt_flows.testing.sagemaker import SimulatedSageMaker, refusals
+from amt_flows.testing.sagemaker.lags import Lags
+from amt_flows.testing.sagemaker.quotas import Quotas
+from amt_flows.testing.sagemaker.scripts import End, JobScript
+from amt_flows.testing.sagemaker.throttling import Chance
+from backends.sagemaker_world import REGION, backend, client, spec
+
+BUCKET = "journals"
+EPOCH_SECONDS = 60.0
+
+
+def values_of(hyperparameters: Mapping[str, str]) -> list[float]:
+    """A curve that rises to a level of its own, the same for the same configuration."""
+    rate = float(hyperparameters["learning_rate"])
+    noise = random.Random(hyperparameters["learning_rate"])
+    level = 1.0 - abs(rate - 0.1)
+    return [level * (1 - 0.6**epoch) + noise.uniform(-0.02, 0.02) for epoch in range(1, 9)]
+
+
+def train(hyperparameters: Mapping[str, str]) -> Script:
+    return Script(values_of(hyperparameters), seconds_per_epoch=EPOCH_SECONDS, startup_seconds=30.0)
+
+
+def early(**changes: Any) -> TuningSpec:
+    values: dict[str, Any] = {
+        "early_stopping": {"type": "Auto", "min_jobs": 3},
+        "limits": {"max_parallel_training_jobs": 2, "max_number_of_training_jobs": 14},
+    }
+    return spec(**{**values, **changes})
+
+
+def run(asked: TuningSpec, where: Backend, clock: Clock, journal: Journal | None = None) -> Ledger:
+    tuning = Tuning.open(asked, where, journal or MemoryJournal(), clock=clock)
+    drive(tuning)
+    return tuning.ledger
+
+
+@contextmanager
+def s3_journal(world: SimulatedSageMaker) -> Iterator[S3Journal]:
+    where = {"LocationConstraint": REGION}
+    client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=where)
+    before = dict(world.actions)
+    yield S3Journal(f"s3://{BUCKET}/tunings/demo", client("s3"), monotonic=world.clock.now, sleep=world.sleep)
+    for action in set(before) - {"s3:ListBucket"}:
+        world.actions[action] -= before[action]
+
+
+# -- a tuning job with early stopping -------------------------------------------------------------------
+
+
+def test_early_stopping_really_stops_jobs_and_keeps_what_they_had() -> None:
+    with SimulatedSageMaker(train) as world, s3_journal(world) as journal:
+        ledger = run(early(), backend(world, poll_seconds=15), world.clock, journal)
+        jobs = {job.name: job for job in world.jobs}
+        stopped = [job for job in ledger.jobs.values() if job.outcome is Outcome.STOPPED_EARLY]
+        assert ledger.status is TuningStatus.COMPLETED
+        assert len(jobs) == len(ledger.jobs) == 14
+        assert len(stopped) >= 2
+        for job in stopped:
+            assert jobs[job.name].status == "Stopped"
+            assert 1 <= len(job.curve) < 8
+            assert job.metrics["accuracy"] == jobs[job.name].emissions[-1].value
+        for job in ledger.jobs.values():
+            assert [e.value for e in jobs[job.name].emissions] == [v for _, v in job.curve]
+        best = ledger.best
+        assert best is not None
+        assert best.artifact == jobs[best.name].model_uri
+        assert world.live == ()
+        # Another machine reads the same from S3 alone.
+        again = Ledger.replay(S3Journal(journal.location, client("s3")).read())
+        assert (again.status, list(again.jobs)) == (ledger.status, list(ledger.jobs))
+
+
+# -- the same on our own simulation and on SageMaker ------------------------------------------------------
+
+
+def told(ledger: Ledger) -> dict[str, Any]:
+    """What a tuning job came to, without names' times."""
+    return {
+        "configurations": {number: dict(t.configuration) for number, t in ledger.trials.items()},
+        "sources": {number: (t.source, t.reason) for number, t in ledger.trials.items()},
+        "curves": {job.name: tuple(job.curve) for job in ledger.jobs.values()},
+        "outcomes": {job.name: job.outcome for job in ledger.jobs.values()},
+        "best": None if ledger.best is None else (ledger.best.name, ledger.best.metrics["accuracy"]),
+        "status": ledger.status,
+        "reasons": [(reason.rule, reason.message) for reason in ledger.reasons],
+    }
+
+
+class Remembering(MemoryJournal):
+    def decisions(self) -> list[tuple[Any, ...]]:
+        """Every judgement of the early-stopping rule, in order."""
+        return [
+            (j.job, j.epoch, j.value, j.median, j.compared, j.stop, j.why)
+            for entry in self.read()
+            for event in entry
+            for j in getattr(event, "judgements", ())
+        ]
+
+
+@pytest.mark.parametrize("strategy", ["Random", "QuasiRandom", "Bayesian"])
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_a_spec_means_the_same_here_and_there(strategy: str, parallel: int) -> None:
+    limits = {"max_parallel_training_jobs": parallel, "max_number_of_training_jobs": 10}
+    asked = early(strategy=strategy, seed=7, limits=limits)
+
+    def staggered(hyperparameters: Mapping[str, str]) -> Script:
+        # No two jobs do anything in the same minute, whose order would be a toss-up.
+        wait = 30.0 + float(hyperparameters["learning_rate"]) * 977 % 29
+        return Script(values_of(hyperparameters), seconds_per_epoch=EPOCH_SECONDS, startup_seconds=wait)
+
+    clock, here = VirtualClock(), Remembering()
+    one = run(asked, SimulatedBackend(clock, staggered), clock, here)
+    there = Remembering()
+    with SimulatedSageMaker(staggered) as world:
+        asking = backend(world, poll_seconds=0.5, launch_seconds=0.01)
+        other = run(asked, asking, world.clock, there)
+    assert any(job.outcome is Outcome.STOPPED_EARLY for job in one.jobs.values())
+    assert told(other) == told(one)
+    assert by_job(there.decisions()) == by_job(here.decisions())
+
+
+def by_job(decisions: Sequence[tuple[Any, ...]]) -> dict[str, list[tuple[Any, ...]]]:
+    return {job: [one for one in decisions if one[0] == job] for job in sorted({d[0] for d in decisions})}
+
+
+# -- trouble ---------------------------------------------------------------------------------------------
+
+
+def test_a_tuning_job_outlasts_throttling_lags_a_small_quota_and_broken_machines() -> None:
+    def unlucky(hyperparameters: Mapping[str, str]) -> JobScript:
+        fate = random.Random(hyperparameters["learning_rate"]).random()
+        end = End.CAPACITY_ERROR if fate < 0.15 else End.INTERNAL_ERROR if fate < 0.3 else End.COMPLETE
+        return JobScript(values_of(hyperparameters), end=end)
+
+    lags = Lags(log_seconds=10, describe_polls=1, final_metric_polls=1, search_seconds=20)
+    throttles = {"*": Chance(0.15)}
+    quotas = Quotas(by_type={"ml.m5.large": 2})
+    asked = early(limits={"max_parallel_training_jobs": 4, "max_number_of_training_jobs": 12})
+    with SimulatedSageMaker(unlucky, lags=lags, throttles=throttles, quotas=quotas, seed=5) as world:
+        ledger = run(asked, backend(world, poll_seconds=10), world.clock)
+        assert ledger.status is TuningStatus.COMPLETED
+        assert len(world.jobs) == len(ledger.jobs) == 12
+        assert len({job.name for job in world.jobs}) == 12
+        assert world.live == ()
+        assert world.refused["CreateTrainingJob", "ResourceLimitExceeded"] > 0
+        assert any(job.outcome is Outcome.INFRASTRUCTURE for job in ledger.jobs.values())
+        for job in ledger.jobs.values():
+            if job.outcome is Outcome.COMPLETED:
+                assert [value for _, value in job.curve] == values_of(world.job(job.name).hyperparameters)
+
+
+def test_a_final_refusal_ends_the_tuning_job_before_money_is_spent() -> None:
+    with SimulatedSageMaker(train) as world:
+        world.inject("CreateTrainingJob", refusals.validation("Could not assume role arn:aws:iam::1:role/x"))
+        ledger = run(spec(), backend(world), world.clock)
+        assert ledger.status is TuningStatus.FAILED
+        assert "Could not assume role" in ledger.reasons[0].message
+        assert world.jobs == ()
+
+
+def test_a_successor_goes_on_where_a_controller_died() -> None:
+    with SimulatedSageMaker(train) as world, s3_journal(world) as journal:
+        first = Tuning.open(early(), backend(world), journal, clock=world.clock)
+        for _ in range(400):
+            first.observe()
+            first.check_early_stopping()
+            if first.free_slots():
+                first.propose(first.free_slots() - first.waiting())
+                first.launch(first.free_slots())
+            first.wait()
+        assert 2 < len(world.jobs) < 14
+        ledger = run(early(), backend(world), world.clock, journal)
+        assert ledger.status is TuningStatus.COMPLETED
+        assert len(world.jobs) == len(ledger.jobs) == 14
+
+
+# -- permissions -----------------------------------------------------------------------------------------
+
+
+def called(world: SimulatedSageMaker) -> set[str]:
+    actions = {action for action, count in world.actions.items() if count > 0}
+    return actions | {implied for action in actions for implied in IMPLIED.get(action, ())}
+
+
+def test_the_policy_allows_what_is_called_and_nothing_else() -> None:
+    with SimulatedSageMaker(train) as world, s3_journal(world) as journal:
+        world.inject("CreateTrainingJob", refusals.connection_lost(), times=1, after=True)
+        run(early(), backend(world), world.clock, journal)
+        S3Journal(journal.location, client("s3")).ask_to_stop("enough")
+        allowed = actions_of(policy(journal="s3://journals/tunings"))
+    assert called(world) == allowed
+
+
+def test_averages_need_one_permission_more() -> None:
+    with SimulatedSageMaker(train) as world:
+        world.inject("GetLogEvents", refusals.access_denied("logs:GetLogEvents"))
+        world.inject("CreateTrainingJob", refusals.connection_lost(), times=1, after=True)
+        run(early(), backend(world, approximate_curves=True), world.clock)
+        more = actions_of(policy(approximate_curves=True)) - actions_of(policy())
+    assert more == {"cloudwatch:GetMetricData"}
+    assert called(world) - actions_of(policy()) == more
+
+
+def test_the_policy_is_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    role = "arn:aws:iam::123456789012:role/trainer"
+    main(["--role", role, "--journal", "s3://b/tunings/", "--names", "Demo-*"])
+    document = json.loads(capsys.readouterr().out)
+    by_id = {statement["Sid"]: statement for statement in document["Statement"]}
+    assert by_id["PassRole"]["Resource"] == [role]
+    assert by_id["TrainingJobs"]["Resource"] == ["arn:aws:sagemaker:*:*:training-job/demo-*"]
+    assert by_id["Journal"]["Resource"] == ["arn:aws:s3:::b/tunings/*"]
+    assert by_id["ListJournal"]["Condition"] == {"StringLike": {"s3:prefix": "tunings/*"}}
