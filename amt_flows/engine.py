@@ -342,6 +342,16 @@ class Tuning:
         """How many trials wait for a launch."""
         return len(self.ledger.to_launch())
 
+    def ahead(self) -> int:
+        """How many trials to choose now for slots that are yet to become free: one, where results don't
+        matter to the choice, so that a slot that does become free is filled without thinking."""
+        ledger, limit = self.ledger, self.ledger.spec.limits.max_number_of_training_jobs
+        waiting = self.waiting()
+        enough = waiting > 0 or (limit is not None and len(ledger.jobs) + waiting >= limit)
+        if not self._strategy.ignores_results or self._exhausted or ledger.concluding or enough:
+            return 0
+        return 1
+
     @property
     def exhausted(self) -> bool:
         """The strategy has no configuration left that was not tried."""
@@ -492,4 +502,6 @@ def fill_slots(tuning: Tuning, stages: Stages) -> None:
         if waiting < slots and not tuning.exhausted:
             stages.propose(tuning, slots - waiting)
         if not tuning.waiting() or not stages.launch(tuning, slots):
-            return
+            break
+    if ahead := tuning.ahead():
+        stages.propose(tuning, ahead)

@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
-import signal
 import sys
 from pathlib import Path
 
@@ -53,6 +52,7 @@ def digits_spec(home: str | None, *, jobs: int, parallel: int, seed: int) -> Tun
 def tune_with_prefect(spec: TuningSpec, home: str | None) -> TuningResult:
     """Run the flow. It is imported here: Prefect takes a second that ``--help`` needn't wait for."""
     from amt_flows.flows import tune  # before prefect: it gives the temporary server time to start
+    from amt_flows.flows.ephemeral import start_server_beyond_ctrl_c
     from prefect.exceptions import CancelledRun  # isort: skip
 
     start_server_beyond_ctrl_c()
@@ -62,23 +62,6 @@ def tune_with_prefect(spec: TuningSpec, home: str | None) -> TuningResult:
         # Ctrl-C, or Cancel in the UI: it ended as asked, and the record has what was found until then.
         journal = journal_of(spec, home)
         return result_of(load_ledger(journal, str(spec.name)), journal.location)
-
-
-def start_server_beyond_ctrl_c() -> None:
-    """Start Prefect's temporary server, if one is needed, so that Ctrl-C doesn't reach it.
-
-    A terminal sends the signal to every process that belongs to the command; with the server dead, the flow
-    could not say any more how it ended. A process is born with the signals blocked that its parent
-    blocks, and Prefect ends its server by another one.
-    """
-    from prefect.client.orchestration import get_client
-
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        with get_client(sync_client=True):
-            pass
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def tune_plainly(spec: TuningSpec, home: str | None) -> TuningResult:

@@ -517,6 +517,9 @@ def test_with_prefect_the_flow_runs_it(
     module.tune = flow  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "amt_flows.flows", types.ModuleType("amt_flows.flows"))
     monkeypatch.setitem(sys.modules, "amt_flows.flows.tune", module)
+    server = types.ModuleType("amt_flows.flows.ephemeral")
+    server.start_server_beyond_ctrl_c = lambda: calls.clear()  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "amt_flows.flows.ephemeral", server)
     # The best so far is shown of a cancelled run too.
     assert "demo completed" in ok("run", path, "--prefect", "--home", home)
     ((tuning_spec, where),) = calls

@@ -164,9 +164,11 @@ def _run_here(spec: TuningSpec, home: str | None, *, quiet: bool) -> TuningResul
 
 def _run_as_flow(spec: TuningSpec, home: str | None) -> TuningResult:
     from amt_flows.cli.records import read_record
+    from amt_flows.flows.ephemeral import start_server_beyond_ctrl_c
     from amt_flows.flows.tune import tune
     from amt_flows.results import result_of
 
+    start_server_beyond_ctrl_c()
     state = tune(spec, home, return_state=True)
     if not state.is_cancelled():
         result: TuningResult = state.result()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.engine import Tuning, drive
@@ -81,6 +82,8 @@ class _Jumping(SimulatedBackend):
 
 class _AnyConfiguration:
     """Proposes at once and never looks back: a simulation needs the number of jobs, not their values."""
+
+    ignores_results: ClassVar[bool] = False
 
     def propose(
         self, space: Space, history: Sequence[TrialRow], *, number: int, seed: int

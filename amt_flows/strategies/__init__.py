@@ -7,7 +7,7 @@ controller that replays the same journal asks the same question and gets the sam
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from amt_flows.history import Proposal, TrialRow
 from amt_flows.space import Space
@@ -19,7 +19,12 @@ class Strategy(Protocol):
 
     ``history`` has one row per earlier trial, in the order of their numbers; ``number`` is that of the
     trial asked for; randomness comes from a generator keyed by ``(seed, number)`` and nothing else.
+
+    ``ignores_results`` says that a proposal depends on the configurations in ``history`` alone, so that it
+    may be asked for before the results are in, while all workers are busy.
     """
+
+    ignores_results: ClassVar[bool]
 
     def propose(
         self, space: Space, history: Sequence[TrialRow], *, number: int, seed: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from amt_flows.history import Proposal, TrialRow, TrialState
 from amt_flows.space import Categorical, Space, Value
 from amt_flows.strategies.evidence import Evidence, gather, has_loss
 from amt_flows.strategies.gaussian_process import NotPositiveDefinite, Posterior, condition, fit
+from amt_flows.strategies.one_thread import one_thread
 from amt_flows.strategies.quasirandom import QuasiRandom
 from amt_flows.strategies.search import best_unused
 from amt_flows.strategies.unused import is_exhausted, used_keys
@@ -33,6 +35,8 @@ class Bayesian:
     it maximises in ``expected_improvement.py``, how in ``search.py``.
     """
 
+    ignores_results: ClassVar[bool] = False
+
     initial: int | None = None
 
     def propose(
@@ -49,8 +53,9 @@ class Bayesian:
             return _quasi_random(space, history, number=number, seed=seed, why=("initial", reason))
         evidence = gather(space, history)
         try:
-            posterior = _posterior(space, evidence)
-            found = best_unused(posterior, space, used, np.random.default_rng([seed, number]))
+            with one_thread():
+                posterior = _posterior(space, evidence)
+                found = best_unused(posterior, space, used, np.random.default_rng([seed, number]))
         except NotPositiveDefinite as error:
             why = ("quasi-random", f"no model: {error}")
             return _quasi_random(space, history, number=number, seed=seed, why=why)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from amt_flows.history import Proposal, TrialRow
 from amt_flows.space import Space
@@ -18,6 +19,8 @@ class Grid:
     Raises ValueError for a space with a continuum: it has no grid. (The spec says so before the tuning
     job starts, in words of its own.)
     """
+
+    ignores_results: ClassVar[bool] = True
 
     def propose(
         self, space: Space, history: Sequence[TrialRow], *, number: int, seed: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy.stats import qmc
@@ -35,6 +36,8 @@ def sobol_points(dimension: int, *, number: int, seed: int) -> Iterator[Point]:
 @dataclass(frozen=True)
 class QuasiRandom:
     """Trial ``number`` gets the point of that index, whatever the trials before it did."""
+
+    ignores_results: ClassVar[bool] = True
 
     def propose(
         self, space: Space, history: Sequence[TrialRow], *, number: int, seed: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,6 +19,8 @@ class Random:
 
     Source: Bergstra and Bengio 2012, "Random Search for Hyper-Parameter Optimization".
     """
+
+    ignores_results: ClassVar[bool] = True
 
     def propose(
         self, space: Space, history: Sequence[TrialRow], *, number: int, seed: int

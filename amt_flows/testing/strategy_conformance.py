@@ -220,6 +220,13 @@ class StrategyConformance:
         different = {configuration_key(p.configuration) for p in answers if p is not None}
         assert len(different) == 4 if self.seeded else len(different) == 1
 
+    def test_one_that_ignores_results_gives_the_same_answer_whatever_they_are(self) -> None:
+        strategy, space = self.make_strategy(), self.suited(MIXED)
+        history = rows_at_random(space, [TrialState.COMPLETED] * 12, float)
+        others = [replace(row, state=TrialState.PENDING, loss=None, curve=()) for row in history]
+        same = ask(strategy, space, history) == ask(strategy, space, others)
+        assert same or not strategy.ignores_results
+
     def test_the_history_is_left_alone(self) -> None:
         space = self.suited(MIXED)
         states = [TrialState.COMPLETED, TrialState.PENDING, TrialState.FAILED, TrialState.STOPPED] * 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import pytest
 
@@ -342,6 +343,8 @@ def test_nothing_is_launched_once_time_ran_out_while_a_proposal_was_computed() -
     clock = VirtualClock()
 
     class Slow:
+        ignores_results: ClassVar[bool] = False
+
         def propose(
             self, space: Space, history: Sequence[TrialRow], *, number: int, seed: int
         ) -> Proposal | None:
@@ -366,3 +369,25 @@ def test_a_job_that_only_the_backend_knows_is_stopped_at_the_end() -> None:
     drive(tuning)
     assert tuning.ledger.status is TuningStatus.STOPPED
     assert all(job.state(backend.clock.now()).terminal for job in backend.jobs.values())
+
+
+def test_where_results_do_not_matter_the_next_trial_is_chosen_while_jobs_run() -> None:
+    backend = SimulatedBackend(VirtualClock(), rising)
+    tuning = Tuning.open(spec(), backend, MemoryJournal(), clock=backend.clock)
+    waiting: list[int] = []
+
+    def look(tuning: Tuning, news: object) -> None:
+        if len(tuning.ledger.live) == 2 and len(tuning.ledger.jobs) < 10:
+            waiting.append(tuning.waiting())
+
+    drive(tuning, on_tick=look)
+    assert set(waiting) == {1}
+    assert len(tuning.ledger.trials) == len(backend.launches) == 10, "and never one too many"
+
+
+def test_where_results_matter_nothing_is_chosen_before_they_are_in() -> None:
+    backend = SimulatedBackend(VirtualClock(), rising)
+    tuning = Tuning.open(spec(strategy="Bayesian"), backend, MemoryJournal(), clock=backend.clock)
+    waiting: list[int] = []
+    drive(tuning, on_tick=lambda tuning, news: waiting.append(tuning.waiting()))
+    assert set(waiting) == {0}

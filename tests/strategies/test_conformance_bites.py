@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ class Altered:
         self, alter: Callable[[Proposal | None, Space, Sequence[TrialRow]], Proposal | None]
     ) -> None:
         self.alter = alter
+
+    ignores_results: ClassVar[bool] = False
 
     def propose(
         self, space: Space, history: Sequence[TrialRow], *, number: int, seed: int
@@ -75,6 +78,8 @@ def edits_the_history(answer: Proposal | None, _: Space, history: Sequence[Trial
 
 
 class OneSeed:
+    ignores_results: ClassVar[bool] = False
+
     def propose(
         self, space: Space, history: Sequence[TrialRow], *, number: int, seed: int
     ) -> Proposal | None:
@@ -83,6 +88,8 @@ class OneSeed:
 
 class LovesFailures:
     """Proposes where y is large, whatever happens there."""
+
+    ignores_results: ClassVar[bool] = False
 
     def propose(
         self, space: Space, history: Sequence[TrialRow], *, number: int, seed: int

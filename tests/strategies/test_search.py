@@ -63,6 +63,32 @@ def test_in_a_large_mixed_space_the_climb_is_as_good_as_very_many_random_places(
 
 
 @pytest.mark.parametrize("seed", range(4))
+def test_no_single_change_of_a_category_would_have_been_better(seed: int) -> None:
+    space = Space(tuple(Categorical(f"c{i}", tuple("abcdefgh")) for i in range(6)))
+    process = posterior(space, seed=seed)
+    found = best_unused(process, space, frozenset(), np.random.default_rng(seed))
+    assert found is not None
+    changed = [{**found[0], name: choice} for name in space.names for choice in "abcdefgh"]
+    values = log_expected_improvement(process, np.array([space.encode(c) for c in changed]))
+    assert found[1] >= values.max() - 1e-9
+
+
+def test_a_narrow_valley_around_the_best_row_is_looked_into() -> None:
+    """Random places in eight dimensions don't come near it, and nothing points there from afar."""
+    space = Space(tuple(Continuous(f"x{i}", 0.0, 1.0) for i in range(8)))
+    rng = np.random.default_rng(0)
+    points = np.concatenate([rng.random((200, 8)), np.full((1, 8), 0.33)])
+    targets = np.append(np.full(200, 1.0), -3.0)
+    settings = Hyperparameters(np.full(8, 0.05), signal=1.0, noise=1e-4)
+    process = condition(
+        points, targets, points[:0], categorical=np.zeros(8, dtype=bool), hyperparameters=settings
+    )
+    found = best_unused(process, space, frozenset(), rng)
+    assert found is not None
+    assert np.abs(space.encode(found[0]) - 0.33).max() < 0.1
+
+
+@pytest.mark.parametrize("seed", range(4))
 def test_what_was_valued_is_what_is_proposed(seed: int) -> None:
     process = posterior(MIXED, seed=seed)
     found = best_unused(process, MIXED, frozenset(), np.random.default_rng(seed))
