@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+import shutil
 import sys
 from pathlib import Path
 
@@ -90,6 +91,14 @@ def wide_console() -> Console:
     return Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_LOG)
 
 
+def program(name: str) -> str:
+    """How a program that came with this environment is called from here."""
+    if shutil.which(name):
+        return name
+    beside = Path(sys.executable).with_name(name)
+    return str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)
+
+
 def how_to_see_it(name: str) -> str:
     """Where Prefect's UI shows the flow run, its task runs and its artifacts."""
     server = os.environ.get("PREFECT_API_URL")
@@ -97,7 +106,7 @@ def how_to_see_it(name: str) -> str:
         page = os.environ.get("PREFECT_UI_URL") or server.removesuffix("/").removesuffix("/api")
         where = f"In the Prefect UI, {page}:"
     else:
-        where = "To see it in the Prefect UI, run `prefect server start` and open http://127.0.0.1:4200:"
+        where = f"To see it in the Prefect UI, run `{program('prefect')} server start` and open http://127.0.0.1:4200:"
     return (
         f"{where}\n  the flow run {name} with a task run for each stage,\n"
         f"  the artifacts amt-leaderboard-{name} and amt-report-{name}."
@@ -118,7 +127,9 @@ def main() -> None:
         console.print(str(error), style="red", markup=False)
         raise SystemExit(error.exit_code) from None
     console.print()
-    console.print(terminal_summary(result, limit=8, home=arguments.home))
+    console.print(
+        terminal_summary(result, limit=8, home=arguments.home, program=program("amt-flows")), soft_wrap=True
+    )
     console.print(model_check(result), highlight=False)
     if not arguments.no_prefect:
         console.print()

@@ -349,7 +349,8 @@ def test_the_report_of_a_completed_tuning_job_has_its_facts() -> None:
     assert len(rows) == outcome.saved.stopped_jobs, "a row for each stop, none for what was let go"
     assert f"- wall clock {duration(outcome.runtime_seconds)}" in report
     assert f"- cost {money(outcome.cost or 0)}, at 36.00 an hour" in report
-    assert "```mermaid\nxychart-beta" in report
+    assert "```mermaid\n%%{init" in report
+    assert "\nxychart-beta\n" in report
 
 
 def test_the_best_so_far_only_gets_better_and_starts_with_the_first_success() -> None:

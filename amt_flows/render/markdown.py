@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 # More points than this make a chart no clearer.
+# Mermaid's own first colour is nearly that of Prefect's page.
+LINE_COLOUR = '%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "#1d4ed8"}}}}%%'
 CHART_POINTS = 100
 
 
@@ -59,6 +61,7 @@ def line_chart(title: str, x_label: str, points: Sequence[tuple[int, float]]) ->
     # A flat line has no range to scale; it is drawn in the middle of one that is as large as its value.
     pad = (high - low) * 0.05 or abs(high) * 0.5 or 1.0
     lines = [
+        LINE_COLOUR,
         "xychart-beta",
         f'    title "{_chart_text(title)}"',
         f'    x-axis "{_chart_text(x_label)}" {finite[0][0]} --> {finite[-1][0]}',

@@ -36,10 +36,13 @@ HYPERPARAMETER_COLUMNS = 5
 _COLOURS = {"completed": "green", "running": "cyan", "stopping": "yellow", "stopped early": "yellow"}
 
 
-def terminal_summary(result: TuningResult, *, limit: int = 5, home: str | None = None) -> RenderableType:
+def terminal_summary(
+    result: TuningResult, *, limit: int = 5, home: str | None = None, program: str = "amt-flows"
+) -> RenderableType:
     """Where a tuning job stands, or what came of it, and what to do next.
 
-    ``home`` is repeated in the commands that are proposed; leave it out for the usual place.
+    ``home`` is repeated in the commands that are proposed; leave it out for the usual place. ``program`` is
+    how the command line is called where it is not on the search path.
     """
     parts: list[RenderableType] = [_headline(result)]
     parts += [Text(f"  {reason.rule}: {reason.message}") for reason in result.reasons]
@@ -47,7 +50,7 @@ def terminal_summary(result: TuningResult, *, limit: int = 5, home: str | None =
         parts += [Text(""), jobs_table(result, limit)]
         if len(result.jobs) > limit:
             parts.append(Text(f"  and {count(len(result.jobs) - limit, 'more training job')}", style="dim"))
-    parts += [Text(""), _facts(result), Text(""), _next_steps(result, home)]
+    parts += [Text(""), _facts(result), Text(""), _next_steps(result, home, program)]
     return Group(*parts)
 
 
@@ -164,25 +167,25 @@ def _facts(result: TuningResult) -> Table:
     return grid
 
 
-def _next_steps(result: TuningResult, home: str | None) -> Table:
+def _next_steps(result: TuningResult, home: str | None, program: str) -> Table:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="cyan", overflow="fold")
     grid.add_column(style="dim")
     suffix = f" --home {shlex.quote(home)}" if home else ""
     for command, purpose in _commands(result):
-        grid.add_row(Text(command + suffix), Text(purpose))
+        grid.add_row(Text(f"{program} {command}{suffix}"), Text(purpose))
     return grid
 
 
 def _commands(result: TuningResult) -> list[tuple[str, str]]:
-    lines = [(f"amt-flows jobs {result.name}", "all training jobs")]
+    lines = [(f"jobs {result.name}", "all training jobs")]
     shown = worth_reading(result)
     if shown is not None:
-        lines.append((f"amt-flows logs {shown.name}", "what it printed"))
+        lines.append((f"logs {shown.name}", "what it printed"))
     if result.ended_at is None:
-        lines.append((f"amt-flows stop {result.name}", "end it, keep the best so far"))
+        lines.append((f"stop {result.name}", "end it, keep the best so far"))
     else:
-        lines.append((f"amt-flows status {result.name} --json", "for the next step of a pipeline"))
+        lines.append((f"status {result.name} --json", "for the next step of a pipeline"))
     return lines
 
 

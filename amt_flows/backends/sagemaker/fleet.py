@@ -4,7 +4,8 @@ A poll has a fixed number of parts, and each a price (calls to AWS):
 
 - what has changed: one for every hundred jobs that did;
 - jobs that have ended: Describe, and their logs to the end: a few for each, once;
-- the logs of jobs that train: one each, at most ``log_calls_per_poll`` together, in turns.
+- the logs of jobs that train and are due another epoch: one each, at most ``log_calls_per_poll`` together,
+  in turns.
 
 Passing trouble ends a poll early; the next one takes up what is left. So nothing but a final refusal
 (permissions, mostly) reaches the engine from here.
@@ -239,12 +240,15 @@ class Fleet:
             self._read_averages(training, final=False)
 
     def _read_in_turns(self, training: Sequence[Watched]) -> None:
-        calls_before = self._logs.calls
+        calls_before, now = self._logs.calls, self._clock.now()
         for job in training:
+            if not job.log.is_due(now):
+                continue
             if self._logs.calls - calls_before >= self._habits.log_calls_per_poll:
                 return
             self._know_definitions(job)
             job.log.read(self._logs, job.definitions or (), to_end=False)
+            job.log.rest(now)
             # To the end of the queue: whoever was not read this time is first the next time.
             key = job.name.lower()
             self._live[key] = self._live.pop(key)

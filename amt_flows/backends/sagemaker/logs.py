@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -26,6 +26,12 @@ GROUP: Final = "/aws/sagemaker/TrainingJobs"
 # GetLogEvents cuts a page at 10,000 events or 1 MB. One above a half of either is probably not the last.
 _FULL_EVENTS: Final = 5_000
 _FULL_CHARACTERS: Final = 500_000
+
+
+Line: TypeAlias = tuple[float, str]
+"""When it was printed, in seconds since the epoch by the job's clock, and its text."""
+
+LONGEST_REST_SECONDS: Final = 600.0
 
 
 class LogsDenied(Exception):
@@ -52,13 +58,16 @@ class LogSource:
                 return [name for _, name in sorted(found)]
             asked = {**asked, "nextToken": page["nextToken"]}
 
-    def page(self, stream: str, token: str | None) -> tuple[list[str], str | None]:
+    def page(self, stream: str, token: str | None) -> tuple[list[Line], str | None]:
         """The lines after a token, and the token of what follows: the same again at the end."""
         asked: dict[str, Any] = {"logGroupName": GROUP, "logStreamName": stream, "startFromHead": True}
         if token is not None:
             asked["nextToken"] = token
         answer = self._call(f"reading the log {stream}", "get_log_events", asked)
-        lines = [str(event.get("message", "")) for event in answer.get("events", ())]
+        lines = [
+            (float(event.get("timestamp", 0)) / 1000, str(event.get("message", "")))
+            for event in answer.get("events", ())
+        ]
         return lines, answer.get("nextForwardToken", token)
 
     def _call(self, what: str, name: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -77,6 +86,13 @@ class _Stream:
     name: str
     token: str | None = None
     at_end: bool = False
+    first_at: float = 0.0
+    last_at: float = 0.0
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def seconds_per_epoch(self) -> float | None:
+        epochs = max(self.counts.values(), default=0)
+        return (self.last_at - self.first_at) / (epochs - 1) if epochs > 1 else None
 
 
 @dataclass
@@ -89,6 +105,7 @@ class JobLog:
     fresh: list[MetricPoint] = field(default_factory=list)
     _streams: list[_Stream] = field(default_factory=list)
     _counts: Counter[str] = field(default_factory=Counter)
+    _rests_until: float = 0.0
     _values: dict[str, set[str]] = field(default_factory=dict)
 
     def read(self, source: LogSource, definitions: Sequence[MetricDefinition], *, to_end: bool) -> None:
@@ -117,10 +134,28 @@ class JobLog:
             lines, token = source.page(stream.name, stream.token)
             stream.at_end = token == stream.token
             stream.token = token
-            for metric, _, value in read_values(definitions, lines):
-                self.add(metric, value)
+            for at, line in lines:
+                for metric, _, value in read_values(definitions, [line]):
+                    stream.first_at = stream.first_at or at
+                    stream.last_at = at
+                    stream.counts[metric] += 1
+                    self.add(metric, value)
             if stream.at_end or (not to_end and not _is_full(lines)):
                 return
+
+    def is_due(self, now: float) -> bool:
+        """Whether the next value is to be expected."""
+        return now >= self._rests_until
+
+    def rest(self, now: float) -> None:
+        """Don't read before the next value is nearly to be expected by the times of those before: that costs
+        a call or two for every epoch, and not one for every poll. Never more than an epoch from now, since
+        the job's clock may differ from ours."""
+        seconds = self._streams[-1].seconds_per_epoch() if self._streams else None
+        if seconds is not None:
+            nearly = 0.9 * seconds
+            longest = min(nearly, LONGEST_REST_SECONDS)
+            self._rests_until = min(self._streams[-1].last_at + nearly, now + longest)
 
     def add(self, metric: str, value: float) -> None:
         """Count a value as the metric's next epoch, wherever it was found."""
@@ -145,5 +180,5 @@ def in_32_bits(value: float) -> str:
         return str(np.float32(value))
 
 
-def _is_full(lines: Sequence[str]) -> bool:
-    return len(lines) >= _FULL_EVENTS or sum(map(len, lines)) >= _FULL_CHARACTERS
+def _is_full(lines: Sequence[Line]) -> bool:
+    return len(lines) >= _FULL_EVENTS or sum(len(text) for _, text in lines) >= _FULL_CHARACTERS
