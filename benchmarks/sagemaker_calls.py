@@ -18,7 +18,6 @@ anywhere. Every job trains for ``--epochs`` epochs of a minute, then all of them
 from __future__ import annotations
 
 import argparse
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,7 +59,6 @@ class Row:
     end: float
     per_job: float
     take_over: float
-    seconds: float
 
     @property
     def quiet(self) -> float:
@@ -108,7 +106,6 @@ def spent(world: SimulatedSageMaker, before: Mapping[str, int]) -> Counter[str]:
 
 
 def measure(live: int, epochs: int) -> Row:
-    began = time.perf_counter()
     # They start slowly, so that the last is launched before the first trains.
     script = JobScript([0.5] * epochs, seconds_per_epoch=60.0, starting_seconds=60.0 + 0.3 * live)
     with SimulatedSageMaker(script) as world:
@@ -145,7 +142,6 @@ def measure(live: int, epochs: int) -> Row:
         end / live,
         total / live,
         taken / live,
-        time.perf_counter() - began,
     )
 
 
@@ -163,12 +159,11 @@ def take_over(world: SimulatedSageMaker, names: Sequence[str]) -> int:
 
 def show(rows: Sequence[Row], epochs: int) -> None:
     table = Table(title=f"Calls to AWS; {epochs} epochs of a minute, a poll every {POLL_SECONDS:.0f} s")
-    names = ("live jobs", "launch", "quiet poll", "… listing", "… logs", "end", "per job", "take-over")
-    for column in (*names, "measured in"):
+    for column in ("live", "launch", "quiet poll", "listing", "logs", "end", "per job", "take-over"):
         table.add_column(column, justify="right")
     for row in rows:
         numbers = (row.launch, row.quiet, row.quiet_list, row.quiet_logs, row.end, row.per_job, row.take_over)
-        table.add_row(str(row.live), *(f"{number:.1f}" for number in numbers), f"{row.seconds:.0f} s")
+        table.add_row(str(row.live), *(f"{number:.1f}" for number in numbers))
     Console().print(table)
 
 

@@ -30,6 +30,7 @@ RETRY_SECONDS: Final = 0.5
 _TAKEN: Final = ("PreconditionFailed", "412")
 _CONFLICT: Final = ("ConditionalRequestConflict", "OperationAborted", "409")
 _MISSING: Final = ("NoSuchKey", "404", "NotFound")
+_RAISED_BY_BOTO3: Final = ("boto3", "botocore", "urllib3")
 _FINAL: Final = ("AccessDenied", "NoSuchBucket", "InvalidBucketName", "PermanentRedirect", "KMS")
 
 
@@ -108,6 +109,7 @@ class S3Journal:
             try:
                 page = self._client.list_objects_v2(**asked)
             except Exception as error:
+                _must_be_of_aws(error)
                 raise self._unreadable(error) from error
             names = [str(entry["Key"]).removeprefix(asked["Prefix"]) for entry in page.get("Contents", ())]
             found += [_index(name) for name in names]
@@ -122,6 +124,7 @@ class S3Journal:
         except UnicodeDecodeError:
             return ""  # damaged, which is said by whoever parses it
         except Exception as error:
+            _must_be_of_aws(error)
             raise self._unreadable(error) from error
 
     def _unreadable(self, error: Exception) -> JournalError:
@@ -143,6 +146,7 @@ class S3Journal:
                 self._put(self._key(index), text, IfNoneMatch="*")
                 return
             except Exception as error:
+                _must_be_of_aws(error)
                 if self._is_written(index, text, error):
                     return
                 if number == WRITE_TRIES or _is_final(error):
@@ -165,7 +169,8 @@ class S3Journal:
             return False
         try:
             body: bytes = self._client.get_object(Bucket=self._bucket, Key=self._key(index))["Body"].read()
-        except Exception:
+        except Exception as unread:
+            _must_be_of_aws(unread)
             if _code(error) in _TAKEN:
                 # There is one, it can't be read, and ours would have been confirmed as a rule.
                 raise self._fenced(index) from error
@@ -192,6 +197,7 @@ class S3Journal:
         try:
             self._put(f"{self._folder}/{STOP_NOTE}", reason)
         except Exception as error:
+            _must_be_of_aws(error)
             raise self._unwritable(error) from error
         self._stop_note_read_at = None
 
@@ -208,6 +214,7 @@ class S3Journal:
             answer = self._client.get_object(Bucket=self._bucket, Key=f"{self._folder}/{STOP_NOTE}")
             return str(answer["Body"].read().decode("utf-8", "replace")) or "asked to stop"
         except Exception as error:
+            _must_be_of_aws(error)
             return None if _code(error) in _MISSING else self._stop_note
 
 
@@ -230,6 +237,12 @@ def _decode(text: str, location: str, key: str) -> tuple[Event, ...]:
             because="the object was changed by another program",
             remedy="restore it from an earlier version, if the bucket keeps versions",
         ) from error
+
+
+def _must_be_of_aws(error: Exception) -> None:
+    """Raise again what is neither boto3's nor of the network below it: a bug is no trouble of S3."""
+    if not isinstance(error, OSError) and type(error).__module__.split(".")[0] not in _RAISED_BY_BOTO3:
+        raise error
 
 
 def _code(error: Exception) -> str:

@@ -27,10 +27,10 @@ MEAN_VARIANCE = 1.0
 # Log-normal priors, as (mean, standard deviation) of the logarithm. Length scales grow with the
 # square root of the dimension, since distances do: Hvarfner et al. 2024, "Vanilla Bayesian
 # Optimization Performs Great in High Dimensions". Noise is expected to be small (training is nearly
-# repeatable) but may grow when the data ask for it.
+# repeatable), but with a wide prior: with a narrow one, noisy losses are taken for a wild function.
 LENGTH_SCALE_PRIOR = (math.log(0.5), 1.0)
 SIGNAL_PRIOR = (0.0, 0.7)
-NOISE_PRIOR = (math.log(1e-3), 1.5)
+NOISE_PRIOR = (math.log(1e-3), 2.5)
 
 LOG_LENGTH_SCALE_BOUNDS = (math.log(0.02), math.log(50.0))
 LOG_SIGNAL_BOUNDS = (math.log(0.05), math.log(20.0))

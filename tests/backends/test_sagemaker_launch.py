@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_an_answer_that_was_lost_launches_nothing_twice() -> None:
     "changes",
     [{"fingerprint": "0" * 64}, {"hyperparameters": {"learning_rate": "9"}}],
 )
-def test_a_job_of_another_spec_is_not_ours(changes: dict[str, object]) -> None:
+def test_a_job_of_another_spec_is_not_ours(changes: dict[str, Any]) -> None:
     with SimulatedSageMaker() as world:
         backend(world).launch(request())
         with pytest.raises(NameTaken, match="not of this tuning job"):

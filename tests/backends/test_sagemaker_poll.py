@@ -323,6 +323,18 @@ def test_a_successor_that_meets_trouble_calls_nothing_lost() -> None:
         assert successor.end(name).state is JobState.COMPLETED
 
 
+def test_while_trouble_lasts_a_successor_asks_at_its_pace() -> None:
+    with SimulatedSageMaker(SCRIPT) as world:
+        (name,) = Controller(world).launch(request())
+        world.inject("*", refusals.throttled())
+        successor = Controller(world, poll_seconds=20)
+        before, began = Counter(world.calls), world.clock.now()
+        while world.clock.now() < began + 300:
+            successor.poll(name)
+            successor.backend.wait(1.0)
+        assert sum(calls_since(world, before).values()) <= 1 + 300 / (20 * 0.66)
+
+
 def test_a_permission_that_lacks_is_an_error_with_a_remedy() -> None:
     with SimulatedSageMaker(SCRIPT) as world:
         controller = Controller(world)

@@ -128,7 +128,7 @@ def test_jobs_do_not_share_checkpoints() -> None:
 
 
 def test_attempts_go_down_the_list_of_instances() -> None:
-    flexible = {
+    flexible: dict[str, Any] = {
         "VolumeKmsKeyId": "alias/key",
         "AllocationStrategy": "Prioritized",
         "InstanceConfigs": [
@@ -294,7 +294,8 @@ def test_a_spec_without_a_part_for_sagemaker_says_what_is_needed() -> None:
 
 @pytest.mark.parametrize("member", sorted(FULL))
 def test_a_value_of_any_wrong_type_is_a_problem_and_no_crash(member: str) -> None:
-    for value in (3, "x", [], {}, [[]], {"S3Uri": 3}):
+    wrong: list[Any] = [3, "x", [], {}, [[]], {"S3Uri": 3}]
+    for value in wrong:
         assert all(problems({member: value}).values())
 
 

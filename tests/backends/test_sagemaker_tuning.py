@@ -134,7 +134,9 @@ def test_a_spec_means_the_same_here_and_there(strategy: str, parallel: int) -> N
             world, poll_seconds=0.001, launch_seconds=0.0, sleep=lambda s: to_next_event(world, s)
         )
         other = run(asked, asking, world.clock, there)
-    assert any(job.outcome is Outcome.STOPPED_EARLY for job in one.jobs.values())
+    if strategy == "Random":  # what the others propose may change, and may be good
+        assert any(job.outcome is Outcome.STOPPED_EARLY for job in one.jobs.values())
+    assert here.decisions()
     assert told(other) == told(one)
     assert by_job(there.decisions()) == by_job(here.decisions())
 

@@ -192,6 +192,15 @@ def test_a_missing_permission_is_not_tried_again(client: Client) -> None:
     assert "s3:PutObject" in caught.value.remedy
 
 
+def test_a_bug_is_no_trouble_of_s3(journal: S3Journal, client: Client) -> None:
+    def bug() -> None:
+        raise ZeroDivisionError
+
+    client.before = bug
+    with pytest.raises(ZeroDivisionError):
+        journal.append(0, ONE)
+
+
 def test_a_missing_bucket_is_named(client: Client) -> None:
     with pytest.raises(JournalError, match="NoSuchBucket") as caught:
         S3Journal("s3://nowhere/demo", client).read()

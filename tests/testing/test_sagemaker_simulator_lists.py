@@ -128,6 +128,8 @@ def where(name: str, operator: str | None, value: str | None = None) -> dict[str
         ([where("Tags.owner", "NotExists")], ["b-1", "a-2", "a-1"]),
         ([where("Tags.tuning", "In", "two, three")], ["b-1"]),
         ([where("Tags.tuning", "NotEquals", "one")], ["b-1"]),
+        ([where("Tags.owner", "NotEquals", "me")], ["b-1", "a-2", "a-1"]),
+        ([where("Tags.owner", "Equals", "me")], []),
         ([where("TrainingJobName", "Contains", "a-")], ["a-2", "a-1"]),
         (
             [where("TrainingJobName", "Contains", "a-"), where("TrainingJobStatus", "Equals", "InProgress")],

@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from amt_flows.backends.simulated import VirtualClock
-from amt_flows.testing.sagemaker import AcceleratedClock, Command, SimulatedSageMaker
+from amt_flows.testing.sagemaker import AcceleratedClock, Command, JobScript, SimulatedSageMaker
+from amt_flows.testing.sagemaker.artifacts import Storage
 from testing.sagemaker_requests import (
+    REGION,
     check_shape,
     client,
     messages,
@@ -267,6 +269,16 @@ for epoch in range(first, 7):
     assert [lines[0] for lines in streams.values()] == ["model False"] * 2
 
 
+def test_input_stays_in_its_directory(tmp_path: Path) -> None:
+    with SimulatedSageMaker():
+        storage = Storage("123456789012", REGION, create_buckets=True)
+        for key in ("data/good", "data/deep/good", "data/../../evil"):
+            storage.put(f"s3://bucket/{key}", b"x")
+        storage.download("s3://bucket/data", tmp_path / "a/b")
+    found = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+    assert found == ["a/b/deep/good", "a/b/good"]
+
+
 def test_script_mode_from_an_archive_in_s3(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
@@ -359,8 +371,6 @@ def test_a_job_can_be_stopped_while_it_is_starting(script: Any) -> None:
 
 
 def test_scripted_and_real_jobs_may_live_side_by_side(script: Any) -> None:
-    from amt_flows.testing.sagemaker import JobScript
-
     command = Command(script("say(1)"))
 
     def behave(request: Mapping[str, Any]) -> Command | JobScript:

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from amt_flows.testing.sagemaker import JobScript, Quotas, Refusal, SimulatedSageMaker, SimulatedTuningJob
+from amt_flows.testing.sagemaker import (
+    End,
+    JobScript,
+    Quotas,
+    Refusal,
+    SimulatedSageMaker,
+    SimulatedTuningJob,
+)
 from testing.sagemaker_requests import check_shape, client, refusal, training, tuning
 
 
@@ -93,6 +100,20 @@ def test_the_training_jobs_of_a_tuning_job_are_listed_with_their_objective() -> 
         ] == [f"tune-1-{n:03d}" for n in (1, 2, 3, 4)]
         told = client().describe_training_job(TrainingJobName="tune-1-004")
         assert told["TuningJobArn"] == job.arn
+
+
+def test_training_jobs_that_fail_are_counted() -> None:
+    with SimulatedSageMaker(JobScript([0.5], end=End.FAIL)) as world:
+        client().create_hyper_parameter_tuning_job(**tuning())
+        launch(world.tuning_jobs[0], 1, 0.5)
+        world.run()
+        told = client().describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="tune-1")
+        listed = client().list_training_jobs_for_hyper_parameter_tuning_job(
+            HyperParameterTuningJobName="tune-1"
+        )
+    check_shape("ListTrainingJobsForHyperParameterTuningJob", listed)
+    assert told["TrainingJobStatusCounters"]["NonRetryableError"] == 1
+    assert listed["TrainingJobSummaries"][0]["FailureReason"].startswith("AlgorithmError")
 
 
 def test_launching_for_a_tuning_job_is_refused_as_create_training_job_is() -> None:

@@ -30,6 +30,7 @@ from amt_flows.backends.sagemaker.watched import (
     final_report,
     final_values,
     lost_report,
+    may_have_restarted,
 )
 from amt_flows.ports import Clock, JobReport, JobState
 from amt_flows.spec import MetricDefinition
@@ -66,6 +67,7 @@ class Fleet:
         self._recalled: dict[str, Mapping[str, Any]] = {}
         self._stops_wanted: set[str] = set()
         self._logs_denied = False
+        self._troubled = False  # the last call to AWS failed in a way that passes
 
     # -- what the backend says and asks -----------------------------------------------------------
 
@@ -94,15 +96,23 @@ class Fleet:
 
     def poll(self, names: Sequence[str]) -> list[JobReport]:
         unknown = [name for name in names if name.lower() not in self._jobs]
-        try:
-            if unknown:
-                self._adopt(unknown)
-            if self._live and self._pace.left() <= 0:
+        due = self._pace.left() <= 0
+        if (unknown and (due or not self._troubled)) or (self._live and due):
+            try:
+                self._ask(unknown)
+                self._troubled = False
+            except PassingTrouble as trouble:
+                logger.warning("%s. It is tried again.", trouble)
+                self._troubled = True
                 self._pace.took_turn()
-                self._refresh()
-        except PassingTrouble as trouble:
-            logger.warning("%s. It is tried again.", trouble)
         return [self._report(name) for name in names]
+
+    def _ask(self, unknown: Sequence[str]) -> None:
+        if unknown:
+            self._adopt(unknown)
+        if self._live and self._pace.left() <= 0:
+            self._pace.took_turn()
+            self._refresh()
 
     def stop(self, names: Iterable[str]) -> None:
         for name in names:
@@ -194,6 +204,8 @@ class Fleet:
         job.see_description(told)
         began = told.get("TrainingStartTime") is not None
         if began:
+            if may_have_restarted(told):
+                job.log.expect_another_stream()
             self._read_to_end(job)
         finals = final_values(told)
         unread = [metric for metric, value in finals.items() if not job.log.has(metric, value)]

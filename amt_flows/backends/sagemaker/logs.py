@@ -119,6 +119,10 @@ class JobLog:
             if last or not stream.at_end:
                 self._read_stream(source, stream, definitions, to_end=to_end or not last)
 
+    def expect_another_stream(self) -> None:
+        """Look for streams at the next reading, although the job is not known to have been restarted."""
+        self.starts = max(self.starts, len(self._streams) + 1)
+
     def _find_streams(self, source: LogSource) -> None:
         known = {stream.name for stream in self._streams}
         found = [_Stream(name) for name in source.streams(self.job) if name not in known]

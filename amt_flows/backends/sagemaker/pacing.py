@@ -9,8 +9,8 @@ from amt_flows.ports import Clock
 
 
 class Pace:
-    """Turns that come at irregular intervals of ``seconds`` on average half as much more or less, so that
-    many tuning jobs that began together don't call together for ever."""
+    """Turns at intervals of ``seconds``, a third more or less, so that tuning jobs that began together don't
+    call together for ever."""
 
     SPREAD = 0.33
 

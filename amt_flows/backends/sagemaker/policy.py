@@ -64,7 +64,7 @@ def policy(
             "ReadLogs",
             ON_LOGS,
             f"arn:{partition}:logs:*:*:log-group:{GROUP}",
-            f"arn:{partition}:logs:*:*:log-group:{GROUP}:log-stream:*",
+            f"arn:{partition}:logs:*:*:log-group:{GROUP}:*",
         ),
     ]
     if approximate_curves:

@@ -62,7 +62,7 @@ class Watched:
         self.see(told)
         if self.definitions is None:
             self.definitions = definitions_of(told)
-        self.log.starts = max(1, starts_of(told))
+        self.log.starts = max(self.log.starts, starts_of(told))
 
     def report(self, log_uri: str) -> JobReport:
         """What is known, with the values that were not told before."""
@@ -85,6 +85,11 @@ def definitions_of(told: Mapping[str, Any]) -> tuple[MetricDefinition, ...]:
 def starts_of(told: Mapping[str, Any]) -> int:
     """How many times the training was started: more than once after interruptions and internal errors."""
     return sum(step.get("Status") == "Training" for step in told.get("SecondaryStatusTransitions") or ())
+
+
+def may_have_restarted(told: Mapping[str, Any]) -> bool:
+    """Whether a job could have been started again, which needn't show in what is told of it."""
+    return bool(told.get("EnableManagedSpotTraining") or told.get("RetryStrategy"))
 
 
 def final_values(told: Mapping[str, Any]) -> dict[str, float]:
