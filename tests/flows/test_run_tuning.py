@@ -26,6 +26,8 @@ from worlds import rising, spec
 
 def test_a_tuning_is_shown_as_its_four_stages_and_ends_completed() -> None:
     world = World()
+    # Ten jobs of virtual seconds are over in an instant, which no burst is meant for.
+    world.budget = TaskRunBudget(burst=60)
     state = world.tune(spec(name="Shown", early_stopping={"type": "Auto"}))
     result = state.result()
     assert state.is_completed()
@@ -36,7 +38,7 @@ def test_a_tuning_is_shown_as_its_four_stages_and_ends_completed() -> None:
     assert len(runs) == world.budget.started
     assert all(run.state is not None and run.state.is_completed() for run in runs)
     names = [run.name for run in runs]
-    assert names[:3] == ["propose-001..002", "launch-001..002", "early-stop check of 2"]
+    assert names[:4] == ["propose-001..002", "launch-001..002", "propose-003", "early-stop check of 2"]
     assert names[-1] == "completion check after 10"
     tasks = (propose_task, launch_task, early_stop_task, completion_task)
     assert {run.task_key for run in runs} == {task.task_key for task in tasks}
