@@ -99,6 +99,8 @@ class Tuning:
         self._exhausted = False
         self._stop_reason: str | None = None
         self._rejected: Reason | None = None
+        self.held_up_by: str | None = None
+        """Why the backend has no room for the next training job; None when it has."""
         self._retry_at = 0.0
         self._retry_delay = FIRST_RETRY_SECONDS
         self._stopped_by_us: set[str] = set()
@@ -385,14 +387,15 @@ class Tuning:
             request = self._request(trial, attempt)
             try:
                 self.backend.launch(request)
-            except CapacityUnavailable:
+            except CapacityUnavailable as error:
+                self.held_up_by = error.happened
                 self._retry_at = self.now() + self._retry_delay
                 self._retry_delay = min(2 * self._retry_delay, LAST_RETRY_SECONDS)
                 break
             except (LaunchRejected, NameTaken) as error:
                 self._rejected = Reason("LaunchRejected", error.happened)
                 break
-            self._retry_delay = FIRST_RETRY_SECONDS
+            self.held_up_by, self._retry_delay = None, FIRST_RETRY_SECONDS
             self._record(Launched(self.now(), request.name, trial.number, attempt))
             launched.append(request.name)
         return launched

@@ -415,3 +415,12 @@ def test_without_a_limit_nobody_knows_how_far_it_is() -> None:
     ledger = opened(spec(limits={}, completion={"target_objective_metric_value": 0.9}))
     assert done_share(ledger, 5.0) is None
     assert "best accuracy –" in drawn(ledger, 5.0)
+
+
+def test_what_holds_the_launches_up_is_said_once(stderr: Stderr) -> None:
+    output = stderr(io.StringIO())
+    backend = SimulatedBackend(VirtualClock(), rising, capacity=1)
+    tuning = Tuning.open(spec(), backend, MemoryJournal(), clock=backend.clock)
+    with progress_bar(True) as tick:
+        drive(tuning, on_tick=tick)
+    assert "waits for a place to run: All 1 places are taken." in output.getvalue()

@@ -34,7 +34,8 @@ def launch(tuning: Tuning, wanted: int) -> Sequence[str]:
     if names:
         log.info("Launched %s; %d running.", ", ".join(names), len(tuning.ledger.live))
     if len(names) < wanted and tuning.waiting():
-        log.info("Waiting for a place to run: %s.", count(tuning.waiting(), "trial"))
+        why = f": {tuning.held_up_by}" if tuning.held_up_by else "."
+        log.info("%s waiting for a place to run%s", count(tuning.waiting(), "trial"), why)
     return names
 
 

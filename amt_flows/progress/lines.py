@@ -33,11 +33,16 @@ class Lines:
         self._said_why = False
         self._finished = False
         self._opened = False
+        self._held_up_by: str | None = None
         self._spoke_at = time.monotonic()
 
     def show(self, tuning: Tuning, news: News) -> None:
         ledger = tuning.ledger
         lines = [*self._new(ledger, tuning.now())]
+        if tuning.held_up_by != self._held_up_by:
+            self._held_up_by = tuning.held_up_by
+            if tuning.held_up_by is not None:
+                lines.append(f"{ledger.name} waits for a place to run: {tuning.held_up_by}")
         if not lines and time.monotonic() - self._spoke_at >= QUIET_SECONDS:
             lines = [still_running(ledger)]
         for line in lines:

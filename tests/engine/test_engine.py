@@ -276,9 +276,12 @@ def test_a_final_refusal_ends_the_tuning_job_as_failed_and_stops_what_runs() -> 
 def test_less_capacity_than_asked_for_is_waited_for() -> None:
     backend = SimulatedBackend(VirtualClock(), rising, capacity=2)
     limits = {"max_parallel_training_jobs": 5, "max_number_of_training_jobs": 12}
-    ledger, _ = run(spec(limits=limits), backend=backend)
-    assert ledger.status is TuningStatus.COMPLETED
+    tuning = Tuning.open(spec(limits=limits), backend, MemoryJournal(), clock=backend.clock)
+    held_up_by: set[str | None] = set()
+    drive(tuning, on_tick=lambda tuning, news: held_up_by.add(tuning.held_up_by))
+    assert tuning.ledger.status is TuningStatus.COMPLETED
     assert len(backend.launches) == 12
+    assert held_up_by == {"All 2 places are taken.", None}, "and the reason is told meanwhile"
 
 
 def test_a_stage_is_called_only_when_there_is_something_new_for_it() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from amt_flows.space import Categorical, Continuous, Integer, Scaling, Space, configuration_key
+from amt_flows.strategies import search
 from amt_flows.strategies.expected_improvement import log_expected_improvement
 from amt_flows.strategies.gaussian_process import Hyperparameters, Posterior, condition
 from amt_flows.strategies.search import LISTED, best_unused, snap
@@ -73,19 +74,14 @@ def test_no_single_change_of_a_category_would_have_been_better(seed: int) -> Non
     assert found[1] >= values.max() - 1e-9
 
 
-def test_a_narrow_valley_around_the_best_row_is_looked_into() -> None:
-    """Random places in eight dimensions don't come near it, and nothing points there from afar."""
-    space = Space(tuple(Continuous(f"x{i}", 0.0, 1.0) for i in range(8)))
-    rng = np.random.default_rng(0)
-    points = np.concatenate([rng.random((200, 8)), np.full((1, 8), 0.33)])
-    targets = np.append(np.full(200, 1.0), -3.0)
-    settings = Hyperparameters(np.full(8, 0.05), signal=1.0, noise=1e-4)
-    process = condition(
-        points, targets, points[:0], categorical=np.zeros(8, dtype=bool), hyperparameters=settings
-    )
-    found = best_unused(process, space, frozenset(), rng)
-    assert found is not None
-    assert np.abs(space.encode(found[0]) - 0.33).max() < 0.1
+def test_half_of_the_search_starts_around_the_best_rows() -> None:
+    space = Space(tuple(Continuous(f"x{i}", 0.0, 1.0) for i in range(6)))
+    process = posterior(space, rows=60)
+    order = np.argsort(process.predict(process.points)[0])
+    near = search._around(process, space, np.random.default_rng(0))
+    gaps = np.linalg.norm(near[:, None] - process.points[None, order], axis=2)
+    best, others = gaps[:, :5].min(axis=1), gaps[:, 5:].min(axis=1)
+    assert np.median(best) < 0.3 * np.median(others)
 
 
 @pytest.mark.parametrize("seed", range(4))
