@@ -142,7 +142,7 @@ def test_the_fit_finds_the_noise(noise: float) -> None:
 
 
 def test_a_noisy_trend_is_rarely_taken_for_a_wild_function() -> None:
-    """Both explain the rows, the density has a mode at each, and one start alone finds the wrong one in half."""
+    """Both explain the rows, and the density has a mode at each: one start alone is wrong half the time."""
     noisy = 0
     for seed in range(30, 50):
         rng = np.random.default_rng(seed)
