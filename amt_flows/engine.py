@@ -1,16 +1,15 @@
-"""The engine: one tuning job (``Tuning``) and the loop that drives it (``drive``).
+"""The engine: one tuning job, and everything that can be done with it.
 
-The loop has AMT's four stages: propose, launch, early-stopping check, completion check. They are callables it
-is given, so that Prefect can make each a task. Whatever is decided is in the journal before the world is
-touched; whatever is known comes from the journal's fold; so a controller that dies at any point can be
-replaced by one that opens the same journal.
+Whatever is decided is in the journal before the world is touched; whatever is known comes from the journal's
+fold; so a controller that dies at any point can be replaced by one that opens the same journal. In what order
+things are done is for the loop (:mod:`amt_flows.loop`).
 """
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from amt_flows.errors import CapacityUnavailable, Fenced, LaunchRejected, NameTaken, SpecError
@@ -456,55 +455,3 @@ def _name_taken(ledger: Ledger, spec: TuningSpec) -> NameTaken:
         f"A tuning job named {ledger.name} exists already, with another spec:{changed}",
         remedy="choose another name, or give it the same spec to go on with it",
     )
-
-
-@dataclass(frozen=True)
-class Stages:
-    """The four stages of the loop, as callables that a shell may wrap."""
-
-    propose: Callable[[Tuning, int], Sequence[Trial]] = Tuning.propose
-    launch: Callable[[Tuning, int], Sequence[str]] = Tuning.launch
-    check_early_stopping: Callable[[Tuning], Sequence[Judgement]] = Tuning.check_early_stopping
-    check_completion: Callable[[Tuning], Sequence[Reason]] = Tuning.check_completion
-
-
-def drive(
-    tuning: Tuning,
-    stages: Stages | None = None,
-    *,
-    on_tick: Callable[[Tuning, News], None] = lambda tuning, news: None,
-) -> None:
-    """Run a tuning job to its end. A stage is called only when there is something new for it.
-
-    ``on_tick`` is called once a round, after the stages, and must not raise.
-    """
-    stages = stages or Stages()
-    while not tuning.ledger.finished:
-        news = tuning.observe()
-        if news.epochs:
-            stages.check_early_stopping(tuning)
-        target_on_epochs = tuning.ledger.spec.completion.target_on_epochs
-        if news.ended or (news.epochs and target_on_epochs) or tuning.check_is_due():
-            stages.check_completion(tuning)
-        if tuning.ledger.concluding:
-            if tuning.ledger.live:
-                tuning.stop_running_jobs()
-            else:
-                tuning.finish()
-        else:
-            fill_slots(tuning, stages)
-        on_tick(tuning, news)
-        if not tuning.ledger.finished and not tuning.check_is_due():
-            tuning.wait()
-
-
-def fill_slots(tuning: Tuning, stages: Stages) -> None:
-    """Launch what waits, and propose and launch more while there is a free slot."""
-    while (slots := tuning.free_slots()) > 0:
-        waiting = tuning.waiting()
-        if waiting < slots and not tuning.exhausted:
-            stages.propose(tuning, slots - waiting)
-        if not tuning.waiting() or not stages.launch(tuning, slots):
-            break
-    if ahead := tuning.ahead():
-        stages.propose(tuning, ahead)

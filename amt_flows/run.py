@@ -6,12 +6,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from amt_flows.engine import News, Stages, Tuning, drive
+from amt_flows.engine import News, Tuning
 from amt_flows.errors import AmtFlowsError, Fenced, TuningInterrupted, TuningJobFailed, TuningJobNotFound
 from amt_flows.events import TuningStatus
 from amt_flows.interrupts import graceful_interrupts
 from amt_flows.journals.directory import DirectoryJournal
 from amt_flows.ledger import Ledger
+from amt_flows.loop import Stages, drive
 from amt_flows.names import is_tuning_job_name, made_up_name
 from amt_flows.ports import Backend, Journal
 from amt_flows.results import TuningResult, result_of

@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from amt_flows.engine import Tuning, drive
+from amt_flows.engine import Tuning
 from amt_flows.errors import AmtFlowsError, BackendError, TuningJobNotFound
+from amt_flows.loop import drive
 from amt_flows.ports import Backend, Clock, SystemClock
 from amt_flows.run import load_ledger, local_journal
 

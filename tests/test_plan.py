@@ -13,8 +13,9 @@ from rich.console import Console
 
 from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
-from amt_flows.engine import Tuning, drive
+from amt_flows.engine import Tuning
 from amt_flows.journals.memory import MemoryJournal
+from amt_flows.loop import drive
 from amt_flows.plan.dry_run import Plan, plan
 from amt_flows.plan.estimate import estimate, most_cost, most_jobs
 from amt_flows.plan.text import plan_text

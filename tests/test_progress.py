@@ -14,10 +14,11 @@ import pytest
 from rich.console import Console
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
-from amt_flows.engine import News, Tuning, drive
+from amt_flows.engine import News, Tuning
 from amt_flows.events import Concluding, Finished, Outcome, Reason, StopAsked, TuningStatus
 from amt_flows.journals.memory import MemoryJournal
 from amt_flows.ledger import Ledger
+from amt_flows.loop import drive
 from amt_flows.ports import JobState
 from amt_flows.progress import bar as progress_module
 from amt_flows.progress.bar import progress_bar

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
-from amt_flows.engine import Tuning, drive
+from amt_flows.engine import Tuning
 from amt_flows.events import Concluding, Ended, Finished, Outcome, Reason, TuningStatus
 from amt_flows.failures import failure_line
 from amt_flows.journals.memory import MemoryJournal
 from amt_flows.ledger import Ledger
+from amt_flows.loop import drive
 from amt_flows.ports import JobState
 from amt_flows.render.leaderboard_rows import leaderboard
 from amt_flows.render.markdown import cell, code, fenced, line_chart, table

@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
-from amt_flows.engine import News, Tuning, drive
+from amt_flows.engine import News, Tuning
 from amt_flows.events import Concluding, Converged, Ended, Finished, Outcome, Reason, StopAsked, TuningStatus
 from amt_flows.journals.memory import MemoryJournal
 from amt_flows.ledger import Ledger
+from amt_flows.loop import drive
 from amt_flows.ports import JobState
 from amt_flows.results import TuningResult, describe, result_of, savings, spec_of, training_jobs
 from amt_flows.results.amt_shapes import (

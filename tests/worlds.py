@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
-from amt_flows.engine import Tuning, drive
+from amt_flows.engine import Tuning
 from amt_flows.events import Ended, Launched, Observed, Opened, Outcome, Proposed
 from amt_flows.journals.memory import MemoryJournal
 from amt_flows.ledger import Ledger
+from amt_flows.loop import drive
 from amt_flows.spec import TuningSpec
 
 

@@ -13,11 +13,12 @@ from typing import TypeVar
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
-from amt_flows.engine import Stages, Tuning
+from amt_flows.engine import Tuning
 from amt_flows.events import Judgement, Reason
 from amt_flows.flows import narration
 from amt_flows.flows.budget import TaskRunBudget
 from amt_flows.ledger import Trial
+from amt_flows.loop import Stages
 from amt_flows.rules.early_stopping import early_stopping_rule
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ def completion_task(shown_as: str, act: Act) -> None:
 
 
 class TaskStages:
-    """The stages for :func:`amt_flows.engine.drive`, as task runs within a budget and in plain Python
+    """The stages for :func:`amt_flows.loop.drive`, as task runs within a budget and in plain Python
     beyond it. Nothing ever waits for the budget."""
 
     def __init__(self, tuning: Tuning, budget: TaskRunBudget) -> None:

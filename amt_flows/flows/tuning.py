@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.exceptions import CancelledRun, MissingContextError
 
-from amt_flows.engine import News, Tuning, drive
+from amt_flows.engine import News, Tuning
 from amt_flows.events import TuningStatus
 from amt_flows.flows.api import open_api
 from amt_flows.flows.budget import TaskRunBudget
@@ -18,6 +18,7 @@ from amt_flows.flows.identity import name_for_run
 from amt_flows.flows.publish import Publisher
 from amt_flows.flows.stages import TaskStages
 from amt_flows.interrupts import graceful_interrupts
+from amt_flows.loop import drive
 from amt_flows.ports import Backend, Clock, Journal
 from amt_flows.results import TuningResult
 from amt_flows.run import finished_result, local_journal, stop_jobs_on_breakdown

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
-from amt_flows.engine import Tuning, drive
+from amt_flows.engine import Tuning
 from amt_flows.history import Proposal, TrialRow
 from amt_flows.journals.memory import MemoryJournal
 from amt_flows.ledger import Ledger
+from amt_flows.loop import drive
 from amt_flows.ports import JobReport
 from amt_flows.rules.budget import worst_case_cost
 from amt_flows.space import Space

@@ -26,6 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("rules", "strategies"),
     ("ports", "support"),
     ("engine",),
+    ("loop",),
     ("journals",),
     ("backends",),
     ("interrupts", "results"),

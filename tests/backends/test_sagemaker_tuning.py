@@ -12,11 +12,12 @@ import pytest
 
 from amt_flows.backends.sagemaker.policy import IMPLIED, actions_of, main, policy
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
-from amt_flows.engine import Tuning, drive
+from amt_flows.engine import Tuning
 from amt_flows.events import Outcome, TuningStatus
 from amt_flows.journals.memory import MemoryJournal
 from amt_flows.journals.s3 import S3Journal
 from amt_flows.ledger import Ledger
+from amt_flows.loop import drive
 from amt_flows.ports import Backend, Clock, Journal
 from amt_flows.spec import TuningSpec
 from amt_flows.testing.sagemaker import SimulatedSageMaker, refusals

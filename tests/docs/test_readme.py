@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def test_python_gives_the_best_training_job(project: Path, capsys: pytest.Captur
     assert "learning_rate" in capsys.readouterr().out
 
 
-def scripted(hyperparameters: dict[str, str]) -> JobScript:
+def scripted(hyperparameters: Mapping[str, str]) -> JobScript:
     rate = float(hyperparameters["learning_rate"])
     return JobScript([1 - abs(rate - 0.1) - 0.5**epoch for epoch in range(1, 6)], seconds_per_epoch=60)
 

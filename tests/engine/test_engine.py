@@ -9,12 +9,13 @@ from typing import ClassVar
 import pytest
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
-from amt_flows.engine import Stages, Tuning, drive
+from amt_flows.engine import Tuning
 from amt_flows.errors import Fenced, LaunchRejected, NameTaken, SpecError
 from amt_flows.events import Outcome, TuningStatus
 from amt_flows.history import Proposal, TrialRow
 from amt_flows.journals.memory import MemoryJournal
 from amt_flows.ledger import Ledger
+from amt_flows.loop import Stages, drive
 from amt_flows.ports import JobRequest, JobState, Launch
 from amt_flows.space import Space
 from worlds import rising, run, spec

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
-from amt_flows.engine import Tuning, drive
+from amt_flows.engine import Tuning
 from amt_flows.events import Event, TuningStatus
 from amt_flows.journals.memory import MemoryJournal
 from amt_flows.ledger import Ledger
+from amt_flows.loop import drive
 from amt_flows.ports import JobRequest, JobState, Launch
 from amt_flows.rules.budget import committed_cost
 from worlds import spec
