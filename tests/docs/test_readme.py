@@ -45,7 +45,8 @@ def test_the_commands_tune_the_script(project: Path) -> None:
     for command in commands:
         _, *arguments = shlex.split(command)
         if arguments == ["logs", "JOB"]:
-            arguments = ["logs", next((project / "home/my-first-tuning/jobs").iterdir()).name]
+            # The first one; a later one may have been stopped, the target reached, before it said a word.
+            arguments = ["logs", min((project / "home/my-first-tuning/jobs").iterdir()).name]
         done = subprocess.run(
             [sys.executable, "-m", "amt_flows", *arguments], capture_output=True, text=True, timeout=120
         )
