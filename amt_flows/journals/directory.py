@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
 from amt_flows.errors import Fenced, JournalError
-from amt_flows.events import Event, event_from_json, event_to_json
+from amt_flows.events import Event
+from amt_flows.journals.entries import entry_index, entry_name, entry_text, events_of
 
 STOP_NOTE = "stop"
 
@@ -32,7 +32,7 @@ class DirectoryJournal:
         return self.directory.resolve().as_uri()
 
     def _path(self, index: int) -> Path:
-        return self.directory / f"{index:08d}.json"
+        return self.directory / entry_name(index)
 
     def read(self, start: int = 0) -> Sequence[Sequence[Event]]:
         entries: list[Sequence[Event]] = []
@@ -44,14 +44,14 @@ class DirectoryJournal:
                 break
             except OSError as error:
                 raise JournalError(f"{path} can't be read: {error}") from error
-            entries.append(_decode(text, path))
+            entries.append(_events(text, path))
         self._check_no_gap(start + len(entries))
         return entries
 
     def _check_no_gap(self, end: int) -> None:
         if not self.directory.is_dir():
             return
-        later = [path.name for path in self.directory.iterdir() if _index(path.name) > end]
+        later = [path.name for path in self.directory.iterdir() if entry_index(path.name) > end]
         # The writer may have been at work between our last look and the listing.
         if later and not self._path(end).exists():
             raise JournalError(
@@ -61,9 +61,7 @@ class DirectoryJournal:
             )
 
     def append(self, index: int, events: Sequence[Event]) -> None:
-        text = json.dumps(
-            {"events": [event_to_json(event) for event in events]}, allow_nan=False, separators=(",", ":")
-        )
+        text = entry_text(events)
         final = self._path(index)
         scratch = self.directory / f".{index:08d}.{secrets.token_hex(8)}"
         try:
@@ -108,25 +106,13 @@ class DirectoryJournal:
             return "asked to stop"
 
 
-def _index(name: str) -> int:
-    stem, _, suffix = name.partition(".")
-    return int(stem) if suffix == "json" and stem.isdecimal() else -1
-
-
-def _decode(text: str, path: Path) -> tuple[Event, ...]:
-    try:
-        data = json.loads(text)
-        events = data["events"]
-        if not isinstance(events, list):
-            raise TypeError("events is not a list")
-        return tuple(event_from_json(event) for event in events)
-    except (ValueError, TypeError, KeyError, RecursionError, JournalError) as error:
-        reason = error.happened if isinstance(error, JournalError) else repr(error)
-        raise JournalError(
-            f"{path} is damaged: {reason}",
-            because="the disk lost part of it, or the file was edited",
-            remedy="restore it from a backup",
-        ) from error
+def _events(text: str, path: Path) -> tuple[Event, ...]:
+    return events_of(
+        text,
+        place=str(path),
+        because="the disk lost part of it, or the file was edited",
+        remedy="restore it from a backup",
+    )
 
 
 def _sync_directory(directory: Path) -> None:

@@ -9,7 +9,6 @@ write, so a refused writer reads what is there and knows its own.
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +17,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from amt_flows.errors import Fenced, JournalError
-from amt_flows.events import Event, event_from_json, event_to_json
+from amt_flows.events import Event
+from amt_flows.journals.entries import entry_index, entry_name, entry_text, events_of
 
 STOP_NOTE: Final = "stop"
 READERS: Final = 10
@@ -81,7 +81,7 @@ class S3Journal:
         return self._given_client
 
     def _key(self, index: int) -> str:
-        return f"{self._folder}/{index:08d}.json"
+        return f"{self._folder}/{entry_name(index)}"
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -97,7 +97,7 @@ class S3Journal:
         keys = [self._key(index) for index in indices]
         with ThreadPoolExecutor(READERS) as pool:
             texts = list(pool.map(self._get, keys) if len(keys) > 1 else map(self._get, keys))
-        return [_decode(text, self.location, key) for text, key in zip(texts, keys, strict=True)]
+        return [_events(text, self.location, key) for text, key in zip(texts, keys, strict=True)]
 
     def _indices(self, start: int) -> list[int]:
         """The numbers of the entries from ``start`` on, ascending. S3 lists what was written, at once."""
@@ -112,7 +112,7 @@ class S3Journal:
                 _must_be_of_aws(error)
                 raise self._unreadable(error) from error
             names = [str(entry["Key"]).removeprefix(asked["Prefix"]) for entry in page.get("Contents", ())]
-            found += [_index(name) for name in names]
+            found += [entry_index(name) for name in names]
             if not page.get("NextContinuationToken"):
                 return sorted(index for index in found if index >= start)
             asked = {**asked, "ContinuationToken": page["NextContinuationToken"]}
@@ -139,8 +139,7 @@ class S3Journal:
     def append(self, index: int, events: Sequence[Event]) -> None:
         """Returns when S3 has the entry. Raises JournalError when nobody can tell, after some tries, whether
         it has: reading the journal again does, which is what another run begins with."""
-        content = {"events": [event_to_json(event) for event in events], "write": secrets.token_hex(8)}
-        text = json.dumps(content, allow_nan=False, separators=(",", ":"))
+        text = entry_text(events, write=secrets.token_hex(8))
         for number in range(1, WRITE_TRIES + 1):
             try:
                 self._put(self._key(index), text, IfNoneMatch="*")
@@ -218,25 +217,13 @@ class S3Journal:
             return None if _code(error) in _MISSING else self._stop_note
 
 
-def _index(name: str) -> int:
-    stem, _, suffix = name.partition(".")
-    return int(stem) if suffix == "json" and stem.isdecimal() else -1
-
-
-def _decode(text: str, location: str, key: str) -> tuple[Event, ...]:
-    name = key.rpartition("/")[2]
-    try:
-        events = json.loads(text)["events"]
-        if not isinstance(events, list):
-            raise TypeError("events is not a list")
-        return tuple(event_from_json(event) for event in events)
-    except (ValueError, TypeError, KeyError, RecursionError, JournalError) as error:
-        reason = error.happened if isinstance(error, JournalError) else repr(error)
-        raise JournalError(
-            f"{location}/{name} is damaged: {reason}",
-            because="the object was changed by another program",
-            remedy="restore it from an earlier version, if the bucket keeps versions",
-        ) from error
+def _events(text: str, location: str, key: str) -> tuple[Event, ...]:
+    return events_of(
+        text,
+        place=f"{location}/{key.rpartition('/')[2]}",
+        because="the object was changed by another program",
+        remedy="restore it from an earlier version, if the bucket keeps versions",
+    )
 
 
 def _must_be_of_aws(error: Exception) -> None:
