@@ -94,11 +94,12 @@ def _quasi_random(
 def _reason(
     space: Space, evidence: Evidence, posterior: Posterior, configuration: dict[str, Value], log_ei: float
 ) -> str:
-    """In units of the loss, where the better half of the losses has any spread to measure it by."""
+    """In units of the objective, where the better half of the losses has any spread to measure it by. A loss
+    itself would be the objective with its sign turned, which no reader should have to know."""
     if evidence.unit == 0.0:
-        return f"all losses so far are about {evidence.best_loss:.4g}: where least is known"
+        return "all results so far are about the same: where least is known"
     _, sd = posterior.predict(space.encode(configuration)[None, :])
     return (
-        f"expected improvement {math.exp(log_ei) * evidence.unit:.3g} over loss {evidence.best_loss:.4g}, "
+        f"expected improvement {math.exp(log_ei) * evidence.unit:.3g} on the best so far, "
         f"sd {float(sd[0]) * evidence.unit:.2g}"
     )

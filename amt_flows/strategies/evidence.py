@@ -32,14 +32,13 @@ FAILED_AT_LEAST = 1.0
 class Evidence:
     """``points`` (shape ``(n, d)``, of the cube) with ``targets`` (``(n,)``), ``pending`` places (``(p, d)``.
 
-    ``best_loss`` is the least loss of a row that ended with one; ``unit`` is the loss that one unit of
-    target stands for among the better half of the rows (0 if they are all the same).
+    ``unit`` is the loss that one unit of target stands for among the better half of the rows (0 if they are
+    all the same).
     """
 
     points: Array
     targets: Array
     pending: Array
-    best_loss: float
     unit: float
 
 
@@ -77,7 +76,6 @@ def gather(space: Space, history: Sequence[TrialRow]) -> Evidence:
         points=_places(space, [told[i] for i in kept]),
         targets=targets[kept],
         pending=_places(space, pending),
-        best_loss=float(losses.min()),
         unit=unit,
     )
 
