@@ -127,9 +127,7 @@ def main() -> None:
         console.print(str(error), style="red", markup=False)
         raise SystemExit(error.exit_code) from None
     console.print()
-    console.print(
-        terminal_summary(result, limit=8, home=arguments.home, program=program("amt-flows")), soft_wrap=True
-    )
+    console.print(terminal_summary(result, limit=8, home=arguments.home, program=program("amt-flows")))
     console.print(model_check(result), highlight=False)
     if not arguments.no_prefect:
         console.print()

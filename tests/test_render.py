@@ -469,9 +469,11 @@ def test_brackets_in_names_are_not_taken_for_markup() -> None:
     assert "[/]" in text
 
 
-def test_many_hyperparameters_share_a_column() -> None:
+def test_hyperparameters_share_a_column_where_there_is_no_room_for_one_each() -> None:
     many = [{"name": f"p{n}", "min_value": 0.0, "max_value": 1.0} for n in range(8)]
     ledger, _ = run(spec(continuous=many), one_epoch)
-    text = printed(result(ledger), width=200)
+    assert "hyperparameters" not in printed(result(ledger), width=200)
+    text = printed(result(ledger), width=80)
     assert "hyperparameters" in text
-    assert re.search(r"p0=\S+ p1=\S+ .* p7=", text)
+    assert re.search(r"p0=\S+ p1=\S+", text)
+    assert re.search(r"^001-[0-9a-f]{8} ", text, re.MULTILINE), "a name fits where the prefix is left out"

@@ -311,7 +311,7 @@ def jobs(name: str, home: str | None, as_json: bool, as_csv: bool) -> None:
     import time
 
     from amt_flows.cli.records import read_record
-    from amt_flows.render.terminal import jobs_table
+    from amt_flows.render.terminal import JobsTable
     from amt_flows.results import result_of
     from amt_flows.results.amt_shapes import training_jobs
 
@@ -325,7 +325,7 @@ def jobs(name: str, home: str | None, as_json: bool, as_csv: bool) -> None:
     elif as_csv:
         _print_csv(result)
     elif result.jobs:
-        _show(jobs_table(result))
+        _show(JobsTable(result))
     else:
         click.echo(f"{result.name} has launched no training job yet.")
 

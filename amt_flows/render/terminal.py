@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -30,9 +32,6 @@ from amt_flows.results import TrainingJobRecord, TuningResult, spec_of
 if TYPE_CHECKING:
     from amt_flows.cli.records import Record
 
-# More hyperparameters than this share one column, so that a table fits a terminal.
-HYPERPARAMETER_COLUMNS = 5
-
 _COLOURS = {"completed": "green", "running": "cyan", "stopping": "yellow", "stopped early": "yellow"}
 
 
@@ -47,7 +46,7 @@ def terminal_summary(
     parts: list[RenderableType] = [_headline(result)]
     parts += [Text(f"  {reason.rule}: {reason.message}") for reason in result.reasons]
     if result.jobs:
-        parts += [Text(""), jobs_table(result, limit)]
+        parts += [Text(""), JobsTable(result, limit)]
         if len(result.jobs) > limit:
             parts.append(Text(f"  and {count(len(result.jobs) - limit, 'more training job')}", style="dim"))
     parts += [Text(""), _facts(result), Text(""), _next_steps(result, home, program)]
@@ -78,30 +77,48 @@ def _tally(result: TuningResult) -> str:
     return f"{of} launched ({detail})" if detail else f"{of} launched"
 
 
-def jobs_table(result: TuningResult, limit: int | None = None) -> Table:
-    """The training jobs, best first; the best one bold."""
-    names = list(result.jobs[0].hyperparameters) if result.jobs else []
-    wide = len(names) <= HYPERPARAMETER_COLUMNS
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold dim")
-    for title in ("training job", "status"):
-        table.add_column(title, overflow="fold")
-    for title in (result.objective_metric, "epochs", "time"):
-        table.add_column(title, justify="right", overflow="fold")
-    for title in names if wide else ["hyperparameters"]:
-        table.add_column(title, overflow="fold")
-    for job in result.jobs[:limit]:
-        values = [hyperparameter(value) for value in job.hyperparameters.values()]
-        cells = _job_cells(job) + [
-            Text(value) for value in (values if wide else [hyperparameters(job.hyperparameters)])
-        ]
-        best = result.best is not None and job.name == result.best.name
-        table.add_row(*cells, style="bold" if best else None)
-    return table
+UNLIMITED = 100_000
+
+
+@dataclass(frozen=True)
+class JobsTable:
+    """The training jobs, best first; the best one bold.
+
+    Where there is no room for a column for each hyperparameter they share one, and the names go without
+    that of the tuning job, which they all begin with.
+    """
+
+    result: TuningResult
+    limit: int | None = None
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        apart = self.table(apart=True)
+        # Measured without a limit: within one, everything is said to fit.
+        wanted = Measurement.get(console, options.update_width(UNLIMITED), apart).maximum
+        fits = wanted <= options.max_width
+        yield apart if fits else self.table(apart=False)
+
+    def table(self, *, apart: bool) -> Table:
+        result = self.result
+        names = list(result.jobs[0].hyperparameters) if result.jobs else []
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold dim")
+        table.add_column("training job", no_wrap=apart, overflow="fold")
+        table.add_column("status", no_wrap=apart)
+        for title in (result.objective_metric if apart else "objective", "epochs", "time"):
+            table.add_column(title, justify="right", no_wrap=True)
+        for title in names if apart else ["hyperparameters"]:
+            table.add_column(title, no_wrap=apart, overflow="fold")
+        for job in result.jobs[: self.limit]:
+            name = job.name if apart else job.name.removeprefix(f"{result.name}-")
+            values = [hyperparameter(value) for value in job.hyperparameters.values()]
+            told = values if apart else [hyperparameters(job.hyperparameters)]
+            best = result.best is not None and job.name == result.best.name
+            table.add_row(Text(name), *_job_cells(job), *map(Text, told), style="bold" if best else None)
+        return table
 
 
 def _job_cells(job: TrainingJobRecord) -> list[Text]:
     return [
-        Text(job.name),
         Text(state(job), style=_COLOURS.get(state(job), "red" if failed(job) else "")),
         Text(number(job.latest_value)),
         Text(str(job.epochs) if job.epochs else NOTHING),
