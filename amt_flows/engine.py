@@ -347,8 +347,7 @@ class Tuning:
         """How many trials to choose now for slots that are yet to become free: one, where results don't
         matter to the choice, so that a slot that does become free is filled without thinking."""
         ledger, limit = self.ledger, self.ledger.spec.limits.max_number_of_training_jobs
-        waiting = self.waiting()
-        enough = waiting > 0 or (limit is not None and len(ledger.jobs) + waiting >= limit)
+        enough = self.waiting() > 0 or (limit is not None and len(ledger.jobs) >= limit)
         if not self._strategy.ignores_results or self._exhausted or ledger.concluding or enough:
             return 0
         return 1

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from amt_flows.engine import News, Tuning
 from amt_flows.errors import AmtFlowsError, Fenced, TuningInterrupted, TuningJobFailed, TuningJobNotFound
 from amt_flows.events import TuningStatus
+from amt_flows.home import home_directory
 from amt_flows.interrupts import graceful_interrupts
 from amt_flows.journals.directory import DirectoryJournal
 from amt_flows.ledger import Ledger
@@ -19,11 +19,6 @@ from amt_flows.results import TuningResult, result_of
 from amt_flows.spec import TuningSpec
 
 Tick = Callable[[Tuning, News], None]
-
-
-def home_directory(home: str | Path | None = None) -> Path:
-    """Where tuning jobs are kept: ``home``, else ``$AMT_FLOWS_HOME``, else ``~/.amt-flows``."""
-    return Path(home or os.environ.get("AMT_FLOWS_HOME") or Path.home() / ".amt-flows").expanduser()
 
 
 def local_journal(name: str, home: str | Path | None = None) -> DirectoryJournal:

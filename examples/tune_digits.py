@@ -26,11 +26,12 @@ from digits_network import load_data, predict, prepare_channel
 from rich.console import Console
 
 from amt_flows.errors import AmtFlowsError
+from amt_flows.home import home_directory
 from amt_flows.journals.directory import DirectoryJournal
 from amt_flows.render.terminal import terminal_summary
 from amt_flows.render.text import place
 from amt_flows.results import TuningResult, result_of
-from amt_flows.run import home_directory, load_ledger, local_journal
+from amt_flows.run import load_ledger, local_journal
 from amt_flows.run import tune as tune_without_prefect
 from amt_flows.spec import TuningSpec
 

@@ -518,12 +518,14 @@ def test_with_prefect_the_flow_runs_it(
     monkeypatch.setitem(sys.modules, "amt_flows.flows", types.ModuleType("amt_flows.flows"))
     monkeypatch.setitem(sys.modules, "amt_flows.flows.tune", module)
     server = types.ModuleType("amt_flows.flows.ephemeral")
-    server.start_server_beyond_ctrl_c = lambda: calls.clear()  # type: ignore[attr-defined]
+    started: list[int] = []
+    server.start_server_beyond_ctrl_c = lambda: started.append(len(calls))  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "amt_flows.flows.ephemeral", server)
     # The best so far is shown of a cancelled run too.
     assert "demo completed" in ok("run", path, "--prefect", "--home", home)
     ((tuning_spec, where),) = calls
     assert (tuning_spec.name, where) == ("demo", str(home))
+    assert started == [0], "the server is there, out of Ctrl-C's reach, before the flow begins"
 
 
 # -- a second process -----------------------------------------------------------------------------

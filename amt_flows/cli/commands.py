@@ -152,14 +152,14 @@ def run(
 
 def _run_here(spec: TuningSpec, home: str | None, *, quiet: bool) -> TuningResult:
     from amt_flows.backends.local import LocalBackend
-    from amt_flows.run import home_directory, local_journal, tune
+    from amt_flows.run import local_journal, tune
 
     assert spec.name is not None
     journal = local_journal(spec.name, home)
     if not quiet:
         click.echo(f"Tuning job {spec.name}, kept in {journal.directory.parent}", err=True)
     # Lines where there is no terminal: whoever reads a log wants to know how far it came.
-    return tune(spec, LocalBackend(home_directory(home)), journal=journal, progress=not quiet)
+    return tune(spec, LocalBackend(home), journal=journal, progress=not quiet)
 
 
 def _run_as_flow(spec: TuningSpec, home: str | None) -> TuningResult:
@@ -227,11 +227,11 @@ def plan(
     from amt_flows.ledger import Ledger
     from amt_flows.plan.dry_run import plan as planned
     from amt_flows.plan.text import plan_text
-    from amt_flows.run import home_directory, local_journal
+    from amt_flows.run import local_journal
 
     asked = load_spec(spec, changes, name)
     existing = None if asked.name is None else Ledger.replay(local_journal(asked.name, home).read())
-    backend = LocalBackend(home_directory(home))
+    backend = LocalBackend(home)
     made = planned(asked, backend, job_seconds=job_seconds, first_jobs=first, existing=existing)
     if as_json:
         _print_json(made.to_json())
@@ -282,9 +282,9 @@ def status(name: str | None, home: str | None, as_json: bool) -> None:
 
 def _list(home: str | None, *, as_json: bool) -> None:
     from amt_flows.cli.records import all_records
+    from amt_flows.home import home_directory
     from amt_flows.render.terminal import records_table
     from amt_flows.results.amt_shapes import tuning_job_summary
-    from amt_flows.run import home_directory
 
     records = all_records(home)
     if as_json:

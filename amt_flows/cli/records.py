@@ -11,11 +11,12 @@ from pathlib import Path
 
 from amt_flows.backends.local.paths import tuning_paths
 from amt_flows.errors import JournalError, TuningJobNotFound
+from amt_flows.home import home_directory
 from amt_flows.journals.directory import DirectoryJournal
 from amt_flows.ledger import Ledger
 from amt_flows.names import is_tuning_job_name, parse_training_job_name
 from amt_flows.render.text import last_lines
-from amt_flows.run import home_directory, load_ledger, local_journal
+from amt_flows.run import load_ledger, local_journal
 
 # Of a log that may be large.
 LOG_BYTES = 4 * 1024 * 1024

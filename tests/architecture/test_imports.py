@@ -16,7 +16,7 @@ PACKAGE = Path(amt_flows.__file__).parent
 
 # The rooms from the ground up: a module may import what stands above its own line, and its own room.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "failures", "nearest", "dotted", "reporting"),
+    ("errors", "failures", "home", "nearest", "dotted", "reporting"),
     ("space",),
     ("history", "names"),
     ("metrics",),

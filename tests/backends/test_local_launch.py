@@ -17,8 +17,8 @@ import pytest
 from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.local import backend as local
 from amt_flows.backends.local import process as local_process
-from amt_flows.backends.local.paths import default_root
 from amt_flows.errors import CapacityUnavailable, LaunchRejected, NameTaken
+from amt_flows.home import home_directory
 from amt_flows.ports import JobState, Launch
 from amt_flows.spec import MetricDefinition, TrainingJobTemplate
 
@@ -128,7 +128,7 @@ def test_the_root_is_configurable(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setenv("AMT_FLOWS_HOME", str(tmp_path / "home"))
     assert LocalBackend().root == tmp_path / "home"
     monkeypatch.delenv("AMT_FLOWS_HOME")
-    assert default_root() == Path.home() / ".amt-flows"
+    assert home_directory() == Path.home() / ".amt-flows"
 
 
 # -- once ---------------------------------------------------------------------------------------------

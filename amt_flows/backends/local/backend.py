@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amt_flows.backends.local.check import problems_of
-from amt_flows.backends.local.paths import JobPaths, TuningPaths, default_root, tuning_paths
+from amt_flows.backends.local.paths import JobPaths, TuningPaths, tuning_paths
 from amt_flows.backends.local.process import (
     kill_training,
     read_json,
@@ -36,6 +36,7 @@ from amt_flows.backends.local.watch import Watch
 from amt_flows.backends.local_worker.processes import is_alive
 from amt_flows.errors import BackendError, CapacityUnavailable, LaunchRejected, NameTaken, Problem
 from amt_flows.events import number_from_json
+from amt_flows.home import home_directory
 from amt_flows.ports import FoundJob, JobReport, JobRequest, JobState, Launch, MetricPoint
 from amt_flows.spec import TuningSpec
 
@@ -64,7 +65,7 @@ class LocalBackend:
     """
 
     def __init__(self, root: Path | str | None = None) -> None:
-        self.root = Path(root or default_root()).expanduser().absolute()
+        self.root = home_directory(root).absolute()
         self._lock = threading.RLock()
         self._told: dict[Path, int] = {}  # how much of a job's metrics.jsonl, in bytes
         self._own: dict[Path, Identity] = {}  # workers that this object started

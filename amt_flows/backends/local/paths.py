@@ -7,7 +7,6 @@ which :mod:`amt_flows.backends.local_worker` lists. Names of jobs are case-insen
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,6 @@ from amt_flows.names import is_tuning_job_name
 
 TRAINING_JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 CHANNEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-
-def default_root() -> Path:
-    """``AMT_FLOWS_HOME``, or ``.amt-flows`` in the home directory."""
-    return Path(os.environ.get("AMT_FLOWS_HOME") or Path.home() / ".amt-flows")
 
 
 def is_training_job_name(name: str) -> bool:
