@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from enum import Enum
 from typing import Any, ClassVar, TypeAlias
 
@@ -71,7 +71,8 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Opened:
-    """The tuning job was created."""
+    """The tuning job was created. ``backend`` says where its training jobs run, for whoever comes later and
+    knows nothing but the name; empty for one that has no name of its own."""
 
     kind: ClassVar[str] = "opened"
     at: float
@@ -79,6 +80,7 @@ class Opened:
     fingerprint: str
     spec: Mapping[str, Any]
     controller: str
+    backend: str = ""
 
 
 @dataclass(frozen=True)
@@ -291,7 +293,10 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
                 remedy="use the version of amt-flows that wrote it, or a newer one",
             )
         cls = _KINDS[data["kind"]]
-        values: dict[str, Any] = {f.name: data[f.name] for f in fields(cls)}
+        # A field with a default is newer than the first journals, which lack it.
+        values: dict[str, Any] = {
+            f.name: data[f.name] for f in fields(cls) if f.name in data or f.default is MISSING
+        }
         values["at"] = number_from_json(values["at"])
         if cls is Observed:
             values["points"] = {

@@ -31,6 +31,11 @@ class TrialRow:
     ``loss`` is the objective turned so that smaller is better (negated when maximising); None unless
     the state is COMPLETED or STOPPED, and then finite. ``curve`` holds (epoch, loss) pairs, ascending
     by epoch, in the same sign. ``seconds`` is the training time so far.
+
+    ``parent`` names the earlier tuning job that an inherited row comes from (warm start); such rows stand
+    before the others, have numbers below 1, and are COMPLETED. ``identical`` says whether the parent had the
+    same data and algorithm, so that its losses can be compared with ours; if not, only their order within
+    that parent is a hint.
     """
 
     number: int
@@ -39,6 +44,8 @@ class TrialRow:
     loss: float | None = None
     curve: Curve = ()
     seconds: float | None = None
+    parent: str = ""
+    identical: bool = True
 
 
 @dataclass(frozen=True)

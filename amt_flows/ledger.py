@@ -155,6 +155,7 @@ class Ledger:
         self.name = ""
         self.fingerprint = ""
         self.opened_at = 0.0
+        self.backend = ""
         self.last_at = 0.0
         self.controller = ""
         self.status = TuningStatus.IN_PROGRESS
@@ -198,6 +199,7 @@ class Ledger:
                     self._spec = TuningSpec.parse(event.spec)
                     self.name, self.fingerprint = event.name, event.fingerprint
                     self.opened_at, self.controller = event.at, event.controller
+                    self.backend = event.backend
             case Attached():
                 self.controller = event.controller
             case Proposed():
