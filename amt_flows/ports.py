@@ -104,6 +104,12 @@ class Launch(str, Enum):
 class Backend(Protocol):
     """A place where training jobs run."""
 
+    @property
+    def address(self) -> str:
+        """Where that is, in a word for the record, from which others may find it: ``local``,
+        ``sagemaker:eu-west-1``. Two backends of one address see the same jobs. Empty: it has none."""
+        ...
+
     def check(self, spec: TuningSpec) -> Sequence[Problem]:
         """What would keep this spec's jobs from running here. Launches nothing."""
         ...

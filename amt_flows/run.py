@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from amt_flows.engine import News, Tuning
 from amt_flows.errors import AmtFlowsError, Fenced, TuningInterrupted, TuningJobFailed, TuningJobNotFound
 from amt_flows.events import TuningStatus
-from amt_flows.home import home_directory
 from amt_flows.interrupts import graceful_interrupts
-from amt_flows.journals.directory import DirectoryJournal
 from amt_flows.ledger import Ledger
 from amt_flows.loop import Stages, drive
-from amt_flows.names import is_tuning_job_name, made_up_name
+from amt_flows.names import made_up_name
+from amt_flows.places import open_journal
 from amt_flows.ports import Backend, Journal
 from amt_flows.results import TuningResult, result_of
 from amt_flows.spec import TuningSpec
 
 Tick = Callable[[Tuning, News], None]
-
-
-def local_journal(name: str, home: str | Path | None = None) -> DirectoryJournal:
-    """The journal of the tuning job ``name`` on this machine. Raises TuningJobNotFound for what can't be
-    a tuning job's name (so that no name leads out of the directory)."""
-    if not is_tuning_job_name(name):
-        raise TuningJobNotFound(
-            f"{name!r} is not the name of a tuning job.",
-            remedy="a name has 1 to 32 letters, digits and inner hyphens; `amt-flows status` lists them",
-        )
-    # Names are compared without regard to case, as AMT does.
-    return DirectoryJournal(home_directory(home) / name.lower() / "journal")
 
 
 def load_ledger(journal: Journal, name: str) -> Ledger:
@@ -67,7 +53,7 @@ def tune(
 
     spec = spec if spec.name is not None else spec.named(made_up_name())
     assert spec.name is not None
-    tuning = Tuning.open(spec, backend or LocalBackend(), journal or local_journal(spec.name))
+    tuning = Tuning.open(spec, backend or LocalBackend(), journal or open_journal(spec.name))
     on_open(tuning)
     with progress_bar(progress) as show, graceful_interrupts(tuning), stop_jobs_on_breakdown(tuning):
 

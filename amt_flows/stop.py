@@ -7,13 +7,14 @@ lives: one that was being launched meanwhile is found the next time.
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 
 from amt_flows.engine import Tuning
 from amt_flows.errors import AmtFlowsError, BackendError, TuningJobNotFound
+from amt_flows.home import Home
 from amt_flows.loop import drive
+from amt_flows.places import LOCAL, backend_at, open_journal
 from amt_flows.ports import Backend, Clock, SystemClock
-from amt_flows.run import load_ledger, local_journal
+from amt_flows.run import load_ledger
 
 LOOK_AGAIN_SECONDS = 0.5
 # Beyond the grace time that a job's own supervisor grants it.
@@ -21,45 +22,47 @@ MARGIN_SECONDS = 10.0
 LONGEST_GRACE_SECONDS = 120.0
 
 
-def request_stop(name: str, home: str | Path | None = None, reason: str = "stopped by the user") -> None:
+def request_stop(name: str, home: Home = None, reason: str = "stopped by the user") -> None:
     """Leave a note in the journal for whoever drives the tuning job, now or later: it ends as Stopped.
 
     Raises TuningJobNotFound, JournalError.
     """
-    journal = local_journal(name, home)
+    journal = open_journal(name, home)
     if not load_ledger(journal, name).finished:
         journal.ask_to_stop(reason)
 
 
-def stop_training_jobs(name: str, home: str | Path | None = None, *, kill: bool = False) -> list[str]:
-    """Stop the training jobs of a tuning job on this machine, with their grace time or (``kill``) without,
-    and wait until none lives. Returns their names. Raises BackendError if one can't be stopped.
-    """
-    from amt_flows.backends.local import LocalBackend
+def stop_training_jobs(
+    name: str, home: Home = None, *, kill: bool = False, backend: Backend | None = None
+) -> list[str]:
+    """Stop the training jobs of a tuning job, with their grace time or (``kill``) without, and wait until
+    none lives. Returns their names. ``backend`` is where they run; without it, the record says so.
 
-    return stop_until_none_lives(LocalBackend(home), name, kill=kill, grace_seconds=_grace(name, home))
+    Raises BackendError if one can't be stopped.
+    """
+    backend = backend or _backend(name, home)
+    return stop_until_none_lives(backend, name, kill=kill, grace_seconds=_grace(name, home))
 
 
 def stop_tuning_job(
-    name: str, home: str | Path | None = None, *, reason: str, kill: bool = False
+    name: str, home: Home = None, *, reason: str, kill: bool = False, backend: Backend | None = None
 ) -> list[str]:
     """Both: first the note, so that a controller that still lives launches nothing more; then the jobs."""
     with contextlib.suppress(TuningJobNotFound):
         # Without a journal there may still be training jobs.
         request_stop(name, home, reason)
-    return stop_training_jobs(name, home, kill=kill)
+    return stop_training_jobs(name, home, kill=kill, backend=backend)
 
 
-def conclude(name: str, home: str | Path | None = None, *, reason: str) -> None:
+def conclude(name: str, home: Home = None, *, reason: str, backend: Backend | None = None) -> None:
     """End a tuning job whose controller is dead, as that would have done: its training jobs' last metrics are
     recorded, the best is chosen, and it is Stopped. A controller that lives nevertheless is fenced off.
 
     Raises TuningJobNotFound, JournalError, BackendError.
     """
-    from amt_flows.backends.local import LocalBackend
-
-    journal = local_journal(name, home)
-    tuning = Tuning.open(load_ledger(journal, name).spec, LocalBackend(home), journal)
+    journal = open_journal(name, home)
+    ledger = load_ledger(journal, name)
+    tuning = Tuning.open(ledger.spec, backend or backend_at(ledger.backend, home), journal)
     tuning.request_stop(reason)
     drive(tuning)
 
@@ -86,8 +89,17 @@ def stop_until_none_lives(
     return list(asked)
 
 
-def _grace(name: str, home: str | Path | None) -> float:
+def _backend(name: str, home: Home) -> Backend:
     try:
-        return load_ledger(local_journal(name, home), name).spec.training_job.stop_grace_seconds
+        address = load_ledger(open_journal(name, home), name).backend
+    except AmtFlowsError:
+        # Nothing is known of it; here it may have training jobs all the same.
+        address = LOCAL
+    return backend_at(address, home)
+
+
+def _grace(name: str, home: Home) -> float:
+    try:
+        return load_ledger(open_journal(name, home), name).spec.training_job.stop_grace_seconds
     except AmtFlowsError:
         return LONGEST_GRACE_SECONDS

@@ -41,7 +41,7 @@ from rich.table import Table
 
 from amt_flows.events import Ended, Event, Launched
 from amt_flows.ledger import Ledger
-from amt_flows.run import local_journal
+from amt_flows.places import open_journal
 from amt_flows.run import tune as tune_without_prefect
 from amt_flows.spec import TuningSpec
 
@@ -120,7 +120,7 @@ def drive(mode: str, spec: TuningSpec, home: str) -> dict[str, Any]:
     else:
         from amt_flows.backends.local import LocalBackend
 
-        tune_without_prefect(spec, LocalBackend(home), journal=local_journal(NAME, home), progress=False)
+        tune_without_prefect(spec, LocalBackend(home), journal=open_journal(NAME, home), progress=False)
     memory.stop()
     ends = sorted(event.at for event in events(home) if isinstance(event, Ended))
     early = ends[min(EARLY_JOBS, len(ends)) - 1]
@@ -134,7 +134,7 @@ def drive(mode: str, spec: TuningSpec, home: str) -> dict[str, Any]:
 
 
 def events(home: str) -> list[Event]:
-    return [event for entry in local_journal(NAME, home).read() for event in entry]
+    return [event for entry in open_journal(NAME, home).read() for event in entry]
 
 
 # -- measuring it ---------------------------------------------------------------------------------

@@ -27,11 +27,12 @@ from rich.console import Console
 
 from amt_flows.errors import AmtFlowsError
 from amt_flows.home import home_directory
-from amt_flows.journals.directory import DirectoryJournal
+from amt_flows.places import open_journal
+from amt_flows.ports import Journal
 from amt_flows.render.terminal import terminal_summary
 from amt_flows.render.text import place
 from amt_flows.results import TuningResult, result_of
-from amt_flows.run import load_ledger, local_journal
+from amt_flows.run import load_ledger
 from amt_flows.run import tune as tune_without_prefect
 from amt_flows.spec import TuningSpec
 
@@ -72,8 +73,8 @@ def tune_plainly(spec: TuningSpec, home: str | None) -> TuningResult:
     return tune_without_prefect(spec, LocalBackend(home), journal=journal_of(spec, home), progress=True)
 
 
-def journal_of(spec: TuningSpec, home: str | None) -> DirectoryJournal:
-    return local_journal(str(spec.name), home)
+def journal_of(spec: TuningSpec, home: str | None) -> Journal:
+    return open_journal(str(spec.name), home)
 
 
 def model_check(result: TuningResult) -> str:

@@ -508,7 +508,7 @@ def test_with_prefect_the_flow_runs_it(
     result = TuningResult.model_validate_json(ok("run", path, "--json", "--quiet"))
     calls: list[tuple[Any, Any]] = []
 
-    def flow(tuning_spec: Any, where: Any, *, return_state: bool) -> FlowRunState:
+    def flow(tuning_spec: Any, *, return_state: bool, **where: Any) -> FlowRunState:
         assert return_state
         calls.append((tuning_spec, where))
         return FlowRunState(None if cancelled else result)
@@ -524,7 +524,8 @@ def test_with_prefect_the_flow_runs_it(
     # The best so far is shown of a cancelled run too.
     assert "demo completed" in ok("run", path, "--prefect", "--home", home)
     ((tuning_spec, where),) = calls
-    assert (tuning_spec.name, where) == ("demo", str(home))
+    assert tuning_spec.name == "demo"
+    assert where == {"backend": "local", "region": None, "home": str(home)}
     assert started == [0], "the server is there, out of Ctrl-C's reach, before the flow begins"
 
 

@@ -177,6 +177,10 @@ class SimulatedBackend:
         """The job's machine vanishes now."""
         self.jobs[name.lower()].gone_at = self.clock.now()
 
+    @property
+    def address(self) -> str:
+        return "simulated"
+
     def find(self, tuning_job: str) -> Sequence[FoundJob]:
         now = self.clock.now()
         return [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -17,6 +17,8 @@ from amt_flows.errors import AmtFlowsError, TuningJobFailed
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from amt_flows.flows.tune import Place
+    from amt_flows.ports import Backend
     from amt_flows.results import TuningResult
     from amt_flows.spec import TuningSpec
 
@@ -66,8 +68,22 @@ def _print_version(ctx: click.Context, parameter: click.Parameter, asked: bool) 
 
 def home_option(command: F) -> F:
     return click.option(
-        "--home", metavar="DIR", help="Where tuning jobs are kept [default: $AMT_FLOWS_HOME or ~/.amt-flows]."
+        "--home",
+        metavar="DIR",
+        help="Where tuning jobs are kept, or s3://bucket/folder [default: $AMT_FLOWS_HOME or ~/.amt-flows].",
     )(command)
+
+
+def backend_options(command: F) -> F:
+    choice = click.option(
+        "--backend",
+        type=click.Choice(["local", "sagemaker"]),
+        default="local",
+        show_default=True,
+        help="Where training jobs run.",
+    )
+    region = click.option("--region", help="AWS region, for SageMaker [default: the environment's].")
+    return choice(region(command))
 
 
 def json_option(what: str) -> Callable[[F], F]:
@@ -117,6 +133,7 @@ def main() -> None:
 )
 @click.argument("spec")
 @name_option
+@backend_options
 @home_option
 @click.option("--prefect/--no-prefect", default=False, help="Run it as a Prefect flow [default: no].")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
@@ -125,24 +142,30 @@ def main() -> None:
 def run(
     spec: str,
     name: str | None,
+    backend: str,
+    region: str | None,
     home: str | None,
     prefect: bool,
     quiet: bool,
     as_json: bool,
     changes: tuple[str, ...],
 ) -> None:
-    """Run a tuning job on this machine to its end.
+    """Run a tuning job to its end.
 
     A tuning job of the same name and spec is taken up where it stands. Ctrl-C ends it gracefully and keeps
     the best so far; a second Ctrl-C kills its training jobs.
     """
     from amt_flows.cli.input import load_spec
     from amt_flows.names import made_up_name
+    from amt_flows.places import open_backend
 
     asked = load_spec(spec, changes, name)
     asked = asked if asked.name is not None else asked.named(made_up_name())
     try:
-        result = _run_as_flow(asked, home) if prefect else _run_here(asked, home, quiet=quiet)
+        if prefect:
+            result = _run_as_flow(asked, home, backend, region)
+        else:
+            result = _run_here(asked, home, open_backend(backend, home=home, region=region), quiet=quiet)
     except TuningJobFailed as error:
         if error.result is not None:
             _print_result(error.result, home, as_json=as_json)  # type: ignore[arg-type]
@@ -150,26 +173,29 @@ def run(
     _print_result(result, home, as_json=as_json)
 
 
-def _run_here(spec: TuningSpec, home: str | None, *, quiet: bool) -> TuningResult:
-    from amt_flows.backends.local import LocalBackend
-    from amt_flows.run import local_journal, tune
+def _run_here(spec: TuningSpec, home: str | None, backend: Backend, *, quiet: bool) -> TuningResult:
+    from amt_flows.places import open_journal
+    from amt_flows.render.text import place
+    from amt_flows.run import tune
 
     assert spec.name is not None
-    journal = local_journal(spec.name, home)
+    journal = open_journal(spec.name, home)
     if not quiet:
-        click.echo(f"Tuning job {spec.name}, kept in {journal.directory.parent}", err=True)
+        kept = place(journal.location).removesuffix("/journal")
+        click.echo(f"Tuning job {spec.name}, kept in {kept}", err=True)
     # Lines where there is no terminal: whoever reads a log wants to know how far it came.
-    return tune(spec, LocalBackend(home), journal=journal, progress=not quiet)
+    return tune(spec, backend, journal=journal, progress=not quiet)
 
 
-def _run_as_flow(spec: TuningSpec, home: str | None) -> TuningResult:
+def _run_as_flow(spec: TuningSpec, home: str | None, backend: str, region: str | None) -> TuningResult:
     from amt_flows.cli.records import read_record
     from amt_flows.flows.ephemeral import start_server_beyond_ctrl_c
     from amt_flows.flows.tune import tune
     from amt_flows.results import result_of
 
     start_server_beyond_ctrl_c()
-    state = tune(spec, home, return_state=True)
+    place = cast("Place", backend)
+    state = tune(spec, backend=place, region=region, home=home, return_state=True)
     if not state.is_cancelled():
         result: TuningResult = state.result()
         return result
@@ -197,6 +223,7 @@ def _print_result(result: TuningResult, home: str | None, *, as_json: bool) -> N
 )
 @click.argument("spec")
 @name_option
+@backend_options
 @home_option
 @click.option(
     "--job-seconds",
@@ -211,6 +238,8 @@ def _print_result(result: TuningResult, home: str | None, *, as_json: bool) -> N
 def plan(
     spec: str,
     name: str | None,
+    backend: str,
+    region: str | None,
     home: str | None,
     job_seconds: float | None,
     first: int,
@@ -221,18 +250,17 @@ def plan(
 
     Exit code 2 when the spec is wrong or can't run here.
     """
-    from amt_flows.backends.local import LocalBackend
     from amt_flows.cli.input import load_spec
     from amt_flows.errors import SpecError
     from amt_flows.ledger import Ledger
+    from amt_flows.places import open_backend, open_journal
     from amt_flows.plan.dry_run import plan as planned
     from amt_flows.plan.text import plan_text
-    from amt_flows.run import local_journal
 
     asked = load_spec(spec, changes, name)
-    existing = None if asked.name is None else Ledger.replay(local_journal(asked.name, home).read())
-    backend = LocalBackend(home)
-    made = planned(asked, backend, job_seconds=job_seconds, first_jobs=first, existing=existing)
+    existing = None if asked.name is None else Ledger.replay(open_journal(asked.name, home).read())
+    where = open_backend(backend, home=home, region=region)
+    made = planned(asked, where, job_seconds=job_seconds, first_jobs=first, existing=existing)
     if as_json:
         _print_json(made.to_json())
     else:
@@ -282,7 +310,7 @@ def status(name: str | None, home: str | None, as_json: bool) -> None:
 
 def _list(home: str | None, *, as_json: bool) -> None:
     from amt_flows.cli.records import all_records
-    from amt_flows.home import home_directory
+    from amt_flows.home import home_directory, home_text, is_in_s3
     from amt_flows.render.terminal import records_table
     from amt_flows.results.amt_shapes import tuning_job_summary
 
@@ -296,7 +324,7 @@ def _list(home: str | None, *, as_json: bool) -> None:
             if record.damage:
                 click.echo(f"{record.name}: {record.damage}", err=True)
     else:
-        click.echo(f"No tuning job in {home_directory(home)} yet.")
+        click.echo(f"No tuning job in {home_text(home) if is_in_s3(home) else home_directory(home)} yet.")
 
 
 @main.command(

@@ -7,16 +7,16 @@ import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from amt_flows.backends.local.paths import tuning_paths
 from amt_flows.errors import JournalError, TuningJobNotFound
-from amt_flows.home import home_directory
-from amt_flows.journals.directory import DirectoryJournal
+from amt_flows.home import Home, home_directory
 from amt_flows.ledger import Ledger
-from amt_flows.names import is_tuning_job_name, parse_training_job_name
+from amt_flows.names import parse_training_job_name
+from amt_flows.places import AMT, SAGEMAKER, journals, open_journal
+from amt_flows.ports import Journal
 from amt_flows.render.text import last_lines
-from amt_flows.run import load_ledger, local_journal
+from amt_flows.run import load_ledger
 
 # Of a log that may be large.
 LOG_BYTES = 4 * 1024 * 1024
@@ -24,42 +24,35 @@ LOG_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Record:
-    """A tuning job of a home directory. ``ledger`` is None when its journal can't be read; ``damage`` says
+    """A tuning job of a home. ``ledger`` is None when its journal can't be read; ``damage`` says
     why then."""
 
     name: str
-    journal: DirectoryJournal
+    journal: Journal
     ledger: Ledger | None
     damage: str = ""
 
+    @property
+    def address(self) -> str:
+        """Of the backend that its training jobs run on."""
+        return "" if self.ledger is None else self.ledger.backend
 
-def read_record(name: str, home: str | Path | None = None) -> Record:
+
+def read_record(name: str, home: Home = None) -> Record:
     """The record of one tuning job. Raises TuningJobNotFound, JournalError."""
-    journal = local_journal(name, home)
+    journal = open_journal(name, home)
     ledger = load_ledger(journal, name)
     return Record(ledger.name, journal, ledger)
 
 
-def all_records(home: str | Path | None = None) -> list[Record]:
-    """Every tuning job of a home directory, the newest first. A damaged one doesn't hide the others."""
-    records = list(_records(home_directory(home)))
+def all_records(home: Home = None) -> list[Record]:
+    """Every tuning job of a home, the newest first. A damaged one doesn't hide the others."""
+    records = list(_records(home))
     return sorted(records, key=lambda r: r.ledger.opened_at if r.ledger is not None else 0.0, reverse=True)
 
 
-def _records(home: Path) -> Iterator[Record]:
-    try:
-        names = sorted(path.name for path in home.iterdir())
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise JournalError(
-            f"The directory of tuning jobs, {home}, can't be read: {error.strerror or error}.",
-            remedy="give another one with --home or $AMT_FLOWS_HOME",
-        ) from None
-    for name in names:
-        journal = DirectoryJournal(home / name / "journal")
-        if not is_tuning_job_name(name) or not journal.directory.is_dir():
-            continue
+def _records(home: Home) -> Iterator[Record]:
+    for name, journal in journals(home):
         try:
             ledger = Ledger.replay(journal.read())
         except JournalError as error:
@@ -84,14 +77,18 @@ def controller_is_gone(ledger: Ledger) -> bool:
     return False
 
 
-def training_job_log(name: str, home: str | Path | None = None, *, lines: int) -> str:
-    """The last lines that a training job of this machine printed; running ones too.
+def training_job_log(name: str, home: Home = None, *, lines: int) -> str:
+    """The last lines that a training job printed; running ones too.
 
-    Raises TuningJobNotFound.
+    Raises TuningJobNotFound, BackendError.
     """
     job = parse_training_job_name(name)
     tuning = tuning_paths(home_directory(home), job.tuning_job) if job is not None else None
     paths = tuning.job(name) if tuning is not None else None
+    if job is not None and (paths is None or not paths.log.is_file()):
+        told = _log_elsewhere(name, job.tuning_job, home, lines)
+        if told is not None:
+            return told
     if paths is None or not paths.log.is_file():
         raise TuningJobNotFound(
             f"There is no output of a training job {name} in {home_directory(home)}.",
@@ -101,3 +98,17 @@ def training_job_log(name: str, home: str | Path | None = None, *, lines: int) -
     with paths.log.open("rb") as file:
         file.seek(max(0, paths.log.stat().st_size - LOG_BYTES))
         return last_lines(file.read().decode("utf-8", "replace"), lines)
+
+
+def _log_elsewhere(name: str, tuning_job: str, home: Home, lines: int) -> str | None:
+    """From where the tuning job's record says that its training jobs run."""
+    try:
+        backend = read_record(tuning_job, home).address
+    except TuningJobNotFound:
+        return None
+    kind, _, region = backend.partition(":")
+    if kind not in (SAGEMAKER, AMT):
+        return None
+    from amt_flows.backends.sagemaker.tail import tail
+
+    return tail(name, lines, region=region or None)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from amt_flows.cli.records import controller_is_gone, read_record
+from amt_flows.home import Home
 from amt_flows.ledger import Ledger
 from amt_flows.render.text import count
 from amt_flows.results import result_of
@@ -18,7 +18,7 @@ LOOK_SECONDS = 0.1
 Say = Callable[[str], None]
 
 
-def stop(name: str, home: str | Path | None, *, kill: bool, wait: float, say: Say) -> None:
+def stop(name: str, home: Home, *, kill: bool, wait: float, say: Say) -> None:
     """Leave the request, and follow what comes of it for up to ``wait`` seconds.
 
     ``kill``: end the training jobs at once, without their grace time. Raises TuningJobNotFound,
@@ -46,7 +46,7 @@ def stop(name: str, home: str | Path | None, *, kill: bool, wait: float, say: Sa
         _stop_without_controller(ledger, home, kill=kill, say=say)
 
 
-def _follow(name: str, home: str | Path | None, wait: float) -> Ledger:
+def _follow(name: str, home: Home, wait: float) -> Ledger:
     """The ledger when the tuning job has ended, when the time is up, or when nobody is left to end it."""
     give_up_at = time.monotonic() + wait
     while True:
@@ -57,7 +57,7 @@ def _follow(name: str, home: str | Path | None, wait: float) -> Ledger:
         time.sleep(LOOK_SECONDS)
 
 
-def _stop_without_controller(ledger: Ledger, home: str | Path | None, *, kill: bool, say: Say) -> None:
+def _stop_without_controller(ledger: Ledger, home: Home, *, kill: bool, say: Say) -> None:
     say(f"No controller answers for {ledger.name} (the last was {ledger.controller}).")
     stopped = stop_training_jobs(ledger.name, home, kill=kill)
     say(f"{count(len(stopped), 'training job')} stopped directly.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from prefect import Flow, State
@@ -19,17 +20,19 @@ from prefect.logging.loggers import flow_run_logger
 from amt_flows.errors import TuningJobNotFound
 from amt_flows.flows.cancel import REASON
 from amt_flows.flows.identity import name_for_run
+from amt_flows.places import LOCAL, open_backend
+from amt_flows.ports import Backend
 from amt_flows.stop import conclude, stop_training_jobs, stop_tuning_job
 
 
 def stop_on_cancellation(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """End the tuning job for good: its training jobs are stopped, and its journal is closed."""
-    name, home = _tuning_job(flow, flow_run)
-    stopped = stop_tuning_job(name, home, reason=REASON)
-    _tell(flow, flow_run, name, stopped)
+    job = _tuning_job(flow, flow_run)
+    stopped = stop_tuning_job(job.name, job.home, reason=REASON, backend=job.backend)
+    _tell(flow, flow_run, job.name, stopped)
     with contextlib.suppress(TuningJobNotFound):
         # It may have been cancelled before it was opened.
-        conclude(name, home, reason=REASON)
+        conclude(job.name, job.home, reason=REASON, backend=job.backend)
 
 
 def stop_after_crash(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
@@ -39,16 +42,25 @@ def stop_after_crash(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any])
     known here. A retry opens the same journal and goes on with new training jobs; the stopped ones
     keep the metrics they had.
     """
-    name, home = _tuning_job(flow, flow_run)
-    stopped = stop_training_jobs(name, home)
-    _tell(flow, flow_run, name, stopped)
+    job = _tuning_job(flow, flow_run)
+    stopped = stop_training_jobs(job.name, job.home, backend=job.backend)
+    _tell(flow, flow_run, job.name, stopped)
 
 
-def _tuning_job(flow: Flow[..., Any], flow_run: FlowRun) -> tuple[str, str | None]:
-    """The tuning job's name and home from the flow run's parameters, as the flow itself got them."""
-    spec, home = flow_run.parameters.get("spec"), flow_run.parameters.get("home")
-    given = spec.get("name") if isinstance(spec, Mapping) else getattr(spec, "name", None)
-    return given or name_for_run(flow.name, flow_run.id), home
+@dataclass(frozen=True)
+class _TuningJob:
+    name: str
+    home: str | None
+    backend: Backend
+
+
+def _tuning_job(flow: Flow[..., Any], flow_run: FlowRun) -> _TuningJob:
+    """Which it is and where, from the flow run's parameters, as the flow itself got them."""
+    given = flow_run.parameters
+    spec, home = given.get("spec"), given.get("home")
+    name = spec.get("name") if isinstance(spec, Mapping) else getattr(spec, "name", None)
+    backend = open_backend(given.get("backend") or LOCAL, home=home, region=given.get("region"))
+    return _TuningJob(name or name_for_run(flow.name, flow_run.id), home, backend)
 
 
 def _tell(flow: Flow[..., Any], flow_run: FlowRun, name: str, stopped: list[str]) -> None:

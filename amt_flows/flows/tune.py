@@ -3,7 +3,7 @@
 # Annotations are real types here, not text: a runner loads this file under a name of its own, where Prefect
 # could not find what a text stands for.
 
-from typing import cast
+from typing import Literal, cast
 
 from prefect import flow, runtime
 from prefect.exceptions import CancelledRun
@@ -13,9 +13,11 @@ from amt_flows.errors import TuningInterrupted
 from amt_flows.flows.hooks import stop_after_crash, stop_on_cancellation
 from amt_flows.flows.persistence import SERIALIZER
 from amt_flows.flows.tuning import name_in_this_run, run_tuning
+from amt_flows.places import open_backend, open_journal
 from amt_flows.results import TuningResult
-from amt_flows.run import local_journal
 from amt_flows.spec import TuningSpec
+
+Place = Literal["local", "sagemaker"]
 
 
 def _flow_run_name() -> str:
@@ -31,21 +33,26 @@ def _flow_run_name() -> str:
     on_cancellation=[stop_on_cancellation],
     on_crashed=[stop_after_crash],
 )
-def tune(spec: TuningSpec, home: str | None = None) -> TuningResult:
-    """Find good hyperparameters by running training jobs on this machine.
+def tune(
+    spec: TuningSpec, backend: Place = "local", region: str | None = None, home: str | None = None
+) -> TuningResult:
+    """Find good hyperparameters by running training jobs, on this machine or on SageMaker.
 
     Training jobs are launched, watched, stopped early when they look poor, and compared, until a completion
     criterion holds. The result names the best of them, with its model, hyperparameters and objective value.
 
     Args:
         spec: What to tune, how one training job is run, and when to stop.
-        home: The directory that keeps tuning jobs. Empty: $AMT_FLOWS_HOME, or ~/.amt-flows.
+        backend: Where training jobs run: on the machine that runs this flow, or on SageMaker.
+        region: The AWS region, for SageMaker. Empty: that of the environment or the profile.
+        home: Where tuning jobs are kept, a directory or s3://bucket/folder. Empty: $AMT_FLOWS_HOME, or
+            ~/.amt-flows.
     """
-    from amt_flows.backends.local import LocalBackend
-
     try:
         return run_tuning(
-            spec, backend=LocalBackend(home), journal=local_journal(name_in_this_run(spec), home)
+            spec,
+            backend=open_backend(backend, home=home, region=region),
+            journal=open_journal(name_in_this_run(spec), home),
         )
     except (CancelledRun, TuningInterrupted) as stopped:
         # Only a returned state makes the server show the run as Cancelled; an exception would fail it.

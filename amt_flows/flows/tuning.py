@@ -19,9 +19,10 @@ from amt_flows.flows.publish import Publisher
 from amt_flows.flows.stages import TaskStages
 from amt_flows.interrupts import graceful_interrupts
 from amt_flows.loop import drive
+from amt_flows.places import open_journal
 from amt_flows.ports import Backend, Clock, Journal
 from amt_flows.results import TuningResult
-from amt_flows.run import finished_result, local_journal, stop_jobs_on_breakdown
+from amt_flows.run import finished_result, stop_jobs_on_breakdown
 from amt_flows.spec import TuningSpec
 
 
@@ -55,7 +56,7 @@ def run_tuning(
     spec = spec if spec.name is not None else spec.named(name)
     budget = budget or TaskRunBudget()
     with open_api() as api:
-        tuning = Tuning.open(spec, backend, journal or local_journal(name), clock=clock)
+        tuning = Tuning.open(spec, backend, journal or open_journal(name), clock=clock)
         ended_before = tuning.ledger.finished
         watch = CancelWatch(api, flow_run)
         publisher = Publisher(api, flow_run.id, tuning.ledger.name)

@@ -68,16 +68,7 @@ class S3Journal:
     @property
     def _client(self) -> Any:
         if self._given_client is None:
-            try:
-                import boto3
-                from botocore.config import Config
-            except ModuleNotFoundError as error:
-                raise JournalError(
-                    "A journal in S3 needs boto3, which is not installed.",
-                    remedy="pip install 'amt-flows[sagemaker]'",
-                ) from error
-            retries = {"mode": "standard", "total_max_attempts": 5}
-            self._given_client = boto3.client("s3", config=Config(retries=retries))
+            self._given_client = _client_of_environment()
         return self._given_client
 
     def _key(self, index: int) -> str:
@@ -215,6 +206,42 @@ class S3Journal:
         except Exception as error:
             _must_be_of_aws(error)
             return None if _code(error) in _MISSING else self._stop_note
+
+
+def folders(uri: str, client: Any = None) -> list[str]:
+    """The names of the folders right below ``s3://bucket`` or ``s3://bucket/folder``, sorted. Raises
+    JournalError."""
+    parts = urlsplit(uri)
+    above = f"{parts.path.strip('/')}/".lstrip("/")
+    asked = {"Bucket": parts.netloc, "Prefix": above, "Delimiter": "/"}
+    client = client or _client_of_environment()
+    found: list[str] = []
+    while True:
+        try:
+            page = client.list_objects_v2(**asked)
+        except Exception as error:
+            _must_be_of_aws(error)
+            raise JournalError(
+                f"The tuning jobs in {uri} can't be listed: {error}",
+                because=_likely(error),
+                remedy="allow s3:ListBucket there, and see that the bucket exists",
+            ) from error
+        found += [str(entry["Prefix"])[len(above) : -1] for entry in page.get("CommonPrefixes", ())]
+        if not page.get("NextContinuationToken"):
+            return sorted(found)
+        asked = {**asked, "ContinuationToken": page["NextContinuationToken"]}
+
+
+def _client_of_environment() -> Any:
+    try:
+        import boto3
+        from botocore.config import Config
+    except ModuleNotFoundError as error:
+        raise JournalError(
+            "A journal in S3 needs boto3, which is not installed.",
+            remedy="pip install 'amt-flows[sagemaker]'",
+        ) from error
+    return boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}))
 
 
 def _events(text: str, location: str, key: str) -> tuple[Event, ...]:

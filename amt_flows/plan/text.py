@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from amt_flows.plan.dry_run import Existing, Plan, PlannedJob
+from amt_flows.plan.dry_run import Existing, Plan
 from amt_flows.plan.estimate import Estimate
+from amt_flows.plan.first_jobs import PlannedJob
 from amt_flows.render.text import count, duration, hyperparameters, money
 
 
@@ -27,6 +29,7 @@ def plan_text(plan: Plan) -> RenderableType:
     if plan.first_jobs:
         parts.append(_title("First training jobs", ""))
         parts += [line for job in plan.first_jobs for line in _job(job)]
+        parts += _request(plan.first_jobs[0])
     parts += [Text(""), Text("Nothing was launched and nothing written.", style="dim")]
     return Group(*parts)
 
@@ -109,13 +112,20 @@ def _estimate(estimate: Estimate | None) -> list[str]:
 
 
 def _job(job: PlannedJob) -> list[RenderableType]:
-    lines: list[RenderableType] = [
-        Text.assemble("  ", (job.name, "cyan"), (f"  {job.source}", "dim")),
-        Text(f"    {job.command}", overflow="fold"),
-    ]
+    lines: list[RenderableType] = [Text.assemble("  ", (job.name, "cyan"), (f"  {job.source}", "dim"))]
+    if job.command:
+        lines.append(Text(f"    {job.command}", overflow="fold"))
     unseen = {name: text for name, text in job.hyperparameters.items() if name not in job.command}
     if unseen:
         lines.append(Text(f"    hyperparameters: {hyperparameters(unseen)}", style="dim", overflow="fold"))
     if job.environment:
         lines.append(Text(f"    environment: {', '.join(job.environment)}", style="dim"))
     return lines
+
+
+def _request(first: PlannedJob) -> list[RenderableType]:
+    """Of one only: the others differ from it in the name and the hyperparameters."""
+    if first.request is None:
+        return []
+    body = json.dumps(first.request, indent=2, default=str)
+    return [_title("CreateTrainingJob of the first", ""), Text(body, overflow="fold")]

@@ -21,8 +21,9 @@ import pytest
 from amt_flows.backends.local import LocalBackend
 from amt_flows.events import TuningStatus
 from amt_flows.ledger import Ledger
+from amt_flows.places import open_journal
 from amt_flows.results import TuningResult
-from amt_flows.run import load_ledger, local_journal, tune
+from amt_flows.run import load_ledger, tune
 from amt_flows.spec import TuningSpec
 
 pytestmark = pytest.mark.slow
@@ -165,7 +166,7 @@ def small(file: str, epochs: Mapping[str, int]) -> TuningSpec:
 
 
 def tuned(spec: TuningSpec, home: Path) -> TuningResult:
-    return tune(spec, LocalBackend(home), journal=local_journal("small", home), progress=False)
+    return tune(spec, LocalBackend(home), journal=open_journal("small", home), progress=False)
 
 
 def test_the_spec_for_the_network_tunes_it(tmp_path: Path, example: Module) -> None:
@@ -200,7 +201,7 @@ def stored(home: Path) -> Ledger:
     """The only tuning job below ``home``."""
     (journal,) = home.glob("digits-*/journal")
     name = journal.parent.name
-    return load_ledger(local_journal(name, home), name)
+    return load_ledger(open_journal(name, home), name)
 
 
 def test_the_main_example_tunes_as_a_flow_and_says_what_came_of_it(tmp_path: Path) -> None:
@@ -276,7 +277,7 @@ def test_off_and_auto_are_compared_on_the_same_configurations(tmp_path: Path) ->
     assert cells["best objective"][2] == "+0.0000"
     assert cells["best objective"][-1] == "0.356 → 0.353, -0.0030"
     off, auto = (
-        load_ledger(local_journal(name, tmp_path / "home"), name)
+        load_ledger(open_journal(name, tmp_path / "home"), name)
         for name in sorted((p.parent.name for p in tmp_path.glob("home/*/journal")), reverse=True)
     )
     assert configurations(off) == configurations(auto)

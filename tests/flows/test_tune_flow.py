@@ -26,8 +26,9 @@ from amt_flows.errors import SpecError, TuningJobFailed
 from amt_flows.events import TuningStatus
 from amt_flows.flows import cancel, load_result, publish, tune
 from amt_flows.flows.hooks import stop_after_crash, stop_on_cancellation
+from amt_flows.places import open_journal
 from amt_flows.results import TuningResult
-from amt_flows.run import load_ledger, local_journal
+from amt_flows.run import load_ledger
 from amt_flows.spec import TuningSpec
 from flows.local_jobs import ENDLESS, SHORT, eventually, local_spec, workers
 from flows.simulated import artifact, flow_run_id
@@ -52,7 +53,7 @@ def run_called(name: str) -> FlowRun | None:
 
 def test_the_result_can_be_had_from_the_server(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publish, "PUBLISH_SECONDS", 0.1)
-    state = tune(local_spec(None, SHORT), str(home), return_state=True)
+    state = tune(local_spec(None, SHORT), home=str(home), return_state=True)
     result = state.result()
     run = recorded(flow_run_id(state))
     assert run.state is not None
@@ -68,7 +69,7 @@ def test_the_result_can_be_had_from_the_server(home: Path, monkeypatch: pytest.M
 
 def test_a_bad_spec_is_told_in_our_words_before_anything_runs(home: Path) -> None:
     bad = {**local_spec("bad", SHORT).to_json(), "limits": {"max_parallel_training_jobs": 0}}
-    state = tune(bad, str(home), return_state=True)
+    state = tune(bad, home=str(home), return_state=True)
     run = recorded(flow_run_id(state))
     assert run.state is not None
     assert run.state.is_failed()
@@ -80,7 +81,7 @@ def test_a_bad_spec_is_told_in_our_words_before_anything_runs(home: Path) -> Non
 
 
 def test_the_error_of_a_failed_tuning_can_be_had_from_the_server(home: Path) -> None:
-    state = tune(local_spec("fails", "echo broken >&2; exit 3", jobs=9), str(home), return_state=True)
+    state = tune(local_spec("fails", "echo broken >&2; exit 3", jobs=9), home=str(home), return_state=True)
     run = recorded(flow_run_id(state))
     assert run.state is not None
     with pytest.raises(TuningJobFailed) as raised:
@@ -96,7 +97,7 @@ def tuning_in_a_thread(tuning_flow: Callable[..., Any], name: str, home: Path) -
     states: list[State[Any]] = []
 
     def run() -> None:
-        states.append(tuning_flow(local_spec(name, ENDLESS), str(home), return_state=True))
+        states.append(tuning_flow(local_spec(name, ENDLESS), home=str(home), return_state=True))
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -127,7 +128,7 @@ def test_cancel_stops_the_training_jobs_and_ends_cancelled(home: Path) -> None:
 
 @flow(persist_result=False)
 def pipeline(spec: TuningSpec, home: str) -> str:
-    result = tune(spec, home)
+    result = tune(spec, home=home)
     return f"deployed {result.name}"
 
 
@@ -150,7 +151,7 @@ def test_cancel_of_the_pipeline_is_a_cancel_of_its_tuning(home: Path) -> None:
 def tuning_in_a_process(name: str, home: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A script that runs the flow, started once two training jobs live."""
     spec = json.dumps(local_spec(name, ENDLESS).to_json())
-    script = f"from amt_flows.flows import tune\ntune({spec}, {str(home)!r})"
+    script = f"from amt_flows.flows import tune\ntune({spec}, home={str(home)!r})"
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
     process = subprocess.Popen(
         [sys.executable, "-c", script], env={**settings, "PATH": "/usr/bin:/bin"}, stderr=subprocess.DEVNULL
@@ -186,10 +187,10 @@ def test_what_a_killed_flow_left_is_stopped_by_the_hooks(home: Path) -> None:
         stop_after_crash(flow=tune, flow_run=run, state=Crashed())
     assert not workers(home)
     # A crash does not end the tuning job: a retry may take it up. A cancel does.
-    assert not load_ledger(local_journal("killed", home), "killed").concluding
+    assert not load_ledger(open_journal("killed", home), "killed").concluding
 
     stop_on_cancellation(flow=tune, flow_run=run, state=Cancelling())
-    ledger = load_ledger(local_journal("killed", home), "killed")
+    ledger = load_ledger(open_journal("killed", home), "killed")
     assert ledger.status is TuningStatus.STOPPED
     assert ledger.reasons[0].message == "cancelled in Prefect"
     assert len(ledger.ended) == len(ledger.jobs) == 2

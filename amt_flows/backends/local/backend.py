@@ -76,6 +76,10 @@ class LocalBackend:
     def __repr__(self) -> str:
         return f"LocalBackend({str(self.root)!r})"
 
+    @property
+    def address(self) -> str:
+        return "local"
+
     def check(self, spec: TuningSpec) -> Sequence[Problem]:
         return problems_of(spec, self.root)
 

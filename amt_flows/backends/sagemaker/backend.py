@@ -80,6 +80,10 @@ class SageMakerBackend:
         """Whether curves of running jobs are averages, because the logs may not be read."""
         return any(fleet.approximate for fleet in self._fleets.values())
 
+    @property
+    def address(self) -> str:
+        return f"sagemaker:{self._clients.region or ''}"
+
     def check(self, spec: TuningSpec) -> Sequence[Problem]:
         """Asks nobody: everything is known from the service's model. See :mod:`.check`."""
         try:

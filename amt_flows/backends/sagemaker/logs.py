@@ -70,6 +70,12 @@ class LogSource:
         ]
         return lines, answer.get("nextForwardToken", token)
 
+    def last_lines(self, stream: str, lines: int) -> str:
+        """The newest lines of a stream, the oldest of them first."""
+        asked = {"logGroupName": GROUP, "logStreamName": stream, "startFromHead": False, "limit": lines}
+        answer = self._call(f"reading the log {stream}", "get_log_events", asked)
+        return "\n".join(str(event.get("message", "")).rstrip("\n") for event in answer.get("events", ()))
+
     def _call(self, what: str, name: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         self.calls += 1
         call = getattr(self._clients.logs, name)

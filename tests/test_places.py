@@ -1,0 +1,176 @@
+"""Where records are kept and training jobs run, as a user names it, up to the whole command line on a
+simulated AWS: run, look, read logs and stop from what the record alone tells."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from click.testing import CliRunner, Result
+
+from amt_flows.backends.local import LocalBackend
+from amt_flows.backends.sagemaker import SageMakerBackend
+from amt_flows.backends.simulated import SimulatedBackend, VirtualClock
+from amt_flows.cli import main
+from amt_flows.engine import Tuning
+from amt_flows.errors import BackendError, JournalError, NameTaken, TuningJobNotFound
+from amt_flows.home import home_directory, is_in_s3
+from amt_flows.journals.directory import DirectoryJournal
+from amt_flows.journals.s3 import S3Journal
+from amt_flows.places import POLL_SECONDS, backend_at, journals, open_backend, open_journal
+from amt_flows.run import load_ledger, tune
+from amt_flows.spec import TuningSpec
+from amt_flows.testing.sagemaker import AcceleratedClock, JobScript, SimulatedSageMaker
+from backends.sagemaker_world import spec as sagemaker_spec
+from worlds import rising, spec
+
+HOME = "s3://records/team/tunings"
+
+
+def test_a_home_is_a_directory_or_a_folder_in_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory, in_s3 = open_journal("Demo", tmp_path), open_journal("Demo", f"{HOME}/")
+    assert isinstance(directory, DirectoryJournal)
+    assert directory.directory == tmp_path / "demo" / "journal", "names are compared without regard to case"
+    assert isinstance(in_s3, S3Journal)
+    assert in_s3.location == f"{HOME}/demo/journal"
+    monkeypatch.setenv("AMT_FLOWS_HOME", HOME)
+    assert is_in_s3()
+    assert open_journal("demo").location == in_s3.location
+    assert home_directory() == Path("~/.amt-flows").expanduser(), (
+        "training jobs need a directory all the same"
+    )
+
+
+@pytest.mark.parametrize("home", ["/somewhere", HOME])
+@pytest.mark.parametrize("name", ["../x", "a/b", "", "x" * 33, "a b"])
+def test_no_name_leads_out_of_its_folder(name: str, home: str) -> None:
+    with pytest.raises(TuningJobNotFound, match="is not the name"):
+        open_journal(name, home)
+
+
+def test_a_backend_is_found_by_its_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    for address in ("local", ""):
+        backend = backend_at(address, tmp_path)
+        assert isinstance(backend, LocalBackend)
+        assert (backend.root, backend.address) == (tmp_path, "local")
+    elsewhere = backend_at("sagemaker:eu-west-1")
+    assert isinstance(elsewhere, SageMakerBackend)
+    assert elsewhere.address == "sagemaker:eu-west-1"
+    with pytest.raises(BackendError, match="no backend 'cluster'"):
+        backend_at("cluster:7")
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "nan", "inf", "-1"])
+def test_an_impossible_pace_of_polls_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(POLL_SECONDS, text)
+    with pytest.raises(BackendError, match=POLL_SECONDS):
+        open_backend("sagemaker", region="eu-west-1")
+
+
+class Elsewhere(SimulatedBackend):
+    @property
+    def address(self) -> str:
+        return "sagemaker:eu-west-1"
+
+
+def test_a_running_tuning_job_does_not_change_its_backend(tmp_path: Path) -> None:
+    """Its training jobs would count as lost, and be launched a second time."""
+    journal, clock = open_journal("demo", tmp_path), VirtualClock()
+    backend = Elsewhere(clock, rising)
+    Tuning.open(spec(), backend, journal, clock=clock)
+    assert load_ledger(journal, "demo").backend == "sagemaker:eu-west-1"
+    other = SimulatedBackend(clock, rising)
+    with pytest.raises(NameTaken, match=r"runs its training jobs on sagemaker:eu-west-1, not on simulated"):
+        Tuning.open(spec(), other, journal, clock=clock)
+    Tuning.open(spec(), backend, journal, clock=clock)
+
+
+# -- on a simulated AWS ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedSageMaker]:
+    """Behind a URL, with a minute in each second, and everything that a user sets in the environment."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv(POLL_SECONDS, "0.2")
+    script = JobScript([0.4, 0.6, 0.8], 10, starting_seconds=5, downloading_seconds=0, uploading_seconds=0)
+    with SimulatedSageMaker(script, clock=AcceleratedClock(60)) as world, world.serve() as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        place = {"LocationConstraint": "eu-west-1"}
+        boto3.client("s3").create_bucket(Bucket="records", CreateBucketConfiguration=place)
+        yield world
+
+
+def invoke(*words: str) -> Result:
+    return CliRunner().invoke(main, [*words, "--home", HOME])
+
+
+def ok(*words: str) -> str:
+    result = invoke(*words)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def write(directory: Path, jobs: int) -> str:
+    path = directory / "tuning.json"
+    limits = {"max_parallel_training_jobs": 2, "max_number_of_training_jobs": jobs}
+    path.write_text(json.dumps(sagemaker_spec(limits=limits).to_json()))
+    return str(path)
+
+
+def test_from_the_command_line_to_sagemaker_and_back(tmp_path: Path, world: SimulatedSageMaker) -> None:
+    path = write(tmp_path, jobs=3)
+    assert ok("status").strip() == f"No tuning job in {HOME} yet."
+    planned = json.loads(ok("plan", path, "--backend", "sagemaker", "--json"))
+    result = json.loads(ok("run", path, "--backend", "sagemaker", "--json", "--quiet"))
+    assert result["status"] == "Completed"
+    assert [job.status for job in world.jobs] == ["Completed"] * 3
+    assert result["journal"] == f"{HOME}/demo/journal"
+    assert [name for name, _ in journals(HOME)] == ["demo"]
+    # The plan told the very requests that were then made.
+    assert [job["request"] for job in planned["first_jobs"]] == [dict(job.request) for job in world.jobs]
+    # Whoever comes later needs the name and the home.
+    assert "demo" in ok("status")
+    assert json.loads(ok("status", "demo", "--json"))["HyperParameterTuningJobStatus"] == "Completed"
+    listed = json.loads(ok("jobs", "demo", "--json"))["TrainingJobSummaries"]
+    assert {job["TrainingJobName"] for job in listed} == {job.name for job in world.jobs}
+    assert "amt-report" in ok("logs", world.jobs[0].name)
+    assert len(ok("logs", world.jobs[0].name, "-n", "1").splitlines()) == 1
+    assert invoke("logs", "demo-009-00000000").exit_code != 0
+    # Run again, it is its result.
+    assert json.loads(ok("run", path, "--backend", "sagemaker", "--json", "--quiet")) == result
+    assert len(world.jobs) == 3
+
+
+def test_stop_finds_the_training_jobs_by_the_record(tmp_path: Path, world: SimulatedSageMaker) -> None:
+    path = write(tmp_path, jobs=500)
+    asked, journal = TuningSpec.load(path), open_journal("demo", HOME)
+    driver = threading.Thread(
+        target=tune, args=(asked, open_backend("sagemaker")), kwargs={"journal": journal}
+    )
+    driver.start()
+    try:
+        while not any(job.status == "Completed" for job in world.jobs):
+            driver.join(0.1)
+            assert driver.is_alive()
+        assert "demo is stopped" in ok("stop", "demo", "--wait", "60")
+    finally:
+        driver.join(60)
+    assert not [job.name for job in world.jobs if job.status not in ("Completed", "Stopped", "Failed")]
+    assert "Stopped" in ok("status", "demo")
+
+
+def test_what_cannot_be_reached_in_s3_is_said(world: SimulatedSageMaker) -> None:
+    with pytest.raises(JournalError, match="can't be listed"):
+        list(journals("s3://no-such-bucket/tunings"))
+    result = CliRunner().invoke(main, ["status", "demo", "--home", "s3://no-such-bucket/tunings"])
+    assert result.exit_code == JournalError.exit_code
+    assert "bucket" in result.stderr
