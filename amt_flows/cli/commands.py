@@ -1,4 +1,4 @@
-"""The command line: ``amt-flows run | plan | status | jobs | logs | stop``.
+"""The command line: ``amt-flows run | plan | status | jobs | logs | stop | recover``.
 
 Results go to standard output, progress and messages to standard error; the exit codes are those of
 :mod:`amt_flows.errors`. What a command needs is imported in it, so that ``--help`` is there at once.
@@ -394,6 +394,35 @@ def stop(name: str, home: str | None, kill: bool, wait: float) -> None:
     from amt_flows.cli.stop import stop as stop_it
 
     stop_it(name, home, kill=kill, wait=wait, say=click.echo)
+
+
+@main.command(
+    epilog=_examples("amt-flows recover tuning.toml", "amt-flows recover tuning.toml --backend sagemaker")
+)
+@click.argument("spec")
+@name_option
+@backend_options
+@home_option
+@set_option
+def recover(
+    spec: str, name: str | None, backend: str, region: str | None, home: str | None, changes: tuple[str, ...]
+) -> None:
+    """Rebuild a tuning job's lost record from its training jobs.
+
+    SPEC is the one that it was run with. Launches and stops nothing; `run` then goes on with it.
+    """
+    from amt_flows.cli.input import load_spec
+    from amt_flows.places import open_backend, open_journal
+    from amt_flows.recover import recover as rebuild
+    from amt_flows.render.terminal import terminal_summary
+    from amt_flows.render.text import count
+    from amt_flows.results import result_of
+
+    asked = load_spec(spec, changes, name)
+    journal = open_journal(str(asked.name), home)
+    ledger = rebuild(asked, lambda: open_backend(backend, home=home, region=region), journal)
+    _show(terminal_summary(result_of(ledger, journal.location, ledger.last_at), home=home))
+    click.echo(f"Recovered {count(len(ledger.jobs), 'training job')}.", err=True)
 
 
 # -- printing -------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ import pytest
 from amt_flows.backends.local import LocalBackend
 from amt_flows.events import TuningStatus
 from amt_flows.ledger import Ledger
-from amt_flows.places import open_journal
+from amt_flows.places import open_backend, open_journal
 from amt_flows.results import TuningResult
 from amt_flows.run import load_ledger, tune
 from amt_flows.spec import TuningSpec
@@ -69,6 +69,26 @@ def run(tmp_path: Path, script: str, *arguments: str, exit_code: int = 0) -> str
     )
     assert done.returncode == exit_code, done.stdout + done.stderr
     return done.stdout
+
+
+def test_the_sagemaker_example_runs_on_the_simulated_service(tmp_path: Path) -> None:
+    shown = run(tmp_path, "examples/tune_on_sagemaker.py", "--simulator", "--jobs", "3", "--name", "digits")
+    assert "digits completed" in shown
+    assert "3 of 3 training jobs launched (3 completed)" in shown
+    assert "s3://simulated/digits/models/digits-00" in shown
+    assert "s3://simulated/digits/tunings/digits/journal" in shown
+
+
+def test_the_sagemaker_example_asks_for_what_it_needs(tmp_path: Path) -> None:
+    run(tmp_path, "examples/tune_on_sagemaker.py", exit_code=2)
+
+
+def test_the_sagemaker_spec_passes_the_checks_of_a_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    spec = TuningSpec.load(EXAMPLES / "digits_on_sagemaker.toml")
+    assert list(open_backend("sagemaker").check(spec)) == []
 
 
 def reported(output: str, metric: str) -> list[float]:

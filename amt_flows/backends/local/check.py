@@ -172,6 +172,10 @@ def _environment_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
     for name in template.environment:
         if not name or "=" in name or "\0" in name:
             yield Problem(f"{AT}.environment", name, "can't be a variable's name; leave out the `=`")
+    for name in template.secret_environment:
+        if name not in os.environ:
+            message = "is not set here; set it where the tuning job is run, and training jobs inherit it"
+            yield Problem(f"{AT}.secret_environment", name, message)
 
 
 def _metric_problems(template: TrainingJobTemplate, objective: str) -> Iterator[Problem]:

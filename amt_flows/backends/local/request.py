@@ -125,6 +125,7 @@ def worker_request(request: JobRequest) -> dict[str, Any]:
         "hyperparameters": dict(request.hyperparameters),
         "tags": dict(request.tags),
         "metrics": _definitions(request),
+        "secret_environment": list(request.template.secret_environment),
         "max_runtime_seconds": request.template.max_runtime_seconds,
         "stop_grace_seconds": request.template.stop_grace_seconds,
     }

@@ -17,6 +17,7 @@ from types import FrameType
 from amt_flows.backends.local_worker.bell import Bell
 from amt_flows.backends.local_worker.claims import wish
 from amt_flows.backends.local_worker.endings import clear_descendants, signal_group
+from amt_flows.backends.local_worker.hiding import Hiding
 from amt_flows.backends.local_worker.output import Output
 from amt_flows.backends.local_worker.processes import identity, process_state
 from amt_flows.backends.local_worker.records import write_end, write_json
@@ -125,6 +126,7 @@ class Job:
         self.started_at = training.started_at
         self.bell = Bell(directory)
         self.output = Output(directory)
+        self.hiding = Hiding(self.request.get("secret_environment", []))
         self.values = Values(directory, self.request["metrics"])
         self.stopped_for = ""  # "asked" or "time limit", once the training process was told to stop
         self.limit_at = time.monotonic() + (self.request["max_runtime_seconds"] or math.inf)
@@ -142,6 +144,7 @@ class Job:
         code = self.reap()
         self.read_rest()
         self.values.finish()
+        self.output.write(self.hiding.rest())
         self.output.close()
         return self.verdict(code)
 
@@ -187,7 +190,7 @@ class Job:
             os.close(self.reader)
             self.reader = -1
             return False
-        self.output.write(data)
+        self.output.write(self.hiding.feed(data))
         if self.values.feed(data):
             self.bell.soon()
         return True
@@ -253,20 +256,19 @@ class Job:
         if code == 0:
             failure = "the training ended well, but its metrics could not be written"
         else:
-            failure = failure_file(self.directory) or f"{in_words(code)}{last_lines(self.output.last)}"
+            failure = self.failure_file() or f"{in_words(code)}{last_lines(self.output.last)}"
         if disk is not None:
             failure = f"{failure} (the disk: {disk.strerror})"
         return ended("failed", started_at=self.started_at, failure=failure, infrastructure=disk is not None)
 
-
-def failure_file(directory: str) -> str:
-    """The reason that the training script gave itself; empty if it gave none."""
-    try:
-        with open(os.path.join(directory, "output", "failure"), "rb") as file:
-            text = file.read(4 * FAILURE_FILE_CHARACTERS).decode("utf-8", "replace")
-    except OSError:
-        return ""
-    return text.strip()[:FAILURE_FILE_CHARACTERS]
+    def failure_file(self) -> str:
+        """The reason that the training script gave itself; empty if it gave none."""
+        try:
+            with open(os.path.join(self.directory, "output", "failure"), "rb") as file:
+                text = self.hiding.clean(file.read(4 * FAILURE_FILE_CHARACTERS)).decode("utf-8", "replace")
+        except OSError:
+            return ""
+        return text.strip()[:FAILURE_FILE_CHARACTERS]
 
 
 def in_words(code: int) -> str:
