@@ -1,4 +1,4 @@
-"""The command line: ``amt-flows run | plan | status | jobs | logs | stop | recover``.
+"""The command line: ``amt-flows run | plan | status | jobs | logs | stop | recover | report``.
 
 Results go to standard output, progress and messages to standard error; the exit codes are those of
 :mod:`amt_flows.errors`. What a command needs is imported in it, so that ``--help`` is there at once.
@@ -423,6 +423,36 @@ def recover(
     ledger = rebuild(asked, lambda: open_backend(backend, home=home, region=region), journal)
     _show(terminal_summary(result_of(ledger, journal.location, ledger.last_at), home=home))
     click.echo(f"Recovered {count(len(ledger.jobs), 'training job')}.", err=True)
+
+
+@main.command(epilog=_examples("amt-flows report nightly-7", "amt-flows report nightly-7 --markdown | less"))
+@click.argument("name")
+@home_option
+@click.option("-o", "--output", metavar="FILE", help="Where to write it [default: NAME.html here].")
+@click.option("--markdown", is_flag=True, help="Print it as markdown, without pictures.")
+def report(name: str, home: str | None, output: str | None, markdown: bool) -> None:
+    """Write a report with pictures, as one HTML file that needs nothing else."""
+    import time
+    from pathlib import Path
+
+    from amt_flows.cli.records import read_record
+    from amt_flows.render.report import report_markdown
+    from amt_flows.results import result_of
+
+    record = read_record(name, home)
+    assert record.ledger is not None
+    result = result_of(record.ledger, record.journal.location, time.time())
+    if markdown:
+        click.echo(report_markdown(record.ledger, result), nl=False)
+        return
+    from amt_flows.pictures.page import report_page
+
+    path = Path(output or f"{result.name}.html")
+    try:
+        path.write_text(report_page(record.ledger, result), encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{path} can't be written: {error.strerror or error}") from None
+    click.echo(path)
 
 
 # -- printing -------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
-"""What a tuning job shows in Prefect: progress, leaderboard, report and result, as artifacts.
+"""What a tuning job shows in Prefect: progress, leaderboard, report, pictures and result, as artifacts.
 
-Each is made once for a flow run and then renewed in place, so that hours of tuning leave four artifacts
+Each is made once for a flow run and then renewed in place, so that hours of tuning leave five artifacts
 and not thousands. Publishing never fails the tuning job and never holds up a launch.
 """
 
@@ -60,6 +60,19 @@ def pages(ledger: Ledger, result: TuningResult, now: float) -> Iterator[Page]:
     yield Page("progress", "progress", percent, headline)
     yield Page("leaderboard", "table", rows, headline)
     yield Page("report", "markdown", report_markdown(ledger, result), headline)
+
+
+def pictures_page(ledger: Ledger, result: TuningResult) -> Page | None:
+    """All pictures as one image. None when there is none, or matplotlib is not installed. It takes a second,
+    so it is for the end."""
+    from amt_flows.pictures.drawing import PicturesNotInstalled
+    from amt_flows.pictures.overview import overview
+
+    try:
+        image = overview(ledger)
+    except PicturesNotInstalled:
+        return None
+    return None if image is None else Page("pictures", "image", image, result.headline)
 
 
 def result_page(result: TuningResult) -> Page:
@@ -141,6 +154,8 @@ class Publisher:
             result = result_of(ledger, tuning.journal.location, now)
             self._api.now(lambda client: self._put(client, [result_page(result)]))
             self._api.now(lambda client: self._put(client, pages(ledger, result, now)))
+            if (drawn := pictures_page(ledger, result)) is not None:
+                self._api.now(lambda client: self._put(client, [drawn]))
         except TuningInterrupted:
             raise
         except Exception as error:

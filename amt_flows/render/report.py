@@ -35,13 +35,14 @@ FAILURE_GROUPS = 5
 STOPS_LISTED = 50
 
 
-def report_markdown(ledger: Ledger, result: TuningResult, limit: int = 20) -> str:
-    """The report of a tuning job as it stands: ended or running, with or without a best training job."""
+def report_markdown(ledger: Ledger, result: TuningResult, limit: int = 20, *, charts: bool = True) -> str:
+    """The report of a tuning job as it stands: ended or running, with or without a best training job.
+    ``charts``: with the one that markdown can draw."""
     sections = (
         _headline(result),
         _reasons(result),
         _best(result),
-        _chart(ledger),
+        _chart(ledger) if charts else "",
         _leaderboard(result, limit),
         _early_stopping(ledger, result),
         _failures(result),

@@ -1,0 +1,65 @@
+"""All pictures of a tuning job, each with a title."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from amt_flows.ledger import Ledger
+from amt_flows.pictures.curves import curves_picture
+from amt_flows.pictures.progress import progress_picture
+from amt_flows.pictures.space import parallel_picture, slices_picture
+from amt_flows.pictures.timeline import timeline_picture
+
+_ALL: Final[tuple[tuple[str, Callable[[Ledger], str | None]], ...]] = (
+    ("Best so far", progress_picture),
+    ("Learning curves", curves_picture),
+    ("Each hyperparameter", slices_picture),
+    ("All hyperparameters at once", parallel_picture),
+    ("Time", timeline_picture),
+)
+TITLE_HEIGHT: Final = 26.0
+
+
+@dataclass(frozen=True)
+class Picture:
+    title: str
+    svg: str
+    """An ``<svg>`` element."""
+
+
+def pictures(ledger: Ledger) -> list[Picture]:
+    """Those for which there is something to show. Raises PicturesNotInstalled."""
+    drawn = ((title, draw(ledger)) for title, draw in _ALL)
+    return [Picture(title, text) for title, text in drawn if text is not None]
+
+
+def overview(ledger: Ledger) -> str | None:
+    """All of them below one another, as the ``data:`` address of one image; None when there is none."""
+    shown = pictures(ledger)
+    if not shown:
+        return None
+    parts, top, width = [], 0.0, 0.0
+    for picture in shown:
+        its_width, its_height = _size(picture.svg)
+        parts.append(
+            f'<text x="8" y="{top + 18:g}" font-family="sans-serif" font-size="15" fill="#222">'
+            f'{picture.title}</text><g transform="translate(0 {top + TITLE_HEIGHT:g})">{picture.svg}</g>'
+        )
+        top += its_height + TITLE_HEIGHT + 10
+        width = max(width, its_width)
+    whole = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'viewBox="0 0 {width:g} {top:g}" width="{width:g}" height="{top:g}">'
+        f'<rect width="100%" height="100%" fill="white"/>{"".join(parts)}</svg>'
+    )
+    return "data:image/svg+xml;base64," + base64.b64encode(whole.encode()).decode()
+
+
+def _size(svg: str) -> tuple[float, float]:
+    found = re.search(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"', svg)
+    assert found is not None, "matplotlib writes a viewBox"
+    return float(found[1]), float(found[2])

@@ -1,0 +1,123 @@
+"""Where in the space the training jobs were, and how well they did there: a slice for each hyperparameter,
+and all of them at once in parallel coordinates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from amt_flows.ledger import Ledger, TrainingJob
+from amt_flows.pictures.drawing import COLOURS, FAINT, MARKERS, new_figure, state_of, svg
+from amt_flows.render.text import number
+from amt_flows.space import Categorical, Parameter, Scaling
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SLICES_IN_A_ROW = 3
+MOST_SLICES = 12
+MOST_LINES = 300
+
+
+def slices_picture(ledger: Ledger) -> str | None:
+    """The objective over each hyperparameter. None when no training job has a value."""
+    jobs, parameters = _valued(ledger), ledger.spec.space().parameters[:MOST_SLICES]
+    if not jobs or not parameters:
+        return None
+    rows = math.ceil(len(parameters) / SLICES_IN_A_ROW)
+    columns = min(len(parameters), SLICES_IN_A_ROW)
+    figure, axes = new_figure(2.4 * rows, rows, columns, sharey=True)
+    for parameter, one in zip(parameters, axes, strict=False):
+        _slice(ledger, parameter, jobs, one)
+    for one in axes[len(parameters) :]:
+        one.set_visible(False)
+    for one in axes[::columns]:
+        one.set_ylabel(ledger.spec.objective.metric_name, fontsize=9)
+    return svg(figure)
+
+
+def _slice(ledger: Ledger, parameter: Parameter, jobs: Sequence[TrainingJob], axes: Axes) -> None:
+    best = ledger.best
+    for job in jobs:
+        state = "best" if job is best else state_of(job)
+        axes.scatter(
+            _shown(parameter, ledger.trials[job.trial].configuration[parameter.name]),
+            job.final_value,  # type: ignore[arg-type]
+            s=70 if job is best else 16,
+            color=COLOURS[state],
+            marker=MARKERS[state],
+            zorder=3 if job is best else 2,
+        )
+    axes.set_xlabel(parameter.name, fontsize=9)
+    if isinstance(parameter, Categorical):
+        axes.set_xticks(range(len(parameter.choices)), [choice[:12] for choice in parameter.choices])
+    elif parameter.scaling is Scaling.LOGARITHMIC:
+        # By hand: matplotlib's own labels run into each other where a range is narrow.
+        marks = [float(parameter.decode(place)) for place in (0.0, 0.5, 1.0)]
+        axes.set_xscale("log")
+        axes.set_xticks(marks, [number(mark) for mark in marks])
+        axes.set_xticks([], minor=True)
+
+
+def _shown(parameter: Parameter, value: Any) -> float:
+    return float(parameter.choices.index(value)) if isinstance(parameter, Categorical) else float(value)
+
+
+def parallel_picture(ledger: Ledger) -> str | None:
+    """A line for each training job through all its hyperparameters, coloured by its objective. None with
+    fewer than two hyperparameters or training jobs."""
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    jobs, space = _valued(ledger)[-MOST_LINES:], ledger.spec.space()
+    if len(jobs) < 2 or len(space.parameters) < 2:
+        return None
+    figure, (axes,) = new_figure(3.4)
+    values = [float(job.final_value or 0.0) for job in jobs]
+    colours = ScalarMappable(
+        Normalize(min(values), max(values)), colormaps["viridis" if ledger.spec.maximize else "viridis_r"]
+    )
+    places = range(len(space.parameters))
+    # The better lines are drawn last, above the others.
+    for job in sorted(jobs, key=lambda job: ledger.loss(job.final_value or 0.0), reverse=True):
+        configuration = ledger.trials[job.trial].configuration
+        heights = [_height(parameter, configuration[parameter.name]) for parameter in space.parameters]
+        colour = colours.to_rgba(job.final_value or 0.0)
+        axes.plot(places, heights, color=colour, linewidth=2.2 if job is ledger.best else 0.8, alpha=0.8)
+    for place, parameter in zip(places, space.parameters, strict=True):
+        axes.axvline(place, color=FAINT, linewidth=1.0, zorder=0)
+        for height, text in _ticks(parameter):
+            offset = {"xytext": (3, 0), "textcoords": "offset points"}
+            axes.annotate(text, (place, height), fontsize=7, va="center", **offset)
+    axes.set_xticks(list(places), space.names)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.set_xlim(-0.1, len(space.parameters) - 0.6)
+    figure.colorbar(colours, ax=axes, label=ledger.spec.objective.metric_name, shrink=0.9)
+    return svg(figure)
+
+
+def _height(parameter: Parameter, value: Any) -> float:
+    """The value's place on its axis, from 0 to 1, in the range's own scaling."""
+    if isinstance(parameter, Categorical):
+        return (parameter.choices.index(value) + 0.5) / len(parameter.choices)
+    return parameter.encode(value)
+
+
+def _ticks(parameter: Parameter) -> list[tuple[float, str]]:
+    if isinstance(parameter, Categorical):
+        return [(_height(parameter, choice), choice[:14]) for choice in parameter.choices]
+    ends = (parameter.low, parameter.high)
+    return [(_height(parameter, end), number(float(end))) for end in ends]
+
+
+def _valued(ledger: Ledger) -> list[TrainingJob]:
+    """Those with a value and a configuration of this space: a mirrored tuning job may have others."""
+    space = ledger.spec.space()
+    return [
+        job
+        for job in ledger.ended
+        if job.has_usable_value and space.contains(ledger.trials[job.trial].configuration)
+    ]
