@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 from prefect import flow
@@ -13,13 +13,14 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import MissingContextError
 
 from amt_flows.backends.simulated import Script, SimulatedBackend
-from amt_flows.errors import BackendError, SpecError, TuningJobFailed, TuningJobNotFound
+from amt_flows.errors import BackendError, Problem, SpecError, TuningJobFailed, TuningJobNotFound
 from amt_flows.events import TuningStatus
 from amt_flows.flows import load_result, run_tuning
 from amt_flows.flows.budget import TaskRunBudget
 from amt_flows.flows.stages import completion_task, early_stop_task, launch_task, propose_task
 from amt_flows.ports import JobRequest, JobState, Launch
 from amt_flows.results import TuningResult
+from amt_flows.spec import TuningSpec
 from flows.simulated import World, artifact, artifacts, flow_run_id, task_runs
 from worlds import rising, spec
 
@@ -55,7 +56,8 @@ def _check_artifacts(result: TuningResult) -> None:
     assert rows[0]["Training job"] == result.best.name
     assert len(rows) == len(result.jobs)
     assert str(artifact("report", name).data).startswith(f"# {result.name}: completed")
-    for kind in ("progress", "leaderboard", "report", "result"):
+    assert str(artifact("pictures", name).data).startswith("data:image/svg+xml;base64,")
+    for kind in ("progress", "leaderboard", "report", "pictures", "result"):
         assert artifact(kind, name).description == result.headline
 
     @flow
@@ -115,11 +117,16 @@ def test_a_tuning_that_fails_fails_its_flow_run_and_leaves_its_artifacts() -> No
     assert "no such file: data.csv" in str(artifact("report", "broken").data)
 
 
+class Refusing(SimulatedBackend):
+    def check(self, spec: TuningSpec) -> Sequence[Problem]:
+        return [Problem("training_job.command", "no-such-program", "is not here")]
+
+
 def test_a_spec_that_cannot_run_here_launches_nothing() -> None:
     world = World()
-    state = world.tune(spec(name="unsupported", autotune=True))
+    state = world.tune(spec(name="unsupported"), Refusing(world.backend.clock, rising))
     assert state.is_failed()
-    assert "autotune" in str(state.message)
+    assert "no-such-program" in str(state.message)
     with pytest.raises(SpecError):
         state.result()
     assert not world.backend.launches
