@@ -27,10 +27,12 @@ from amt_flows.cli import main
 from amt_flows.cli.input import load_spec, value_of
 from amt_flows.cli.records import controller_is_gone, read_record
 from amt_flows.cli.stop import stop as stop_tuning_job
+from amt_flows.engine import Tuning
 from amt_flows.errors import SpecError, TuningJobNotFound
 from amt_flows.events import Opened
 from amt_flows.journals.directory import DirectoryJournal
 from amt_flows.ledger import Ledger
+from amt_flows.pictures.drawing import PicturesNotInstalled
 from amt_flows.results import TuningResult
 from worlds import opened, spec
 
@@ -121,7 +123,10 @@ def test_an_unknown_command_suggests_the_nearest(given: str, meant: str) -> None
 
 
 def test_an_unknown_command_that_resembles_none_lists_them() -> None:
-    assert "the commands are jobs, logs, plan, run, status, stop" in cli("xyzzy").stderr
+    assert (
+        "the commands are compare, jobs, logs, plan, recover, report, resume, run, status, stop"
+        in cli("xyzzy").stderr
+    )
 
 
 def every_error() -> Iterator[type[errors.AmtFlowsError]]:
@@ -137,7 +142,8 @@ def every_error() -> Iterator[type[errors.AmtFlowsError]]:
 def test_every_error_ends_with_its_message_and_its_code(
     home: Path, monkeypatch: pytest.MonkeyPatch, kind: type[errors.AmtFlowsError]
 ) -> None:
-    error = kind([]) if kind is SpecError else kind("It broke.", remedy="mend it")
+    own = {SpecError: ([],), errors.DeployRejected: ("Deploying", []), PicturesNotInstalled: ()}
+    error = kind(*own[kind]) if kind in own else kind("It broke.", remedy="mend it")  # type: ignore[index]
 
     def fail(*arguments: object, **options: object) -> None:
         raise error
@@ -699,3 +705,38 @@ def test_stop_of_an_unknown_tuning_job_leaves_no_note(home: Path) -> None:
 
 def test_the_commands_are_a_click_group_as_the_entry_point_needs() -> None:
     assert isinstance(main, click.Group)
+
+
+# -- going on, comparing --------------------------------------------------------------------------
+
+
+def test_resume_goes_on_with_what_a_dead_controller_left(tmp_path: Path, home: Path) -> None:
+    asked = load_spec(str(write_spec(tmp_path)))
+    journal = DirectoryJournal(home / "demo" / "journal")
+    tuning = Tuning.open(asked, LocalBackend(home), journal)
+    tuning.propose(1)
+    tuning.launch(1)
+    result = TuningResult.model_validate_json(ok("resume", "demo", "--json", "--quiet"))
+    assert len(result.jobs) == 3
+    assert len(list((home / "demo" / "jobs").iterdir())) == 3
+    again = TuningResult.model_validate_json(ok("resume", "demo", "--json", "--quiet"))
+    assert again == result
+    assert cli("resume", "nobody").exit_code == TuningJobNotFound.exit_code
+
+
+def test_compare_sets_tuning_jobs_against_the_first(tmp_path: Path, home: Path) -> None:
+    ok("run", write_spec(tmp_path), "--quiet")
+    fewer = ("--set", "limits.max_number_of_training_jobs=2", "--set", "objective.type=Minimize")
+    ok("run", write_spec(tmp_path), "--name", "fewer", "--quiet", *fewer)
+    ok("run", write_spec(tmp_path, FAILING), "--name", "none", "--quiet")
+    demo, other, none = json.loads(ok("compare", "demo", "fewer", "none", "--json"))
+    assert (demo["training_jobs"], other["training_jobs"]) == (3, 2)
+    assert other["epochs_against_first"] == pytest.approx(2 / 3)
+    assert demo["best_against_first"] == 0
+    assert other["best_against_first"] is None, "one is maximised, the other minimised"
+    assert (none["best"], none["failed"]) == (None, 3)
+    shown = ok("compare", "demo", "fewer")
+    assert "33% less" in shown
+    assert "cost" not in shown
+    assert cli("compare", "demo").exit_code == 2
+    assert cli("compare", "demo", "nobody").exit_code == TuningJobNotFound.exit_code

@@ -1,0 +1,112 @@
+"""The command ``amt-flows``: what all its commands share.
+
+Results go to standard output, progress and messages to standard error; the exit codes are those of
+:mod:`amt_flows.errors`. What a command needs is imported in it, so that ``--help`` is there at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from amt_flows.errors import AmtFlowsError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Commands(click.Group):
+    """Suggests the command that was probably meant, and ends a known error with its message and exit code
+    instead of a traceback."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from amt_flows.nearest import nearest
+
+        given = args[0]
+        if self.get_command(ctx, given) is None and not given.startswith("-"):
+            names = self.list_commands(ctx)
+            meant = nearest(given, names)
+            hint = f"did you mean {meant!r}?" if meant else f"the commands are {', '.join(names)}"
+            raise click.UsageError(f"There is no command {given!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AmtFlowsError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(error.exit_code)
+
+
+def examples(*lines: str) -> str:
+    # \b keeps click from filling the paragraph.
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def _print_version(ctx: click.Context, parameter: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            click.echo(f"amt-flows {version('amt-flows')}")
+        except PackageNotFoundError:
+            click.echo("amt-flows (not installed)")
+        ctx.exit()
+
+
+def home_option(command: F) -> F:
+    return click.option(
+        "--home",
+        metavar="DIR",
+        help="Where tuning jobs are kept, or s3://bucket/folder [default: $AMT_FLOWS_HOME or ~/.amt-flows].",
+    )(command)
+
+
+def backend_options(command: F) -> F:
+    choice = click.option(
+        "--backend",
+        type=click.Choice(["local", "sagemaker"]),
+        default="local",
+        show_default=True,
+        help="Where training jobs run.",
+    )
+    region = click.option("--region", help="AWS region, for SageMaker [default: the environment's].")
+    return choice(region(command))
+
+
+def json_option(what: str) -> Callable[[F], F]:
+    return click.option("--json", "as_json", is_flag=True, help=f"Print {what} as JSON.")
+
+
+def set_option(command: F) -> F:
+    return click.option(
+        "--set",
+        "changes",
+        metavar="FIELD=VALUE",
+        multiple=True,
+        help="Change a field of the spec, e.g. limits.max_parallel_training_jobs=4. May be repeated.",
+    )(command)
+
+
+def name_option(command: F) -> F:
+    return click.option("--name", metavar="NAME", help="The tuning job's name, instead of the spec's.")(
+        command
+    )
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=examples("amt-flows plan tuning.toml", "amt-flows run tuning.toml", "amt-flows status"),
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print it."
+)
+def main() -> None:
+    """Automatic model tuning: many training jobs, the best hyperparameters.
+
+    SPEC is a .toml or .json file: a tuning spec, or the body of a CreateHyperParameterTuningJob request.
+    """

@@ -1,0 +1,167 @@
+"""Commands that only look: ``status``, ``jobs``, ``logs``, ``report``, ``compare``. From any process, at any
+time."""
+
+from __future__ import annotations
+
+import click
+
+from amt_flows.cli.group import examples, home_option, json_option, main
+from amt_flows.cli.printing import print_csv, print_json, show
+
+
+@main.command(
+    epilog=examples("amt-flows status", "amt-flows status nightly-7", "amt-flows status nightly-7 --json")
+)
+@click.argument("name", required=False)
+@home_option
+@json_option("SageMaker's DescribeHyperParameterTuningJob answer (or, without NAME, the list's)")
+def status(name: str | None, home: str | None, as_json: bool) -> None:
+    """Show how a tuning job stands, or list all of them.
+
+    Works while it runs and after, from any terminal.
+    """
+    if name is None:
+        _list(home, as_json=as_json)
+        return
+    import time
+
+    from amt_flows.cli.records import controller_is_gone, read_record
+    from amt_flows.render.terminal import terminal_summary
+    from amt_flows.results import result_of
+    from amt_flows.results.amt_shapes import describe
+
+    record = read_record(name, home)
+    ledger, now = record.ledger, time.time()
+    assert ledger is not None
+    if as_json:
+        print_json(describe(ledger, now))
+        return
+    show(terminal_summary(result_of(ledger, record.journal.location, now), home=home))
+    if controller_is_gone(ledger):
+        click.echo(
+            f"\nNobody drives it any more ({ledger.controller} is gone). "
+            "`amt-flows resume` goes on with it, or stop it.",
+            err=True,
+        )
+
+
+def _list(home: str | None, *, as_json: bool) -> None:
+    from amt_flows.cli.records import all_records
+    from amt_flows.home import home_directory, home_text, is_in_s3
+    from amt_flows.render.terminal import records_table
+    from amt_flows.results.amt_shapes import tuning_job_summary
+
+    records = all_records(home)
+    if as_json:
+        ledgers = [record.ledger for record in records if record.ledger is not None]
+        print_json({"HyperParameterTuningJobSummaries": [tuning_job_summary(ledger) for ledger in ledgers]})
+    elif records:
+        show(records_table(records))
+        for record in records:
+            if record.damage:
+                click.echo(f"{record.name}: {record.damage}", err=True)
+    else:
+        click.echo(f"No tuning job in {home_text(home) if is_in_s3(home) else home_directory(home)} yet.")
+
+
+@main.command(
+    epilog=examples("amt-flows jobs nightly-7", "amt-flows jobs nightly-7 --csv > jobs.csv"),
+)
+@click.argument("name")
+@home_option
+@json_option("SageMaker's ListTrainingJobsForHyperParameterTuningJob answer")
+@click.option("--csv", "as_csv", is_flag=True, help="Print a row for each job as CSV.")
+def jobs(name: str, home: str | None, as_json: bool, as_csv: bool) -> None:
+    """List the training jobs of a tuning job, the best first."""
+    import time
+
+    from amt_flows.cli.records import read_record
+    from amt_flows.render.terminal import JobsTable
+    from amt_flows.results import result_of
+    from amt_flows.results.amt_shapes import training_jobs
+
+    if as_json and as_csv:
+        raise click.UsageError("give --json or --csv, not both")
+    record = read_record(name, home)
+    assert record.ledger is not None
+    result = result_of(record.ledger, record.journal.location, time.time())
+    if as_json:
+        print_json(training_jobs(record.ledger))
+    elif as_csv:
+        print_csv(result)
+    elif result.jobs:
+        show(JobsTable(result))
+    else:
+        click.echo(f"{result.name} has launched no training job yet.")
+
+
+@main.command(
+    epilog=examples("amt-flows logs nightly-7-003-1a2b3c4d", "amt-flows logs nightly-7-003-1a2b3c4d -n 500")
+)
+@click.argument("job")
+@home_option
+@click.option(
+    "-n", "--lines", type=click.IntRange(min=1), default=50, show_default=True, help="The last N lines."
+)
+def logs(job: str, home: str | None, lines: int) -> None:
+    """Print what a training job wrote last."""
+    from amt_flows.cli.records import training_job_log
+
+    click.echo(training_job_log(job, home, lines=lines))
+
+
+@main.command(epilog=examples("amt-flows report nightly-7", "amt-flows report nightly-7 --markdown | less"))
+@click.argument("name")
+@home_option
+@click.option("-o", "--output", metavar="FILE", help="Where to write it [default: NAME.html here].")
+@click.option("--markdown", is_flag=True, help="Print it as markdown, without pictures.")
+def report(name: str, home: str | None, output: str | None, markdown: bool) -> None:
+    """Write a report with pictures, as one HTML file that needs nothing else."""
+    import time
+    from pathlib import Path
+
+    from amt_flows.cli.records import read_record
+    from amt_flows.render.report import report_markdown
+    from amt_flows.results import result_of
+
+    record = read_record(name, home)
+    assert record.ledger is not None
+    result = result_of(record.ledger, record.journal.location, time.time())
+    if markdown:
+        click.echo(report_markdown(record.ledger, result), nl=False)
+        return
+    from amt_flows.pictures.page import report_page
+
+    path = Path(output or f"{result.name}.html")
+    try:
+        path.write_text(report_page(record.ledger, result), encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{path} can't be written: {error.strerror or error}") from None
+    click.echo(path)
+
+
+@main.command(
+    epilog=examples("amt-flows compare digits-off digits-auto", "amt-flows compare monday tuesday --json")
+)
+@click.argument("names", nargs=-1, required=True, metavar="NAME NAME...")
+@home_option
+@json_option("the figures")
+def compare(names: tuple[str, ...], home: str | None, as_json: bool) -> None:
+    """Set tuning jobs side by side: what they found, and what that took. The first is compared with."""
+    import time
+
+    from amt_flows.cli.records import read_record
+    from amt_flows.render.comparison import comparison_table, figures
+    from amt_flows.results import result_of
+
+    if len(names) < 2:
+        raise click.UsageError("give two tuning jobs or more")
+    results = []
+    for name in names:
+        record = read_record(name, home)
+        assert record.ledger is not None
+        results.append(result_of(record.ledger, record.journal.location, time.time()))
+    if as_json:
+        print_json([figures(result, results[0]) for result in results])
+    else:
+        show(comparison_table(results))

@@ -1,0 +1,47 @@
+"""How commands print what they found."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from amt_flows.results import TuningResult
+
+
+def show(renderable: RenderableType) -> None:
+    from rich.console import Console
+
+    # A pipe has no width; 80 columns would fold what a file has room for.
+    console = Console() if sys.stdout.isatty() else Console(width=160)
+    console.print(renderable)
+
+
+def print_json(value: object) -> None:
+    import json
+
+    click.echo(json.dumps(value, indent=2, allow_nan=False, default=lambda moment: moment.isoformat()))
+
+
+def print_csv(result: TuningResult) -> None:
+    import csv
+    from datetime import datetime
+
+    rows = result.rows()
+    writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]) if rows else result.columns())
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({k: v.isoformat() if isinstance(v, datetime) else v for k, v in row.items()})
+
+
+def print_result(result: TuningResult, home: str | None, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(result.model_dump_json(indent=2))
+        return
+    from amt_flows.render.terminal import terminal_summary
+
+    show(terminal_summary(result, home=home))
