@@ -11,6 +11,7 @@ from prefect.exceptions import CancelledRun, MissingContextError
 
 from amt_flows.engine import News, Tuning
 from amt_flows.events import TuningStatus
+from amt_flows.flows.announce import Announcer
 from amt_flows.flows.api import open_api
 from amt_flows.flows.budget import TaskRunBudget
 from amt_flows.flows.cancel import CancelWatch
@@ -60,15 +61,19 @@ def run_tuning(
         ended_before = tuning.ledger.finished
         watch = CancelWatch(api, flow_run)
         publisher = Publisher(api, flow_run.id, tuning.ledger.name)
+        announcer = Announcer(flow_run, tuning)
 
         def on_tick(tuning: Tuning, news: News) -> None:
             watch.look(tuning)
+            announcer.tick(tuning, news)
             publisher.tick(tuning)
 
         with graceful_interrupts(tuning):
             with stop_jobs_on_breakdown(tuning):
                 drive(tuning, TaskStages(tuning, budget).stages(), on_tick=on_tick)
             publisher.conclude(tuning)
+            # After the artifacts: whoever acts on it may want to read the result.
+            announcer.conclude(tuning)
     log = get_run_logger()
     log.info(
         "Stages as task runs: %d; in plain Python to spare the server: %d.", budget.started, budget.inline
