@@ -20,7 +20,8 @@ from prefect.logging.loggers import flow_run_logger
 from amt_flows.errors import TuningJobNotFound
 from amt_flows.flows.cancel import REASON
 from amt_flows.flows.identity import name_for_run
-from amt_flows.places import LOCAL, open_backend
+from amt_flows.flows.where import backend_for
+from amt_flows.places import LOCAL
 from amt_flows.ports import Backend
 from amt_flows.stop import conclude, stop_training_jobs, stop_tuning_job
 
@@ -59,7 +60,12 @@ def _tuning_job(flow: Flow[..., Any], flow_run: FlowRun) -> _TuningJob:
     given = flow_run.parameters
     spec, home = given.get("spec"), given.get("home")
     name = spec.get("name") if isinstance(spec, Mapping) else getattr(spec, "name", None)
-    backend = open_backend(given.get("backend") or LOCAL, home=home, region=given.get("region"))
+    backend = backend_for(
+        given.get("backend") or LOCAL,
+        region=given.get("region"),
+        home=home,
+        training=given.get("training"),
+    )
     return _TuningJob(name or name_for_run(flow.name, flow_run.id), home, backend)
 
 

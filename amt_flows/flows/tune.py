@@ -13,7 +13,8 @@ from amt_flows.errors import TuningInterrupted
 from amt_flows.flows.hooks import stop_after_crash, stop_on_cancellation
 from amt_flows.flows.persistence import SERIALIZER
 from amt_flows.flows.tuning import name_in_this_run, run_tuning
-from amt_flows.places import open_backend, open_journal
+from amt_flows.flows.where import backend_for
+from amt_flows.places import open_journal
 from amt_flows.results import TuningResult
 from amt_flows.spec import TuningSpec
 
@@ -34,7 +35,11 @@ def _flow_run_name() -> str:
     on_crashed=[stop_after_crash],
 )
 def tune(
-    spec: TuningSpec, backend: Place = "local", region: str | None = None, home: str | None = None
+    spec: TuningSpec,
+    backend: Place = "local",
+    region: str | None = None,
+    training: str | None = None,
+    home: str | None = None,
 ) -> TuningResult:
     """Find good hyperparameters by running training jobs, on this machine or on SageMaker.
 
@@ -45,13 +50,15 @@ def tune(
         spec: What to tune, how one training job is run, and when to stop.
         backend: Where training jobs run: on the machine that runs this flow, or on SageMaker.
         region: The AWS region, for SageMaker. Empty: that of the environment or the profile.
+        training: A block with more settings of the backend, which takes the place of the two above, e.g.
+            amt-sagemaker-training/prod.
         home: Where tuning jobs are kept, a directory or s3://bucket/folder. Empty: $AMT_FLOWS_HOME, or
             ~/.amt-flows.
     """
     try:
         return run_tuning(
             spec,
-            backend=open_backend(backend, home=home, region=region),
+            backend=backend_for(backend, region=region, home=home, training=training),
             journal=open_journal(name_in_this_run(spec), home),
         )
     except (CancelledRun, TuningInterrupted) as stopped:

@@ -1,0 +1,204 @@
+"""Block types: where training jobs run, where their records are kept, and a whole tuning job, to be kept on a
+Prefect server and named in parameters."""
+
+# Annotations are real types here, not text: Prefect reads a block's schema from them.
+
+from typing import Any, ClassVar, Union
+
+from prefect.blocks.abstract import JobBlock, JobRun
+from prefect.blocks.core import Block
+from pydantic import Field, HttpUrl
+
+from amt_flows.engine import Tuning
+from amt_flows.errors import BackendError
+from amt_flows.home import home_directory
+from amt_flows.loop import Stages, drive, fill_slots
+from amt_flows.names import made_up_name
+from amt_flows.places import open_journal
+from amt_flows.ports import Backend
+from amt_flows.results import TuningResult
+from amt_flows.run import finished_result, stop_jobs_on_breakdown
+from amt_flows.spec import TuningSpec
+
+DOCUMENTATION = HttpUrl("https://pypi.org/project/amt-flows/")
+
+
+class LocalTraining(Block):
+    """Runs training jobs as processes of the machine that runs the flow.
+
+    Example:
+        ```python
+        from amt_flows.flows.blocks import LocalTraining
+
+        training = LocalTraining.load("BLOCK_NAME")
+        backend = training.backend()
+        ```
+    """
+
+    _block_type_name = "AMT Local Training"
+    _block_type_slug = "amt-local-training"
+    _description = "Runs training jobs as processes of the machine that runs the flow."
+    _documentation_url = DOCUMENTATION
+
+    directory: str | None = Field(
+        default=None,
+        title="Directory",
+        description="Where training jobs have their directories; by default $AMT_FLOWS_HOME or ~/.amt-flows.",
+    )
+
+    def backend(self) -> Backend:
+        """The backend for :func:`amt_flows.flows.run_tuning`."""
+        from amt_flows.backends.local import LocalBackend
+
+        return LocalBackend(home_directory(self.directory))
+
+
+class SageMakerTraining(Block):
+    """Runs each training job as a SageMaker training job.
+
+    Example:
+        ```python
+        from amt_flows.flows.blocks import SageMakerTraining
+
+        training = SageMakerTraining.load("BLOCK_NAME")
+        backend = training.backend()
+        ```
+    """
+
+    _block_type_name = "AMT SageMaker Training"
+    _block_type_slug = "amt-sagemaker-training"
+    _description = "Runs each training job as a SageMaker training job."
+    _documentation_url = DOCUMENTATION
+
+    region: str | None = Field(
+        default=None,
+        title="Region",
+        description="AWS region; by default that of the credentials, the environment or the profile.",
+    )
+    credentials: str | None = Field(
+        default=None,
+        title="AWS Credentials block",
+        description="Name of an `aws-credentials` block of prefect-aws; by default boto3's own chain.",
+    )
+    poll_seconds: float = Field(
+        default=20.0, ge=1, le=3600, title="Poll every", description="Seconds between two looks at the jobs."
+    )
+    launch_seconds: float = Field(
+        default=0.2, ge=0, le=60, title="Launch every", description="Seconds between two launches."
+    )
+    approximate_curves: bool = Field(
+        default=False,
+        title="Approximate curves",
+        description="Judge by CloudWatch's averages of a minute where the logs may not be read.",
+    )
+
+    def backend(self) -> Backend:
+        """The backend for :func:`amt_flows.flows.run_tuning`. Raises BackendError when the credentials' block
+        can't be used."""
+        from amt_flows.backends.sagemaker import SageMakerBackend
+
+        return SageMakerBackend(
+            self._session(),
+            region=self.region,
+            poll_seconds=self.poll_seconds,
+            launch_seconds=self.launch_seconds,
+            approximate_curves=self.approximate_curves,
+        )
+
+    def _session(self) -> Any:
+        if self.credentials is None:
+            return None
+        name = self.credentials.rpartition("/")[2]
+        try:
+            block: Any = Block.load(f"aws-credentials/{name}")
+            return block.get_boto3_session()
+        except Exception as error:
+            raise BackendError(
+                f"The block aws-credentials/{name} can't be used: {error}",
+                remedy="pip install prefect-aws, and save the block on the server that the flow runs with",
+            ) from error
+
+
+class TuningRecords(Block):
+    """Says where the records of tuning jobs are kept.
+
+    Example:
+        ```python
+        from amt_flows.flows.blocks import TuningRecords
+
+        records = TuningRecords.load("BLOCK_NAME")
+        journal = records.journal("digits")
+        ```
+    """
+
+    _block_type_name = "AMT Tuning Records"
+    _block_type_slug = "amt-tuning-records"
+    _description = "Says where the records of tuning jobs are kept: a directory, or a folder in S3."
+    _documentation_url = DOCUMENTATION
+
+    home: str = Field(
+        title="Home", description="A directory, or s3://bucket/folder for records that any machine can reach."
+    )
+
+    def journal(self, name: str) -> Any:
+        """The journal of the tuning job ``name``. Raises TuningJobNotFound for what can't be a name."""
+        return open_journal(name, self.home)
+
+
+class TuningRun(JobRun[TuningResult]):
+    """A tuning job that was triggered, in this process."""
+
+    def __init__(self, tuning: Tuning) -> None:
+        self.tuning = tuning
+
+    def wait_for_completion(self) -> None:  # type: ignore[override]
+        """Drive it to its end: training jobs are stopped early and new ones are launched meanwhile only."""
+        with stop_jobs_on_breakdown(self.tuning):
+            drive(self.tuning)
+
+    def fetch_result(self) -> TuningResult:  # type: ignore[override]
+        """Raises TuningJobFailed when it ended as Failed, RuntimeError while it runs."""
+        if not self.tuning.ledger.finished:
+            raise RuntimeError("the tuning job runs still: call wait_for_completion() first")
+        return finished_result(self.tuning)
+
+
+class TuningJob(JobBlock[TuningResult]):
+    """A tuning job: what to tune, and where.
+
+    Example:
+        ```python
+        from amt_flows.flows.blocks import TuningJob
+
+        tuning_job = TuningJob.load("BLOCK_NAME")
+        run = tuning_job.trigger()
+        run.wait_for_completion()
+        result = run.fetch_result()
+        ```
+    """
+
+    _block_type_name = "AMT Tuning Job"
+    _block_type_slug = "amt-tuning-job"
+    _description = "A tuning job: what to tune, and where its training jobs run."
+    _documentation_url = DOCUMENTATION
+    _events_excluded_methods: ClassVar[list[str]] = [*Block._events_excluded_methods, "spec"]
+
+    tuning: TuningSpec = Field(title="Tuning", description="What to tune, how one job is run, when to stop.")
+    training: Union[LocalTraining, SageMakerTraining] = Field(  # noqa: UP007 - Prefect reads unions of this kind
+        default_factory=LocalTraining, title="Training", description="Where training jobs run."
+    )
+    records: TuningRecords | None = Field(
+        default=None, title="Records", description="Where records are kept; by default as without a block."
+    )
+
+    def trigger(self) -> TuningRun:  # type: ignore[override]
+        """Open the tuning job and launch its first training jobs. A tuning without a name gets one; with one,
+        it is gone on with. Raises SpecError before anything was launched, NameTaken, JournalError."""
+        spec = self.tuning if self.tuning.name is not None else self.tuning.named(made_up_name())
+        name = str(spec.name)
+        journal = open_journal(name) if self.records is None else self.records.journal(name)
+        tuning = Tuning.open(spec, self.training.backend(), journal)
+        with stop_jobs_on_breakdown(tuning):
+            if not tuning.ledger.concluding:
+                fill_slots(tuning, Stages())
+        return TuningRun(tuning)
