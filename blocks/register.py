@@ -3,10 +3,9 @@
     python blocks/register.py                      # blocks.toml, beside this file
     python blocks/register.py prod.toml --check    # only say what would be done
 
-Each table ``[<type>.<name>]`` is a document. A text ``$NAME`` stands for the variable of the environment, so
+Each table ``[<type>.<name>]`` is a document. A text ``$NAME`` stands for a variable of the environment, so
 that secrets are in no file; ``<type>/<name>`` in a field that wants a block is that block, of this file or of
-the server; ``spec_file`` is the tuning spec in another file. Run again, it updates the documents and makes none
-anew.
+the server; ``spec_file`` is the tuning spec in another file. Run again, it updates what is there.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from amt_flows.stop import conclude, stop_training_jobs, stop_tuning_job
 
 def stop_on_cancellation(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """End the tuning job for good: its training jobs are stopped, and its journal is closed."""
-    job = _tuning_job(flow, flow_run)
+    job = tuning_of_run(flow.name, flow_run)
     stopped = stop_tuning_job(job.name, job.home, reason=REASON, backend=job.backend)
     _tell(flow, flow_run, job.name, stopped)
     with contextlib.suppress(TuningJobNotFound):
@@ -43,19 +43,21 @@ def stop_after_crash(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any])
     known here. A retry opens the same journal and goes on with new training jobs; the stopped ones
     keep the metrics they had.
     """
-    job = _tuning_job(flow, flow_run)
+    job = tuning_of_run(flow.name, flow_run)
     stopped = stop_training_jobs(job.name, job.home, backend=job.backend)
     _tell(flow, flow_run, job.name, stopped)
 
 
 @dataclass(frozen=True)
-class _TuningJob:
+class TuningOfRun:
+    """The tuning job that a flow run drives, and where."""
+
     name: str
     home: str | None
     backend: Backend
 
 
-def _tuning_job(flow: Flow[..., Any], flow_run: FlowRun) -> _TuningJob:
+def tuning_of_run(flow_name: str, flow_run: FlowRun) -> TuningOfRun:
     """Which it is and where, from the flow run's parameters, as the flow itself got them."""
     given = flow_run.parameters
     spec, home = given.get("spec"), given.get("home")
@@ -66,7 +68,7 @@ def _tuning_job(flow: Flow[..., Any], flow_run: FlowRun) -> _TuningJob:
         home=home,
         training=given.get("training"),
     )
-    return _TuningJob(name or name_for_run(flow.name, flow_run.id), home, backend)
+    return TuningOfRun(name or name_for_run(flow_name, flow_run.id), home, backend)
 
 
 def _tell(flow: Flow[..., Any], flow_run: FlowRun, name: str, stopped: list[str]) -> None:
