@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from amt_flows.engine import Tuning
 from amt_flows.errors import TuningInterrupted
+from amt_flows.followed import Followed
 
 
 @contextmanager
-def graceful_interrupts(tuning: Tuning) -> Iterator[None]:
+def graceful_interrupts(tuning: Followed) -> Iterator[None]:
     """Turn the first SIGINT or SIGTERM into a request to stop the tuning job as AMT does: running jobs are
     stopped, the best so far is kept, the result is published. The second one ends the wait:
     TuningInterrupted is raised, and whoever drives kills what still runs. Outside the main thread, where

@@ -34,22 +34,28 @@ def drive(
     """
     stages = stages or Stages()
     while not tuning.ledger.finished:
-        news = tuning.observe()
-        if news.epochs:
-            stages.check_early_stopping(tuning)
-        target_on_epochs = tuning.ledger.spec.completion.target_on_epochs
-        if news.ended or (news.epochs and target_on_epochs) or tuning.check_is_due():
-            stages.check_completion(tuning)
-        if tuning.ledger.concluding:
-            if tuning.ledger.live:
-                tuning.stop_running_jobs()
-            else:
-                tuning.finish()
-        else:
-            fill_slots(tuning, stages)
+        news = take_round(tuning, stages)
         on_tick(tuning, news)
         if not tuning.ledger.finished and not tuning.check_is_due():
             tuning.wait()
+
+
+def take_round(tuning: Tuning, stages: Stages) -> News:
+    """One round of :func:`drive`, without its wait: for whoever is called when something has changed."""
+    news = tuning.observe()
+    if news.epochs:
+        stages.check_early_stopping(tuning)
+    target_on_epochs = tuning.ledger.spec.completion.target_on_epochs
+    if news.ended or (news.epochs and target_on_epochs) or tuning.check_is_due():
+        stages.check_completion(tuning)
+    if tuning.ledger.concluding:
+        if tuning.ledger.live:
+            tuning.stop_running_jobs()
+        else:
+            tuning.finish()
+    else:
+        fill_slots(tuning, stages)
+    return news
 
 
 def fill_slots(tuning: Tuning, stages: Stages) -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from amt_flows.errors import BackendError, JournalError, TuningJobNotFound
 from amt_flows.home import Home, home_directory, home_text, is_in_s3
 from amt_flows.journals.directory import DirectoryJournal
 from amt_flows.names import is_tuning_job_name
 from amt_flows.ports import Backend, Journal
+
+if TYPE_CHECKING:
+    from amt_flows.backends.sagemaker.clients import Clients
 
 LOCAL = "local"
 SAGEMAKER = "sagemaker"
@@ -99,8 +104,40 @@ def _poll_seconds() -> float:
     return seconds
 
 
-def backend_at(address: str, home: Home = None) -> Backend:
-    """The backend that a record names, e.g. ``sagemaker:eu-west-1``. One without a name is of a time when
-    there was the local one only. Raises BackendError."""
+@dataclass(frozen=True)
+class SageMakerTuner:
+    """SageMaker's own tuner (AMT), which drives a tuning job in our place; we follow it. ``session`` and
+    ``region`` are as in boto3."""
+
+    region: str | None = None
+    session: Any = None
+
+    @property
+    def address(self) -> str:
+        return f"{AMT}:{self.clients().region or ''}"
+
+    def clients(self) -> Clients:
+        """Raises BackendError without boto3."""
+        from amt_flows.backends.sagemaker.clients import Clients
+
+        return Clients(self.session, self.region, None, None)
+
+    @property
+    def poll_seconds(self) -> float:
+        return _poll_seconds()
+
+
+Place: TypeAlias = "Backend | SageMakerTuner"
+"""Where a tuning job runs: with us as its tuner on a backend, or wholly at SageMaker's."""
+
+
+def open_place(kind: str = LOCAL, *, home: Home = None, region: str | None = None) -> Place:
+    """As :func:`open_backend`, and ``amt`` is SageMaker's own tuner. Raises BackendError."""
+    return SageMakerTuner(region) if kind == AMT else open_backend(kind, home=home, region=region)
+
+
+def place_at(address: str, home: Home = None) -> Place:
+    """The place that a record names, e.g. ``sagemaker:eu-west-1``. One without a name is of a time when there
+    was this machine only. Raises BackendError."""
     kind, _, region = address.partition(":")
-    return open_backend(kind or LOCAL, home=home, region=region or None)
+    return open_place(kind or LOCAL, home=home, region=region or None)

@@ -7,16 +7,17 @@ from collections.abc import Callable
 from amt_flows.engine import News, Tuning
 from amt_flows.errors import AmtFlowsError, Fenced, TuningInterrupted, TuningJobFailed, TuningJobNotFound
 from amt_flows.events import TuningStatus
+from amt_flows.followed import Followed
 from amt_flows.interrupts import graceful_interrupts
 from amt_flows.ledger import Ledger
 from amt_flows.loop import Stages, drive
 from amt_flows.names import made_up_name
-from amt_flows.places import open_journal
-from amt_flows.ports import Backend, Journal
+from amt_flows.places import Place, SageMakerTuner, open_journal
+from amt_flows.ports import Journal
 from amt_flows.results import TuningResult, result_of
 from amt_flows.spec import TuningSpec
 
-Tick = Callable[[Tuning, News], None]
+Tick = Callable[[Followed, News], None]
 
 
 def load_ledger(journal: Journal, name: str) -> Ledger:
@@ -32,15 +33,16 @@ def load_ledger(journal: Journal, name: str) -> Ledger:
 
 def tune(
     spec: TuningSpec,
-    backend: Backend | None = None,
+    backend: Place | None = None,
     *,
     journal: Journal | None = None,
     stages: Stages | None = None,
     progress: bool | None = None,
     on_tick: Tick = lambda tuning, news: None,
-    on_open: Callable[[Tuning], None] = lambda tuning: None,
+    on_open: Callable[[Followed], None] = lambda tuning: None,
 ) -> TuningResult:
-    """Run a tuning job to its end, on this machine unless a backend is given.
+    """Run a tuning job to its end, on this machine unless a backend is given; a
+    :class:`amt_flows.places.SageMakerTuner` hands it to SageMaker's own tuner and follows it.
 
     A tuning job of the same name and spec is taken up where it stands; a finished one is returned at once. A
     spec without a name gets a new one. Ctrl-C stops the tuning job gracefully, a second Ctrl-C kills its
@@ -53,6 +55,20 @@ def tune(
 
     spec = spec if spec.name is not None else spec.named(made_up_name())
     assert spec.name is not None
+    if isinstance(backend, SageMakerTuner):
+        from amt_flows.handoff import Following, tune_on_amt
+
+        how = Following(poll_seconds=backend.poll_seconds)
+        return tune_on_amt(
+            spec,
+            journal=journal,
+            session=backend.session,
+            region=backend.region,
+            progress=progress,
+            how=how,
+            on_tick=on_tick,
+            on_open=on_open,
+        )
     tuning = Tuning.open(spec, backend or LocalBackend(), journal or open_journal(spec.name))
     on_open(tuning)
     with progress_bar(progress) as show, graceful_interrupts(tuning), stop_jobs_on_breakdown(tuning):
@@ -65,7 +81,7 @@ def tune(
     return finished_result(tuning)
 
 
-def finished_result(tuning: Tuning) -> TuningResult:
+def finished_result(tuning: Followed) -> TuningResult:
     """The result of a tuning job that has ended. Raises TuningJobFailed if it ended as Failed."""
     result = result_of(tuning.ledger, tuning.journal.location)
     if result.status is TuningStatus.FAILED:
@@ -90,10 +106,9 @@ class stop_jobs_on_breakdown:  # noqa: N801 - reads as a phrase in a with statem
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if error is None or isinstance(error, Fenced | GeneratorExit):
-            return
         tuning = self._tuning
+        if error is None or isinstance(error, Fenced | GeneratorExit) or tuning.is_fenced:
+            return
         kill = isinstance(error, TuningInterrupted) or not isinstance(error, AmtFlowsError)
-        names = [job.name for job in tuning.ledger.live]
         # Straight to the backend: the journal may be what broke.
-        tuning.backend.stop(tuning.ledger.name, names, kill=kill)
+        tuning.backend.stop(tuning.ledger.name, tuning.job_names_that_may_live(), kill=kill)

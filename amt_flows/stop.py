@@ -12,7 +12,7 @@ from amt_flows.engine import Tuning
 from amt_flows.errors import AmtFlowsError, BackendError, TuningJobNotFound
 from amt_flows.home import Home
 from amt_flows.loop import drive
-from amt_flows.places import LOCAL, backend_at, open_journal
+from amt_flows.places import LOCAL, Place, SageMakerTuner, open_journal, place_at
 from amt_flows.ports import Backend, Clock, SystemClock
 from amt_flows.run import load_ledger
 
@@ -33,19 +33,22 @@ def request_stop(name: str, home: Home = None, reason: str = "stopped by the use
 
 
 def stop_training_jobs(
-    name: str, home: Home = None, *, kill: bool = False, backend: Backend | None = None
+    name: str, home: Home = None, *, kill: bool = False, backend: Place | None = None
 ) -> list[str]:
     """Stop the training jobs of a tuning job, with their grace time or (``kill``) without, and wait until
     none lives. Returns their names. ``backend`` is where they run; without it, the record says so.
+    SageMaker's own tuner is asked to stop the tuning job, and stops them itself.
 
     Raises BackendError if one can't be stopped.
     """
-    backend = backend or _backend(name, home)
+    backend = backend or _place(name, home)
+    if isinstance(backend, SageMakerTuner):
+        return _have_amt_stop(name, home, backend)
     return stop_until_none_lives(backend, name, kill=kill, grace_seconds=_grace(name, home))
 
 
 def stop_tuning_job(
-    name: str, home: Home = None, *, reason: str, kill: bool = False, backend: Backend | None = None
+    name: str, home: Home = None, *, reason: str, kill: bool = False, backend: Place | None = None
 ) -> list[str]:
     """Both: first the note, so that a controller that still lives launches nothing more; then the jobs."""
     with contextlib.suppress(TuningJobNotFound):
@@ -54,7 +57,7 @@ def stop_tuning_job(
     return stop_training_jobs(name, home, kill=kill, backend=backend)
 
 
-def conclude(name: str, home: Home = None, *, reason: str, backend: Backend | None = None) -> None:
+def conclude(name: str, home: Home = None, *, reason: str, backend: Place | None = None) -> None:
     """End a tuning job whose controller is dead, as that would have done: its training jobs' last metrics are
     recorded, the best is chosen, and it is Stopped. A controller that lives nevertheless is fenced off.
 
@@ -62,7 +65,16 @@ def conclude(name: str, home: Home = None, *, reason: str, backend: Backend | No
     """
     journal = open_journal(name, home)
     ledger = load_ledger(journal, name)
-    tuning = Tuning.open(ledger.spec, backend or backend_at(ledger.backend, home), journal)
+    backend = backend or place_at(ledger.backend, home)
+    if isinstance(backend, SageMakerTuner):
+        from amt_flows.handoff import Following, HandedOff, follow
+
+        how = Following(poll_seconds=backend.poll_seconds)
+        handed_off = HandedOff.open(ledger.spec, backend.clients(), journal, how=how)
+        handed_off.request_stop(reason)
+        follow(handed_off)
+        return
+    tuning = Tuning.open(ledger.spec, backend, journal)
     tuning.request_stop(reason)
     drive(tuning)
 
@@ -89,13 +101,25 @@ def stop_until_none_lives(
     return list(asked)
 
 
-def _backend(name: str, home: Home) -> Backend:
+def _have_amt_stop(name: str, home: Home, tuner: SageMakerTuner) -> list[str]:
+    from amt_flows.handoff import stop_handed_off
+
+    with contextlib.suppress(TuningJobNotFound):
+        # It may have died before AMT was asked for anything.
+        stop_handed_off(name, tuner.clients())
+    try:
+        return [job.name for job in load_ledger(open_journal(name, home), name).live]
+    except AmtFlowsError:
+        return []
+
+
+def _place(name: str, home: Home) -> Place:
     try:
         address = load_ledger(open_journal(name, home), name).backend
     except AmtFlowsError:
         # Nothing is known of it; here it may have training jobs all the same.
         address = LOCAL
-    return backend_at(address, home)
+    return place_at(address, home)
 
 
 def _grace(name: str, home: Home) -> float:

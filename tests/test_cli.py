@@ -138,12 +138,19 @@ def every_error() -> Iterator[type[errors.AmtFlowsError]]:
     return below(errors.AmtFlowsError)
 
 
+def made(kind: type[errors.AmtFlowsError]) -> errors.AmtFlowsError:
+    if kind is SpecError:
+        return SpecError([])
+    if kind is errors.DeployRejected:
+        return errors.DeployRejected("Deploying", [])
+    return PicturesNotInstalled() if kind is PicturesNotInstalled else kind("It broke.", remedy="mend it")
+
+
 @pytest.mark.parametrize("kind", list(every_error()), ids=lambda kind: kind.__name__)
 def test_every_error_ends_with_its_message_and_its_code(
     home: Path, monkeypatch: pytest.MonkeyPatch, kind: type[errors.AmtFlowsError]
 ) -> None:
-    own = {SpecError: ([],), errors.DeployRejected: ("Deploying", []), PicturesNotInstalled: ()}
-    error = kind(*own[kind]) if kind in own else kind("It broke.", remedy="mend it")  # type: ignore[index]
+    error = made(kind)
 
     def fail(*arguments: object, **options: object) -> None:
         raise error

@@ -18,12 +18,23 @@ from amt_flows.backends.simulated import SimulatedBackend, VirtualClock
 from amt_flows.cli import main
 from amt_flows.engine import Tuning
 from amt_flows.errors import BackendError, JournalError, NameTaken, TuningJobNotFound
+from amt_flows.events import TuningStatus
+from amt_flows.handoff import HandedOff
 from amt_flows.home import home_directory, is_in_s3
 from amt_flows.journals.directory import DirectoryJournal
 from amt_flows.journals.s3 import S3Journal
-from amt_flows.places import POLL_SECONDS, backend_at, journals, open_backend, open_journal
+from amt_flows.places import (
+    POLL_SECONDS,
+    SageMakerTuner,
+    journals,
+    open_backend,
+    open_journal,
+    open_place,
+    place_at,
+)
 from amt_flows.run import load_ledger, tune
 from amt_flows.spec import TuningSpec
+from amt_flows.stop import conclude, stop_tuning_job
 from amt_flows.testing.sagemaker import AcceleratedClock, JobScript, SimulatedSageMaker
 from backends.sagemaker_world import spec as sagemaker_spec
 from worlds import rising, spec
@@ -56,14 +67,14 @@ def test_a_backend_is_found_by_its_address(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delenv("AWS_REGION", raising=False)
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     for address in ("local", ""):
-        backend = backend_at(address, tmp_path)
+        backend = place_at(address, tmp_path)
         assert isinstance(backend, LocalBackend)
         assert (backend.root, backend.address) == (tmp_path, "local")
-    elsewhere = backend_at("sagemaker:eu-west-1")
+    elsewhere = place_at("sagemaker:eu-west-1")
     assert isinstance(elsewhere, SageMakerBackend)
     assert elsewhere.address == "sagemaker:eu-west-1"
     with pytest.raises(BackendError, match="no backend 'cluster'"):
-        backend_at("cluster:7")
+        place_at("cluster:7")
 
 
 @pytest.mark.parametrize("text", ["soon", "0", "nan", "inf", "-1"])
@@ -102,7 +113,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedSageMaker]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setenv(POLL_SECONDS, "0.2")
     script = JobScript([0.4, 0.6, 0.8], 10, starting_seconds=5, downloading_seconds=0, uploading_seconds=0)
-    with SimulatedSageMaker(script, clock=AcceleratedClock(60)) as world, world.serve() as url:
+    clock = AcceleratedClock(60)
+    with SimulatedSageMaker(script, clock=clock, tunes=True) as world, world.serve() as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         place = {"LocationConstraint": "eu-west-1"}
         boto3.client("s3").create_bucket(Bucket="records", CreateBucketConfiguration=place)
@@ -166,6 +178,47 @@ def test_stop_finds_the_training_jobs_by_the_record(tmp_path: Path, world: Simul
         driver.join(60)
     assert not [job.name for job in world.jobs if job.status not in ("Completed", "Stopped", "Failed")]
     assert "Stopped" in ok("status", "demo")
+
+
+def test_sagemakers_own_tuner_is_a_place_too(tmp_path: Path, world: SimulatedSageMaker) -> None:
+    path = write(tmp_path, jobs=3)
+    planned = json.loads(ok("plan", path, "--backend", "amt", "--json"))
+    result = json.loads(ok("run", path, "--backend", "amt", "--json", "--quiet"))
+    assert result["status"] == "Completed"
+    assert len(result["jobs"]) == len(world.jobs) == 3
+    (tuning_job,) = world.tuning_jobs
+    # The plan told the very request that was then made, but for the tag of who made it.
+    assert planned["amt_request"] == {**tuning_job.request, "Tags": planned["amt_request"].get("Tags")}
+    assert "amt-report" in ok("logs", world.jobs[0].name)
+    assert json.loads(ok("resume", "demo", "--json", "--quiet")) == result
+    refused = invoke("plan", path, "--backend", "amt", "--set", "strategy=QuasiRandom")
+    assert refused.exit_code == 2
+    assert "AMT has no such strategy" in refused.output
+
+
+def test_stop_has_sagemakers_own_tuner_stop(tmp_path: Path, world: SimulatedSageMaker) -> None:
+    asked, journal = TuningSpec.load(write(tmp_path, jobs=500)), open_journal("demo", HOME)
+    options = {"journal": journal, "progress": False}
+    driver = threading.Thread(target=tune, args=(asked, open_place("amt")), kwargs=options)
+    driver.start()
+    try:
+        while not any(job.status == "Completed" for job in world.jobs):
+            driver.join(0.1)
+            assert driver.is_alive()
+        assert "demo is stopped" in ok("stop", "demo", "--wait", "60")
+    finally:
+        driver.join(60)
+    assert not [job.name for job in world.jobs if job.status not in ("Completed", "Stopped", "Failed")]
+
+
+def test_what_nobody_follows_is_stopped_by_its_name(tmp_path: Path, world: SimulatedSageMaker) -> None:
+    """The follower is dead; AMT goes on, and so would its costs."""
+    asked, journal = TuningSpec.load(write(tmp_path, jobs=500)), open_journal("demo", HOME)
+    HandedOff.open(asked, SageMakerTuner().clients(), journal)
+    stop_tuning_job("demo", HOME, reason="enough")
+    conclude("demo", HOME, reason="enough")
+    assert load_ledger(journal, "demo").status is TuningStatus.STOPPED
+    assert not [job.name for job in world.jobs if job.status not in ("Completed", "Stopped", "Failed")]
 
 
 def test_what_cannot_be_reached_in_s3_is_said(world: SimulatedSageMaker) -> None:

@@ -57,6 +57,7 @@ SPECS = {
         categorical=[{"name": "kind", "values": ["a", "true", "10"]}],
         static_hyperparameters={"epochs": 10},
     ),
+    "a range that was chosen": spec(auto_parameters=[{"name": "momentum", "value_hint": 0.9}]),
 }
 
 
@@ -92,7 +93,7 @@ def test_jobs_that_ended_meanwhile_end_in_their_order() -> None:
     world = SimulatedBackend(VirtualClock(), rising)
     lost = run_for(10_000, world, spec())
     ledger = recover(spec(), world.view, MemoryJournal(), clock=world.clock)
-    assert [job.ended_at for job in ledger.ended] == sorted(job.ended_at for job in lost.ended)
+    assert [job.ended_at for job in ledger.ended] == sorted(job.ended_at or 0.0 for job in lost.ended)
     assert training_jobs(ledger)["TrainingJobSummaries"]
     assert ledger.best is not None
     assert lost.best is not None

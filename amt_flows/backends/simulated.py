@@ -200,10 +200,14 @@ class SimulatedBackend:
         """Move the clock to the next change of any job, or by ``timeout``; an end that was not reported
         yet is a change that has come."""
         now = self.clock.now()
-        upcoming = [t for job in self.jobs.values() for t in self._changes(job, now)]
-        target = min([now + timeout, *upcoming])
+        target = min(now + timeout, self.next_change())
         # At least a little: a caller that waits for a time it has reached must not wait for ever.
         self.clock.advance(max(target - now, 1e-6))
+
+    def next_change(self) -> float:
+        """When something happens next to a job, as far as this view has not reported it; infinite: never."""
+        now = self.clock.now()
+        return min((t for job in self.jobs.values() for t in self._changes(job, now)), default=float("inf"))
 
     def _changes(self, job: _Job, now: float) -> list[float]:
         if job.state(now).terminal:

@@ -68,10 +68,10 @@ def home_option(command: F) -> F:
 def backend_options(command: F) -> F:
     choice = click.option(
         "--backend",
-        type=click.Choice(["local", "sagemaker"]),
+        type=click.Choice(["local", "sagemaker", "amt"]),
         default="local",
         show_default=True,
-        help="Where training jobs run.",
+        help="Where training jobs run; amt: SageMaker's own tuner drives them.",
     )
     region = click.option("--region", help="AWS region, for SageMaker [default: the environment's].")
     return choice(region(command))

@@ -20,8 +20,8 @@ from amt_flows.cli.printing import print_json, print_result, show
 from amt_flows.errors import TuningJobFailed
 
 if TYPE_CHECKING:
-    from amt_flows.flows.tune import Place
-    from amt_flows.ports import Backend
+    from amt_flows.flows.tune import PlaceName
+    from amt_flows.places import Place
     from amt_flows.results import TuningResult
     from amt_flows.spec import TuningSpec
 
@@ -59,7 +59,7 @@ def run(
     """
     from amt_flows.cli.input import load_spec
     from amt_flows.names import made_up_name
-    from amt_flows.places import open_backend
+    from amt_flows.places import open_place
 
     asked = load_spec(spec, changes, name)
     asked = asked if asked.name is not None else asked.named(made_up_name())
@@ -67,7 +67,7 @@ def run(
         if prefect:
             result = _run_as_flow(asked, home, backend, region)
         else:
-            result = _run_here(asked, home, open_backend(backend, home=home, region=region), quiet=quiet)
+            result = _run_here(asked, home, open_place(backend, home=home, region=region), quiet=quiet)
     except TuningJobFailed as error:
         if error.result is not None:
             print_result(error.result, home, as_json=as_json)  # type: ignore[arg-type]
@@ -86,11 +86,11 @@ def resume(name: str, home: str | None, quiet: bool, as_json: bool) -> None:
     The record has its spec and says where its training jobs run. If it has ended, this is its result.
     """
     from amt_flows.cli.records import read_record
-    from amt_flows.places import backend_at
+    from amt_flows.places import place_at
 
     record = read_record(name, home)
     assert record.ledger is not None
-    backend = backend_at(record.address, home)
+    backend = place_at(record.address, home)
     try:
         result = _run_here(record.ledger.spec, home, backend, quiet=quiet)
     except TuningJobFailed as error:
@@ -100,7 +100,7 @@ def resume(name: str, home: str | None, quiet: bool, as_json: bool) -> None:
     print_result(result, home, as_json=as_json)
 
 
-def _run_here(spec: TuningSpec, home: str | None, backend: Backend, *, quiet: bool) -> TuningResult:
+def _run_here(spec: TuningSpec, home: str | None, backend: Place, *, quiet: bool) -> TuningResult:
     from amt_flows.places import open_journal
     from amt_flows.render.text import place
     from amt_flows.run import tune
@@ -121,7 +121,7 @@ def _run_as_flow(spec: TuningSpec, home: str | None, backend: str, region: str |
     from amt_flows.results import result_of
 
     start_server_beyond_ctrl_c()
-    place = cast("Place", backend)
+    place = cast("PlaceName", backend)
     state = tune(spec, backend=place, region=region, home=home, return_state=True)
     if not state.is_cancelled():
         result: TuningResult = state.result()
@@ -171,13 +171,13 @@ def plan(
     from amt_flows.cli.input import load_spec
     from amt_flows.errors import SpecError
     from amt_flows.ledger import Ledger
-    from amt_flows.places import open_backend, open_journal
+    from amt_flows.places import open_journal, open_place
     from amt_flows.plan.dry_run import plan as planned
     from amt_flows.plan.text import plan_text
 
     asked = load_spec(spec, changes, name)
     existing = None if asked.name is None else Ledger.replay(open_journal(asked.name, home).read())
-    where = open_backend(backend, home=home, region=region)
+    where = open_place(backend, home=home, region=region)
     made = planned(asked, where, job_seconds=job_seconds, first_jobs=first, existing=existing)
     if as_json:
         print_json(made.to_json())

@@ -21,9 +21,11 @@ from amt_flows.errors import TuningJobNotFound
 from amt_flows.flows.cancel import REASON
 from amt_flows.flows.identity import name_for_run
 from amt_flows.flows.where import backend_for
-from amt_flows.places import LOCAL
-from amt_flows.ports import Backend
+from amt_flows.places import LOCAL, Place, SageMakerTuner
 from amt_flows.stop import conclude, stop_training_jobs, stop_tuning_job
+
+RETUNE = "retune"
+"""The flow whose runs are tuning jobs of a series: the name that they were given is that of the series."""
 
 
 def stop_on_cancellation(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
@@ -44,6 +46,9 @@ def stop_after_crash(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any])
     keep the metrics they had.
     """
     job = tuning_of_run(flow.name, flow_run)
+    if isinstance(job.backend, SageMakerTuner):
+        flow_run_logger(flow_run, flow).info("Tuning job %s goes on by AMT; a retry follows it.", job.name)
+        return
     stopped = stop_training_jobs(job.name, job.home, backend=job.backend)
     _tell(flow, flow_run, job.name, stopped)
 
@@ -54,7 +59,7 @@ class TuningOfRun:
 
     name: str
     home: str | None
-    backend: Backend
+    backend: Place
 
 
 def tuning_of_run(flow_name: str, flow_run: FlowRun) -> TuningOfRun:
@@ -68,6 +73,8 @@ def tuning_of_run(flow_name: str, flow_run: FlowRun) -> TuningOfRun:
         home=home,
         training=given.get("training"),
     )
+    if flow_name == RETUNE:
+        name, flow_name = None, given.get("series") or name or flow_name
     return TuningOfRun(name or name_for_run(flow_name, flow_run.id), home, backend)
 
 

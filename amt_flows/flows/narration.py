@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from prefect import get_run_logger
 
-from amt_flows.engine import Tuning
+from amt_flows.engine import News, Tuning
 from amt_flows.events import Judgement, Reason
+from amt_flows.followed import Followed
 from amt_flows.ledger import Ledger, Trial
 from amt_flows.render.text import count, hyperparameters, number
 
@@ -59,6 +60,15 @@ def check_completion(tuning: Tuning) -> Sequence[Reason]:
     if not reasons:
         log.info("Going on: %s.", standing(tuning.ledger))
     return reasons
+
+
+def follow(followed: Followed, news: News) -> None:
+    """What SageMaker's own tuner did, as far as it is news."""
+    log, ledger = get_run_logger(), followed.ledger
+    for name in news.ended:
+        job = ledger.jobs[name]
+        outcome = "ended" if job.outcome is None else job.outcome.value
+        log.info("%s %s; %s.", name, outcome, standing(ledger))
 
 
 def standing(ledger: Ledger) -> str:

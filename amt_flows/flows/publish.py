@@ -18,7 +18,7 @@ from prefect import get_run_logger
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 
-from amt_flows.engine import Tuning
+from amt_flows.followed import Followed
 from amt_flows.errors import TuningInterrupted
 from amt_flows.events import number_to_json
 from amt_flows.flows.api import Api, Pace
@@ -107,7 +107,7 @@ class Publisher:
         self._pause = 0.0
         self._warned = False
 
-    def tick(self, tuning: Tuning) -> None:
+    def tick(self, tuning: Followed) -> None:
         """Publish where the tuning job stands, if there is news and it is time to."""
         if self._sending is not None:
             if not self._sending.done():
@@ -143,7 +143,7 @@ class Publisher:
             get_run_logger().warning("The artifacts can't be published; the tuning goes on: %r", error)
         self._warned = True
 
-    def conclude(self, tuning: Tuning) -> None:
+    def conclude(self, tuning: Followed) -> None:
         """Publish the end, the result first: another flow may be waiting for it. Nothing is held up by it,
         so it may take the time of a few retries."""
         if self._sending is not None:

@@ -14,11 +14,12 @@ from amt_flows.flows.hooks import stop_after_crash, stop_on_cancellation
 from amt_flows.flows.persistence import SERIALIZER
 from amt_flows.flows.tuning import name_in_this_run, run_tuning
 from amt_flows.flows.where import backend_for
+from amt_flows.parents import parents_in
 from amt_flows.places import open_journal
 from amt_flows.results import TuningResult
 from amt_flows.spec import TuningSpec
 
-Place = Literal["local", "sagemaker"]
+PlaceName = Literal["local", "sagemaker", "amt"]
 
 
 def _flow_run_name() -> str:
@@ -36,7 +37,7 @@ def _flow_run_name() -> str:
 )
 def tune(
     spec: TuningSpec,
-    backend: Place = "local",
+    backend: PlaceName = "local",
     region: str | None = None,
     training: str | None = None,
     home: str | None = None,
@@ -48,7 +49,8 @@ def tune(
 
     Args:
         spec: What to tune, how one training job is run, and when to stop.
-        backend: Where training jobs run: on the machine that runs this flow, or on SageMaker.
+        backend: Where training jobs run: on the machine that runs this flow, or on SageMaker; with amt,
+            SageMaker's own tuner drives them, and is followed.
         region: The AWS region, for SageMaker. Empty: that of the environment or the profile.
         training: A block with more settings of the backend, which takes the place of the two above, e.g.
             amt-sagemaker-training/prod.
@@ -60,6 +62,7 @@ def tune(
             spec,
             backend=backend_for(backend, region=region, home=home, training=training),
             journal=open_journal(name_in_this_run(spec), home),
+            parents=parents_in(home),
         )
     except (CancelledRun, TuningInterrupted) as stopped:
         # Only a returned state makes the server show the run as Cancelled; an exception would fail it.

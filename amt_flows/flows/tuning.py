@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from prefect import get_run_logger
 from prefect.client.schemas.objects import FlowRun
@@ -11,29 +13,38 @@ from prefect.exceptions import CancelledRun, MissingContextError
 
 from amt_flows.engine import News, Tuning
 from amt_flows.events import TuningStatus
+from amt_flows.flows import narration
 from amt_flows.flows.announce import Announcer
 from amt_flows.flows.api import open_api
 from amt_flows.flows.budget import TaskRunBudget
 from amt_flows.flows.cancel import CancelWatch
+from amt_flows.flows.hand_over import hand_over
 from amt_flows.flows.identity import name_for_run
 from amt_flows.flows.publish import Publisher
 from amt_flows.flows.stages import TaskStages
+from amt_flows.followed import Followed
+from amt_flows.handoff import follow
 from amt_flows.interrupts import graceful_interrupts
 from amt_flows.loop import drive
-from amt_flows.places import open_journal
+from amt_flows.parents import parents_in
+from amt_flows.places import Place, SageMakerTuner, open_journal
 from amt_flows.ports import Backend, Clock, Journal
 from amt_flows.results import TuningResult
 from amt_flows.run import finished_result, stop_jobs_on_breakdown
 from amt_flows.spec import TuningSpec
+from amt_flows.warm_start import Reader
+
+Tick: TypeAlias = Callable[[Followed, News], None]
 
 
 def run_tuning(
     spec: TuningSpec,
     *,
-    backend: Backend,
+    backend: Place,
     journal: Journal | None = None,
     clock: Clock | None = None,
     budget: TaskRunBudget | None = None,
+    parents: Reader | None = None,
 ) -> TuningResult:
     """Run a tuning job to its end as part of the flow run around it, and give back its result.
 
@@ -45,7 +56,8 @@ def run_tuning(
             return result.best.artifact
 
     A spec without a name gets one from the flow run: the same again under a retry, so that the retry goes on
-    where the first attempt stood. The journal is on this machine unless one is given.
+    where the first attempt stood. The journal is on this machine unless one is given, and so are the parents
+    of a warm start unless ``parents`` finds them elsewhere.
 
     Raises SpecError before anything was launched, TuningJobFailed when the tuning job ends as Failed (its
     artifacts are there), and Prefect's CancelledRun when it was stopped because the flow run was
@@ -55,34 +67,77 @@ def run_tuning(
     flow_run = this_flow_run().flow_run
     name = name_in_this_run(spec)
     spec = spec if spec.name is not None else spec.named(name)
-    budget = budget or TaskRunBudget()
+    journal = journal or open_journal(name)
     with open_api() as api:
-        tuning = Tuning.open(spec, backend, journal or open_journal(name), clock=clock)
-        ended_before = tuning.ledger.finished
+        if isinstance(backend, SageMakerTuner):
+            driven = _by_amt(spec, backend, journal)
+        else:
+            driven = _by_us(spec, backend, journal, clock, budget or TaskRunBudget(), parents or parents_in())
+        followed = driven.followed
+        ended_before = followed.ledger.finished
         watch = CancelWatch(api, flow_run)
-        publisher = Publisher(api, flow_run.id, tuning.ledger.name)
-        announcer = Announcer(flow_run, tuning)
+        publisher = Publisher(api, flow_run.id, followed.ledger.name)
+        announcer = Announcer(flow_run, followed)
 
-        def on_tick(tuning: Tuning, news: News) -> None:
-            watch.look(tuning)
-            announcer.tick(tuning, news)
-            publisher.tick(tuning)
+        def on_tick(followed: Followed, news: News) -> None:
+            watch.look(followed)
+            announcer.tick(followed, news)
+            publisher.tick(followed)
 
-        with graceful_interrupts(tuning):
-            with stop_jobs_on_breakdown(tuning):
-                drive(tuning, TaskStages(tuning, budget).stages(), on_tick=on_tick)
-            publisher.conclude(tuning)
+        with graceful_interrupts(followed):
+            driven.to_its_end(on_tick)
+            publisher.conclude(followed)
             # After the artifacts: whoever acts on it may want to read the result.
-            announcer.conclude(tuning)
-    log = get_run_logger()
-    log.info(
-        "Stages as task runs: %d; in plain Python to spare the server: %d.", budget.started, budget.inline
-    )
-    result = finished_result(tuning)
-    log.info("%s.", result.headline)
-    if not ended_before and _was_told_to_end(tuning, watch):
+            announcer.conclude(followed)
+    result = finished_result(followed)
+    get_run_logger().info("%s.", result.headline)
+    if not ended_before and _was_told_to_end(followed, watch):
         raise CancelledRun(f"Tuning job {result.name} was stopped. {result.headline}.")
     return result
+
+
+@dataclass(frozen=True)
+class _Driven:
+    """A tuning job, and what brings it to its end."""
+
+    followed: Followed
+    to_its_end: Callable[[Tick], None]
+
+
+def _by_us(
+    spec: TuningSpec,
+    backend: Backend,
+    journal: Journal,
+    clock: Clock | None,
+    budget: TaskRunBudget,
+    parents: Reader,
+) -> _Driven:
+    tuning = Tuning.open(spec, backend, journal, clock=clock, parents=parents)
+
+    def to_its_end(on_tick: Tick) -> None:
+        with stop_jobs_on_breakdown(tuning):
+            drive(tuning, TaskStages(tuning, budget).stages(), on_tick=on_tick)
+        get_run_logger().info(
+            "Stages as task runs: %d; in plain Python to spare the server: %d.",
+            budget.started,
+            budget.inline,
+        )
+
+    return _Driven(tuning, to_its_end)
+
+
+def _by_amt(spec: TuningSpec, tuner: SageMakerTuner, journal: Journal) -> _Driven:
+    handed_off = hand_over(spec, tuner, journal)
+
+    def to_its_end(on_tick: Tick) -> None:
+        def tell(followed: Followed, news: News) -> None:
+            narration.follow(followed, news)
+            on_tick(followed, news)
+
+        # No training job is stopped on a breakdown of ours: AMT drives them, within its own limits.
+        follow(handed_off, on_tick=tell)
+
+    return _Driven(handed_off, to_its_end)
 
 
 @dataclass(frozen=True)
@@ -109,7 +164,7 @@ def name_in_this_run(spec: TuningSpec) -> str:
     return name_for_run(here.flow_name, here.flow_run.id)
 
 
-def _was_told_to_end(tuning: Tuning, watch: CancelWatch) -> bool:
+def _was_told_to_end(tuning: Followed, watch: CancelWatch) -> bool:
     """Whether a cancel or a signal stopped it, rather than a request by the tuning job's name."""
     stopped = tuning.ledger.status is TuningStatus.STOPPED
     return stopped and (watch.cancelled or tuning.journal.asked_to_stop() is None)

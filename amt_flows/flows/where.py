@@ -6,7 +6,7 @@ from typing import Any
 
 from amt_flows.errors import BackendError
 from amt_flows.flows.blocks import LocalTraining, SageMakerTraining
-from amt_flows.places import open_backend
+from amt_flows.places import Place, open_place
 from amt_flows.ports import Backend
 
 
@@ -29,8 +29,8 @@ def training_block(name: str) -> Backend:
     return block.backend()  # type: ignore[no-any-return]
 
 
-def backend_for(backend: str, *, region: str | None, home: str | None, training: str | None) -> Backend:
+def backend_for(backend: str, *, region: str | None, home: str | None, training: str | None) -> Place:
     """The backend that a flow's parameters ask for: the block, if one is named. Raises BackendError."""
     if training:
         return training_block(training)
-    return open_backend(backend, home=home, region=region)
+    return open_place(backend, home=home, region=region)

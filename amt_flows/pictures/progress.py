@@ -24,10 +24,16 @@ def progress_picture(ledger: Ledger) -> str | None:
             x, y = zip(*points, strict=True)
             axes.scatter(x, y, s=22, color=COLOURS[state], marker=MARKERS[state], label=state, zorder=3)
     if steps:
-        last = len(ledger.ended)
-        x = [n for n, _ in steps] + [last]
-        y = [value for _, value in steps] + [steps[-1][1]]
-        axes.step(x, y, where="post", color=COLOURS["best"], linewidth=1.8, label="best so far", zorder=2)
+        # The last value holds until the last job, which need not have had one.
+        steps = [*steps, (len(ledger.ended), steps[-1][1])]
+        axes.step(
+            *zip(*steps, strict=True),
+            where="post",
+            color=COLOURS["best"],
+            linewidth=1.8,
+            label="best so far",
+            zorder=2,
+        )
     target = ledger.spec.completion.target_objective_metric_value
     if target is not None:
         axes.axhline(target, color=INK, linewidth=0.8, linestyle=":", label="target")

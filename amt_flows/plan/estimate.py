@@ -111,6 +111,8 @@ def estimate(spec: TuningSpec, job_seconds: float) -> Estimate | None:
             "completion": CompletionCriteria(),
             "early_stopping": EarlyStopping(),
             "strategy": StrategyType.RANDOM,
+            "warm_start": None,
+            "first_configurations": (),
         }
     )
     clock = VirtualClock()

@@ -15,7 +15,8 @@ from amt_flows.journals.memory import MemoryJournal
 from amt_flows.plan.estimate import UNNAMED
 from amt_flows.ports import Backend, JobRequest
 from amt_flows.spec import StrategyType, TuningSpec
-from amt_flows.strategies.choose import strategy_for
+from amt_flows.strategies.choose import strategy_of
+from amt_flows.warm_start import Reader
 
 HIDDEN = "(not shown)"
 
@@ -38,14 +39,18 @@ class PlannedJob:
     """On SageMaker: the body of its ``CreateTrainingJob``."""
 
 
-def first_training_jobs(spec: TuningSpec, backend: Backend, count: int) -> tuple[PlannedJob, ...]:
+def first_training_jobs(
+    spec: TuningSpec, backend: Backend, count: int, parents: Reader | None = None
+) -> tuple[PlannedJob, ...]:
     """The first ``count`` of them. ``backend`` is not touched; its address says what a job is there."""
     if count == 0:
         return ()
     clock = VirtualClock()
     paper = SimulatedBackend(clock, lambda hyperparameters: Script(hangs=True))
-    strategy = strategy_for(spec.strategy.value)
-    tuning = Tuning.open(_all_at_once(spec, count), paper, MemoryJournal(), clock=clock, strategy=strategy)
+    strategy = strategy_of(spec)
+    tuning = Tuning.open(
+        _all_at_once(spec, count), paper, MemoryJournal(), clock=clock, strategy=strategy, parents=parents
+    )
     tuning.propose(count)
     tuning.launch(count)
     trials = tuning.ledger.trials

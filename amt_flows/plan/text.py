@@ -23,6 +23,8 @@ def plan_text(plan: Plan) -> RenderableType:
     if plan.existing is not None:
         parts += _bullets("The name is known", _existing(plan.existing), "yellow")
     parts += [_title("Space", _size(plan)), _space(plan)]
+    parts += _bullets("Chosen for you", plan.chosen)
+    parts += _bullets("It starts from", plan.inherited)
     parts += _bullets("It ends at the first of these", plan.criteria)
     parts += _bullets("Early stopping", [plan.early_stopping])
     parts += _bullets("How much", [*_amounts(plan), *_estimate(plan.estimate)])
@@ -30,6 +32,9 @@ def plan_text(plan: Plan) -> RenderableType:
         parts.append(_title("First training jobs", ""))
         parts += [line for job in plan.first_jobs for line in _job(job)]
         parts += _request(plan.first_jobs[0])
+    if plan.amt_request is not None:
+        body = json.dumps(plan.amt_request, indent=2, default=str)
+        parts += [_title("CreateHyperParameterTuningJob", ""), Text(body, overflow="fold")]
     parts += [Text(""), Text("Nothing was launched and nothing written.", style="dim")]
     return Group(*parts)
 

@@ -13,20 +13,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from amt_flows.engine import News, Tuning
+from amt_flows.engine import News
+from amt_flows.followed import Followed
 from amt_flows.progress.lines import Lines
 from amt_flows.progress.panel import panel
 
 logger = logging.getLogger("amt_flows")
 
-Tick = Callable[[Tuning, News], None]
+Tick = Callable[[Followed, News], None]
 
 TERMINAL_SECONDS = 0.2
 NOTEBOOK_SECONDS = 1.0
 
 
 class Display(Protocol):
-    def show(self, tuning: Tuning, news: News) -> None: ...
+    def show(self, tuning: Followed, news: News) -> None: ...
 
     def close(self) -> None: ...
 
@@ -68,7 +69,7 @@ class _Silencing:
     def __init__(self, display: Display | None) -> None:
         self._display = display
 
-    def show(self, tuning: Tuning, news: News) -> None:
+    def show(self, tuning: Followed, news: News) -> None:
         if self._display is not None:
             try:
                 self._display.show(tuning, news)
@@ -95,13 +96,13 @@ class _Paced:
     def __init__(self) -> None:
         self._drawn_at = -float("inf")
 
-    def show(self, tuning: Tuning, news: News) -> None:
+    def show(self, tuning: Followed, news: News) -> None:
         now = time.monotonic()
         if now - self._drawn_at >= self.seconds or tuning.ledger.finished:
             self._drawn_at = now
             self._draw(tuning)
 
-    def _draw(self, tuning: Tuning) -> None:
+    def _draw(self, tuning: Followed) -> None:
         raise NotImplementedError
 
 
@@ -118,7 +119,7 @@ class _Terminal(_Paced):
         together = sys.stdout is not None and sys.stdout.isatty()
         self._live = Live(console=Console(stderr=True), auto_refresh=False, redirect_stdout=together)
 
-    def _draw(self, tuning: Tuning) -> None:
+    def _draw(self, tuning: Followed) -> None:
         if not self._live.is_started:
             self._live.start()
         self._live.update(panel(tuning.ledger, tuning.now()), refresh=True)
@@ -138,7 +139,7 @@ class _Notebook(_Paced):
         self._show_new = display
         self._handle: object | None = None
 
-    def _draw(self, tuning: Tuning) -> None:
+    def _draw(self, tuning: Followed) -> None:
         shown = panel(tuning.ledger, tuning.now())
         if self._handle is None:
             self._handle = self._show_new(shown, display_id=True)

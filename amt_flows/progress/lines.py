@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from amt_flows.engine import News, Tuning
+from amt_flows.engine import News
 from amt_flows.events import Outcome
 from amt_flows.failures import failure_line
+from amt_flows.followed import Followed
 from amt_flows.ledger import Ledger, TrainingJob
 from amt_flows.render.text import count, duration, hyperparameters, number
 from amt_flows.results import training_seconds
@@ -36,7 +37,7 @@ class Lines:
         self._held_up_by: str | None = None
         self._spoke_at = time.monotonic()
 
-    def show(self, tuning: Tuning, news: News) -> None:
+    def show(self, tuning: Followed, news: News) -> None:
         ledger = tuning.ledger
         lines = [*self._new(ledger, tuning.now())]
         if tuning.held_up_by != self._held_up_by:

@@ -63,7 +63,8 @@ def done_share(ledger: Ledger, now: float) -> float | None:
     if limits.max_runtime_seconds is not None:
         shares.append((now - ledger.opened_at) / limits.max_runtime_seconds)
     size = ledger.spec.space().size
-    if size is not None:
+    one_space = not ledger.spec.other_definitions and not ledger.spec.auto_parameters
+    if size is not None and one_space:
         shares.append(len(ledger.ended) / size)
     if ledger.finished:
         return 1.0

@@ -100,7 +100,8 @@ class JobsTable:
 
     def table(self, *, apart: bool) -> Table:
         result = self.result
-        names = list(result.jobs[0].hyperparameters) if result.jobs else []
+        # Of several algorithms each has hyperparameters of its own.
+        names = list(dict.fromkeys(name for job in result.jobs for name in job.hyperparameters))
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold dim")
         table.add_column("training job", no_wrap=apart, overflow="fold")
         table.add_column("status", no_wrap=apart)
@@ -110,8 +111,9 @@ class JobsTable:
             table.add_column(title, no_wrap=apart, overflow="fold")
         for job in result.jobs[: self.limit]:
             name = job.name if apart else job.name.removeprefix(f"{result.name}-")
-            values = [hyperparameter(value) for value in job.hyperparameters.values()]
-            told = values if apart else [hyperparameters(job.hyperparameters)]
+            given = job.hyperparameters
+            values = [hyperparameter(given[title]) if title in given else "" for title in names]
+            told = values if apart else [hyperparameters(given)]
             best = result.best is not None and job.name == result.best.name
             table.add_row(Text(name), *_job_cells(job), *map(Text, told), style="bold" if best else None)
         return table

@@ -6,17 +6,20 @@ of five seconds, say) is described as it is. Times are aware datetimes, as boto3
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
 from amt_flows.errors import SpecError
-from amt_flows.events import Outcome, TuningStatus
+from amt_flows.events import Inherited, InheritedJob, Outcome, TuningStatus
+from amt_flows.inheritance import best_inherited
 from amt_flows.ledger import RETRYABLE, Ledger, TrainingJob
 from amt_flows.results.ranking import ranked
 from amt_flows.rules.convergence import jobs_not_improving
 from amt_flows.space import as_text, hyperparameter_texts
-from amt_flows.spec import ContinuousRange, IntegerRange, StrategyType, TuningSpec
+from amt_flows.spec import ContinuousRange, IntegerRange, StrategyType, TuningSpec, WarmStartType
+from amt_flows.spec.model import is_table
 
 LONGEST_FAILURE_REASON = 1024
 
@@ -62,6 +65,11 @@ def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 
+def _definition_name(spec: TuningSpec, source: str) -> str | None:
+    """Of several algorithms, which AMT alone tunes, the source of a trial names one: ``amt/<its name>``."""
+    return source.partition("/")[2] if spec.other_definitions else spec.definition_name
+
+
 def training_job_summary(ledger: Ledger, job: TrainingJob) -> dict[str, Any]:
     """AMT's ``HyperParameterTrainingJobSummary``; times are aware datetimes, as boto3 gives them."""
     trial = ledger.trials[job.trial]
@@ -74,7 +82,7 @@ def training_job_summary(ledger: Ledger, job: TrainingJob) -> dict[str, Any]:
         }
     return _without_none(
         {
-            "TrainingJobDefinitionName": ledger.spec.definition_name,
+            "TrainingJobDefinitionName": _definition_name(ledger.spec, trial.source),
             "TrainingJobName": job.name,
             "TrainingJobArn": _arn("training-job", job.name),
             "CreationTime": when(job.launched_at),
@@ -87,6 +95,53 @@ def training_job_summary(ledger: Ledger, job: TrainingJob) -> dict[str, Any]:
             "ObjectiveStatus": objective_status(job),
         }
     )
+
+
+def overall_best_training_job(ledger: Ledger) -> dict[str, Any] | None:
+    """The best training job of this tuning job and its parents, as a summary that names the tuning job;
+    None but for a warm start with identical data and algorithm, as AMT has it, or while there is none."""
+    warm_start, own = ledger.spec.warm_start, ledger.best
+    if warm_start is None or warm_start.type is not WarmStartType.IDENTICAL_DATA_AND_ALGORITHM:
+        return None
+    found = best_inherited(ledger.inherited, ledger.loss)
+    ours = math.inf if own is None or own.final_value is None else ledger.loss(own.final_value)
+    if found is not None and ledger.loss(found[1].value) < ours:
+        return _inherited_summary(ledger, *found)
+    return None if own is None else {**training_job_summary(ledger, own), "TuningJobName": ledger.name}
+
+
+def _inherited_summary(ledger: Ledger, parent: Inherited, job: InheritedJob) -> dict[str, Any]:
+    # When it was created isn't known; the shape requires a time.
+    times = (job.started_at, job.ended_at, ledger.opened_at)
+    return _without_none(
+        {
+            "TrainingJobName": job.job,
+            "TrainingJobArn": _arn("training-job", job.job),
+            "TuningJobName": None if is_table(parent.parent) else parent.parent,
+            "CreationTime": when(next(time for time in times if time is not None)),
+            "TrainingStartTime": when(job.started_at),
+            "TrainingEndTime": when(job.ended_at),
+            "TrainingJobStatus": "Completed",
+            "TunedHyperParameters": hyperparameter_texts(job.configuration),
+            "FinalHyperParameterTuningJobObjectiveMetric": {
+                "Type": ledger.spec.objective.type.value,
+                "MetricName": ledger.spec.objective.metric_name,
+                "Value": job.value,
+            },
+            "ObjectiveStatus": "Succeeded",
+        }
+    )
+
+
+def _warm_start_config(spec: TuningSpec) -> dict[str, Any] | None:
+    """AMT's ``WarmStartConfig``; files among the parents have no place in it."""
+    if spec.warm_start is None:
+        return None
+    names = [name for name in spec.warm_start.parents if not is_table(name)]
+    parents = [{"HyperParameterTuningJobName": name} for name in names]
+    if not parents:
+        return None
+    return {"ParentHyperParameterTuningJobs": parents, "WarmStartType": spec.warm_start.type.value}
 
 
 def training_job_status_counters(ledger: Ledger) -> dict[str, int]:
@@ -129,6 +184,9 @@ def describe(ledger: Ledger, now: float) -> dict[str, Any]:
             "TrainingJobStatusCounters": training_job_status_counters(ledger),
             "ObjectiveStatusCounters": objective_status_counters(ledger),
             "BestTrainingJob": None if best is None else training_job_summary(ledger, best),
+            "OverallBestTrainingJob": overall_best_training_job(ledger),
+            "WarmStartConfig": _warm_start_config(spec),
+            "Autotune": {"Mode": "Enabled"} if ledger.asked.autotune else None,
             "FailureReason": failure if ledger.status is TuningStatus.FAILED else None,
             "TuningJobCompletionDetails": details,
             "ConsumedResources": {"RuntimeInSeconds": int(end - ledger.opened_at)},

@@ -124,7 +124,7 @@ class TuningResult(_Record):
         frame: a typed one for each hyperparameter, and TrainingJobName, TrainingJobStatus,
         FinalObjectiveValue, TrainingStartTime, TrainingEndTime, TrainingElapsedTimeSeconds."""
         columns = self.columns()
-        return [{name: cells[name] for name in columns} for cells in map(_cells, self.jobs)]
+        return [{name: cells.get(name) for name in columns} for cells in map(_cells, self.jobs)]
 
     def to_frame(self) -> pd.DataFrame:
         """:meth:`rows` as a pandas data frame, also when there are none. Needs the ``frame`` extra."""
@@ -134,9 +134,10 @@ class TuningResult(_Record):
         return frame
 
     def columns(self) -> list[str]:
-        """Those of :meth:`rows`, also while there is no row."""
-        names = [*spec_of(self).space().names, *_ANALYTICS_COLUMNS, *_OWN_COLUMNS]
-        return list(dict.fromkeys(names))
+        """Those of :meth:`rows`, also while there is no row. The training jobs of several algorithms, or of
+        ranges that AMT chose, have hyperparameters that the spec's own ranges don't name."""
+        tuned = [*spec_of(self).space().names, *(name for job in self.jobs for name in job.hyperparameters)]
+        return list(dict.fromkeys([*tuned, *_ANALYTICS_COLUMNS, *_OWN_COLUMNS]))
 
 
 _ANALYTICS_COLUMNS = (

@@ -16,22 +16,27 @@ PACKAGE = Path(amt_flows.__file__).parent
 
 # The rooms from the ground up: a module may import what stands above its own line, and its own room.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "failures", "home", "nearest", "dotted", "reporting"),
+    ("errors", "failures", "hiding", "home", "nearest", "dotted", "reporting"),
     ("space",),
     ("history", "names"),
     ("metrics",),
     ("spec",),
+    ("sagemaker_sdk",),
     ("events",),
+    ("inheritance",),
     ("ledger",),
     ("rules", "strategies"),
-    ("ports", "support"),
+    ("ports", "support", "auto", "warm_start", "followed"),
     ("engine",),
     ("loop",),
     ("journals",),
     ("backends",),
-    ("interrupts", "results"),
+    ("places", "interrupts", "results", "handoff"),
+    ("deploy",),
     ("render", "progress"),
-    ("run", "stop", "plan"),
+    ("pictures",),
+    ("run", "stop", "plan", "recover"),
+    ("parents", "series"),
     ("flows", "cli", "testing"),
 )
 
@@ -112,8 +117,10 @@ HEAVY = ("prefect", "boto3", "botocore", "pandas", "sklearn", "moto", "scipy")
         ("amt_flows", (*HEAVY, "numpy", "pydantic")),
         ("amt_flows.reporting", (*HEAVY, "numpy", "pydantic")),
         ("amt_flows.spec", HEAVY),
+        ("amt_flows.sagemaker_sdk", (*HEAVY, "sagemaker")),
         ("amt_flows.engine", HEAVY),
         ("amt_flows.run", HEAVY),
+        ("amt_flows.handoff", HEAVY),
         ("amt_flows.cli", (*HEAVY, "numpy", "pydantic")),
     ],
 )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from amt_flows.backends.sagemaker.policy import IMPLIED, actions_of, main, policy
-from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
+from amt_flows.backends.simulated import Script
 from amt_flows.engine import Tuning
 from amt_flows.events import Outcome, TuningStatus
 from amt_flows.journals.memory import MemoryJournal
@@ -39,7 +39,6 @@ def values_of(hyperparameters: Mapping[str, str]) -> list[float]:
 
 
 def train(hyperparameters: Mapping[str, str]) -> Script:
-    # Each starts after a time of its own: what happens at the same moment has no order that two worlds share.
     startup = random.Random(hyperparameters["learning_rate"]).uniform(25, 35)
     return Script(values_of(hyperparameters), seconds_per_epoch=20.0, startup_seconds=startup)
 
@@ -92,63 +91,6 @@ def test_early_stopping_really_stops_jobs_and_keeps_what_they_had() -> None:
         # Another machine reads the same from S3 alone.
         again = Ledger.replay(S3Journal(journal.location, client("s3")).read())
         assert (again.status, list(again.jobs)) == (ledger.status, list(ledger.jobs))
-
-
-# -- the same on our own simulation and on SageMaker ------------------------------------------------------
-
-
-def told(ledger: Ledger) -> dict[str, Any]:
-    """What a tuning job came to, without names' times."""
-    return {
-        "configurations": {number: dict(t.configuration) for number, t in ledger.trials.items()},
-        "sources": {number: (t.source, t.reason) for number, t in ledger.trials.items()},
-        "curves": {job.name: tuple(job.curve) for job in ledger.jobs.values()},
-        "outcomes": {job.name: job.outcome for job in ledger.jobs.values()},
-        "best": None if ledger.best is None else (ledger.best.name, ledger.best.metrics["accuracy"]),
-        "status": ledger.status,
-        "reasons": [(reason.rule, reason.message) for reason in ledger.reasons],
-    }
-
-
-class Remembering(MemoryJournal):
-    def decisions(self) -> list[tuple[Any, ...]]:
-        """Every judgement of the early-stopping rule, in order."""
-        return [
-            (j.job, j.epoch, j.value, j.median, j.compared, j.stop, j.why)
-            for entry in self.read()
-            for event in entry
-            for j in getattr(event, "judgements", ())
-        ]
-
-
-@pytest.mark.parametrize(("strategy", "parallel"), [("Random", 1), ("QuasiRandom", 2), ("Bayesian", 2)])
-def test_a_spec_means_the_same_here_and_there(strategy: str, parallel: int) -> None:
-    limits = {"max_parallel_training_jobs": parallel, "max_number_of_training_jobs": 10}
-    asked = early(strategy=strategy, seed=7, limits=limits)
-    clock, here = VirtualClock(), Remembering()
-    one = run(asked, SimulatedBackend(clock, train), clock, here)
-    there = Remembering()
-    with SimulatedSageMaker(train) as world:
-        # Asked at every event, as our own simulation is; a poll that sees two epochs at once may let a job
-        # that is to be stopped run for one more.
-        asking = backend(
-            world, poll_seconds=0.001, launch_seconds=0.0, sleep=lambda s: to_next_event(world, s)
-        )
-        other = run(asked, asking, world.clock, there)
-    if strategy == "Random":  # what the others propose may change, and may be good
-        assert any(job.outcome is Outcome.STOPPED_EARLY for job in one.jobs.values())
-    assert here.decisions()
-    assert told(other) == told(one)
-    assert by_job(there.decisions()) == by_job(here.decisions())
-
-
-def to_next_event(world: SimulatedSageMaker, seconds: float) -> None:
-    due = world._habitat.agenda.next_time()
-    world.advance(seconds if due is None else max(seconds, due - world.clock.now()))
-
-
-def by_job(decisions: Sequence[tuple[Any, ...]]) -> dict[str, list[tuple[Any, ...]]]:
-    return {job: [one for one in decisions if one[0] == job] for job in sorted({d[0] for d in decisions})}
 
 
 # -- trouble ---------------------------------------------------------------------------------------------

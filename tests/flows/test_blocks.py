@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from prefect.blocks.core import Block
-from prefect.testing.standard_test_suites import BlockStandardTestSuite
+from prefect.testing.standard_test_suites.blocks import BlockStandardTestSuite
 
 from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.sagemaker import SageMakerBackend
@@ -175,7 +175,8 @@ def test_a_bad_file_saves_nothing(registering: ModuleType, tmp_path: Path, text:
 
 
 def test_no_schema_has_a_secret_in_plain_sight() -> None:
-    for kind in TYPES:
+    kinds: list[Any] = [*TYPES]
+    for kind in kinds:
         fields = json.dumps(kind.model_json_schema())
         assert "password" not in fields.lower()
         assert "secret_key" not in fields.lower()

@@ -207,9 +207,9 @@ def test_a_wrong_search_is_refused(expression: dict[str, Any], words: str) -> No
 
 def test_search_of_other_things_stays_motos() -> None:
     with SimulatedSageMaker():
-        client().create_model_package_group(ModelPackageGroupName="group-1")
-        found = client().search(Resource="ModelPackageGroup")["Results"]
-    assert [result["ModelPackageGroup"]["ModelPackageGroupName"] for result in found] == ["group-1"]
+        client().create_experiment(ExperimentName="experiment-1")
+        found = client().search(Resource="Experiment")["Results"]
+    assert [result["Experiment"]["ExperimentName"] for result in found] == ["experiment-1"]
 
 
 # -- tags --------------------------------------------------------------------------------------------
@@ -229,7 +229,7 @@ def test_tags_are_added_replaced_and_deleted() -> None:
         assert refusal(sagemaker.list_tags, ResourceArn=f"{arn}x")[1] == "Requested resource not found."
 
 
-def test_tags_of_other_things_stay_motos() -> None:
+def test_models_have_tags_too() -> None:
     with SimulatedSageMaker():
         arn = client().create_model(
             ModelName="model-1",

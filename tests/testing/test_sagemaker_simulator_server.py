@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -35,6 +36,7 @@ from testing.sagemaker_requests import (
     refusal,
     statuses,
     training,
+    tuning,
     wait_for,
     wait_for_end,
 )
@@ -209,6 +211,30 @@ def test_the_command_follows_a_script_in_accelerated_time() -> None:
     assert told["FinalMetricDataList"][0]["Value"] == 0.75
     assert told["TrainingTimeInSeconds"] == 60
     assert process.returncode == 0
+
+
+def test_the_command_tunes() -> None:
+    request = tuning()
+    name = {"HyperParameterTuningJobName": "tune-1"}
+    with command("--speed", "1000") as (_, url):
+        sagemaker = client(url=url)
+        sagemaker.create_hyper_parameter_tuning_job(**request)
+
+        def ended() -> Any:
+            told = sagemaker.describe_hyper_parameter_tuning_job(**name)
+            return told if told["HyperParameterTuningJobStatus"] == "Completed" else None
+
+        told = wait_for(ended)
+        check_shape("DescribeHyperParameterTuningJob", told)
+        assert told["TrainingJobStatusCounters"]["Completed"] == 4
+        assert told["BestTrainingJob"]["TrainingJobName"].startswith("tune-1-")
+
+
+def test_the_command_leaves_tuning_jobs_alone_if_asked_to() -> None:
+    with command("--speed", "1000", "--no-tune") as (_, url):
+        sagemaker = client(url=url)
+        sagemaker.create_hyper_parameter_tuning_job(**tuning())
+        assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == []
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,8 @@ def test_without_an_engine_a_tuning_job_keeps_state_until_it_is_stopped() -> Non
         assert told["ObjectiveStatusCounters"] == {"Succeeded": 1, "Pending": 1, "Failed": 0}
         given = tuning()
         assert told["HyperParameterTuningJobConfig"] == given["HyperParameterTuningJobConfig"]
-        assert told["TrainingJobDefinition"] == given["TrainingJobDefinition"]
+        added = {"StaticHyperParameters": {"_tuning_objective_metric": "accuracy"}}
+        assert told["TrainingJobDefinition"] == given["TrainingJobDefinition"] | added
 
         sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName="tune-1")
         status = "HyperParameterTuningJobStatus"

@@ -107,7 +107,12 @@ class LocalBackend:
         self._own[paths.directory] = self._live[paths] = start_worker(paths)
 
     def _attach(self, paths: JobPaths, request: JobRequest) -> Launch:
-        existing = read_json(paths.request) or {}
+        existing = read_json(paths.request)
+        if existing is None:
+            # A power cut tore it. Whose it was can't be told any more, but nobody else gives this name; it
+            # counts as lost.
+            self._live.setdefault(paths, None)
+            return Launch.ATTACHED
         if existing.get("fingerprint") != request.fingerprint:
             raise NameTaken(
                 f"The training job {request.name} exists already, for another spec.",

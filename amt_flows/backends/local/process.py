@@ -75,9 +75,9 @@ def as_identity(content: Mapping[str, Any]) -> Identity:
 
 
 def worker_lives(paths: JobPaths, claim: Mapping[str, Any]) -> bool:
-    """Whether the worker that made a claim is there still: it runs on this machine, or wherever it runs it
-    holds its lock."""
-    return is_alive(as_identity(claim)) or is_locked(str(paths.claim))
+    """Whether the worker that made a claim (empty: a torn one) is there still: it runs on this machine, or
+    wherever it runs it holds its lock."""
+    return (bool(claim) and is_alive(as_identity(claim))) or is_locked(str(paths.claim))
 
 
 def mark_of(claim: Mapping[str, Any]) -> bytes:
@@ -108,12 +108,14 @@ def end_orphans(paths: JobPaths, claim: Mapping[str, Any]) -> None:
     The group is found by its recorded leader; where there is ``/proc``, so is every process with the mark of
     that worker in its environment, whatever session it moved to.
     """
-    if claim["boot"] != boot_id():
+    if claim.get("boot", boot_id()) != boot_id():
         return
     kill_training(paths)
+    # A torn claim does not tell the worker; but what the training started has the job's directory about it.
+    mark = mark_of(claim) if claim else f"SAGEMAKER_BASE_DIR={paths.directory}".encode()
     give_up_at = time.monotonic() + CLEAR_SECONDS
     while time.monotonic() < give_up_at:
-        left = marked_processes(mark_of(claim))
+        left = marked_processes(mark)
         for pid in left:
             try:
                 os.kill(pid, signal.SIGKILL)

@@ -45,7 +45,8 @@ def look(paths: JobPaths, own_worker: Identity | None = None) -> Standing:
     """Where a job stands now. ``own_worker`` is the worker that the caller itself started for it.
 
     A job whose worker is gone is LOST; before that is said, its training process is ended, so that whoever
-    tries again has the machine to himself. A job whose worker never came is claimed here, for nobody.
+    tries again has the machine to himself. A job whose worker never came is claimed here, for nobody. So is
+    one whose request a power cut has torn; a torn claim is that of a worker which died in it.
     """
     if not paths.request.exists():
         return Standing(JobState.LOST, failure="no training job of this name was ever launched here")
@@ -53,17 +54,21 @@ def look(paths: JobPaths, own_worker: Identity | None = None) -> Standing:
     if end is not None:
         return _ended(end)
     claim = read_json(paths.claim)
-    if claim is None:
-        if not _never_came(paths, own_worker):
+    if claim is None and not paths.claim.exists():
+        torn = read_json(paths.request) is None
+        why = "a power cut tore its request" if torn else "its worker process never started"
+        if not torn and not _never_came(paths, own_worker):
             return Standing(_unless_stopping(paths, JobState.STARTING))
-        if not abandon(paths, JobState.LOST, "its worker process never started" + _worker_says(paths)):
+        if not abandon(paths, JobState.LOST, why + _worker_says(paths)):
             return Standing(_unless_stopping(paths, JobState.STARTING))
         return look(paths)
+    # It is there as a whole when it is there, so it is read again: it may have come in between.
+    claim = claim or read_json(paths.claim) or {}
     if "abandoned" in claim:
         return _ended(claim["abandoned"])
     if worker_lives(paths, claim):
         process = read_json(paths.process) or {}
-        worker = as_identity(claim) if claim["boot"] == boot_id() else None
+        worker = as_identity(claim) if claim.get("boot") == boot_id() else None
         state = _unless_stopping(paths, JobState.RUNNING)
         return Standing(state, started_at=process.get("started_at"), worker=worker)
     # It may have written its end after we looked for it, and died then.
@@ -106,7 +111,7 @@ def _lost(paths: JobPaths, claim: Mapping[str, Any]) -> Standing:
         "failure": "its worker process is gone and left no word of how it ended" + _worker_says(paths),
     }
     end_orphans(paths, claim)
-    if claim["boot"] == boot_id():
+    if claim.get("boot", boot_id()) == boot_id():
         try:
             write_json(str(paths.end), end)
         except OSError:

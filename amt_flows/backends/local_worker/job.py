@@ -68,17 +68,18 @@ def ended(
     state: str,
     *,
     started_at: float | None = None,
+    ended_at: float | None = None,
     timed_out: bool = False,
     failure: str | None = None,
     infrastructure: bool = False,
 ) -> dict[str, object]:
-    """The content of end.json, for an end now. ``state`` is a word of ``JobState``; times are in seconds
-    since the epoch."""
+    """The content of end.json; without ``ended_at`` for now. ``state`` is a word of ``JobState``; times
+    are in seconds since the epoch."""
     return {
         "v": 1,
         "state": state,
         "started_at": started_at,
-        "ended_at": time.time(),
+        "ended_at": time.time() if ended_at is None else ended_at,
         "timed_out": timed_out,
         "failure": failure,
         "infrastructure": infrastructure,
@@ -121,6 +122,7 @@ class Job:
         with open(os.path.join(directory, "request.json"), encoding="utf-8") as file:
             self.request: dict[str, Any] = json.load(file)
         self.directory = directory
+        self.training = training
         self.pid = training.pid
         self.reader = training.reader
         self.started_at = training.started_at
@@ -247,11 +249,12 @@ class Job:
         if self.asked() and code in (-signal.SIGKILL, -signal.SIGTERM):
             self.stopped_for = self.stopped_for or "asked"  # killed past us
         lost = self.values.error if self.values.lost else None
+        started_at, ended_at = self.started_at, self.training.now()
         if self.stopped_for:
             timed_out = self.stopped_for == "time limit"
-            return ended("stopped", started_at=self.started_at, timed_out=timed_out)
+            return ended("stopped", started_at=started_at, ended_at=ended_at, timed_out=timed_out)
         if code == 0 and lost is None:
-            return ended("completed", started_at=self.started_at)
+            return ended("completed", started_at=started_at, ended_at=ended_at)
         disk = lost or self.output.error
         if code == 0:
             failure = "the training ended well, but its metrics could not be written"
@@ -259,7 +262,13 @@ class Job:
             failure = self.failure_file() or f"{in_words(code)}{last_lines(self.output.last)}"
         if disk is not None:
             failure = f"{failure} (the disk: {disk.strerror})"
-        return ended("failed", started_at=self.started_at, failure=failure, infrastructure=disk is not None)
+        return ended(
+            "failed",
+            started_at=started_at,
+            ended_at=ended_at,
+            failure=failure,
+            infrastructure=disk is not None,
+        )
 
     def failure_file(self) -> str:
         """The reason that the training script gave itself; empty if it gave none."""

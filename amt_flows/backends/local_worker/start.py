@@ -40,6 +40,12 @@ class Training:
         self.pid = pid
         self.reader = reader
         self.started_at = started_at
+        self._began = time.monotonic()
+
+    def now(self) -> float:
+        """The time in seconds since the epoch; but a clock that is set back meanwhile takes nothing of what
+        the training is charged for."""
+        return max(time.time(), self.started_at + time.monotonic() - self._began)
 
 
 def adopt_orphans() -> None:

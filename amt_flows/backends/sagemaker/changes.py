@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from amt_flows.backends.sagemaker.service import Service
 
@@ -17,6 +17,21 @@ OVERLAP_SECONDS: Final = 300.0
 """Listings are eventually consistent: what was modified a little before the last one is asked for again."""
 FULL_EVERY: Final = 20
 """So many polls after a full listing there is another one, whatever the times say."""
+
+
+class Listing(Protocol):
+    """Where the poller learns what has become of training jobs."""
+
+    @property
+    def next_is_full(self) -> bool:
+        """Whether the entries to be given next are of all jobs that exist."""
+        ...
+
+    def request_full(self) -> None: ...
+
+    def since_last(self, now: float, created: Iterable[float | None]) -> Iterator[Mapping[str, Any]]:
+        """Entries as ListTrainingJobs gives them, of at least those jobs that have changed."""
+        ...
 
 
 class Changes:

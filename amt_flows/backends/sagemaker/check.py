@@ -29,7 +29,13 @@ from amt_flows.spec.sagemaker_rules import training_job_problems
 def problems_of(spec: TuningSpec) -> list[Problem]:
     """Everything that is wrong; empty if only the account (roles, buckets, quotas) can still object."""
     local = list(_inputs(spec))
-    stated = [*training_job_problems(spec), *_tags(spec), *_warm_pool(spec), *_entrypoint(spec)]
+    stated = [
+        *training_job_problems(spec),
+        *_tags(spec),
+        *_warm_pool(spec),
+        *_entrypoint(spec),
+        *_secrets(spec),
+    ]
     try:
         body = create_training_job_request(_sample(spec))
     except ValueError as error:
@@ -44,6 +50,16 @@ def problems_of(spec: TuningSpec) -> list[Problem]:
         for one in violations("CreateTrainingJob", body)
     ]
     return [*local, *stated, *(problem for problem in modelled if not _is_said(problem.field, named))]
+
+
+def _secrets(spec: TuningSpec) -> Iterator[Problem]:
+    if spec.training_job.secret_environment:
+        names = ", ".join(spec.training_job.secret_environment)
+        message = (
+            "SageMaker shows a training job's environment to everyone who may describe the job; give the ARN "
+            "of a Secrets Manager secret in `training_job.environment`, and let the script fetch it"
+        )
+        yield Problem("training_job.secret_environment", names, message)
 
 
 def _is_said(field: str, named: set[str]) -> bool:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from amt_flows.backends.sagemaker.averages import Averages, read_averages
-from amt_flows.backends.sagemaker.changes import Changes
+from amt_flows.backends.sagemaker.changes import Changes, Listing
 from amt_flows.backends.sagemaker.clients import Clients
 from amt_flows.backends.sagemaker.logs import GROUP, JobLog, LogsDenied, LogSource
 from amt_flows.backends.sagemaker.pacing import Pace
@@ -54,13 +54,20 @@ class Habits:
 
 class Fleet:
     def __init__(
-        self, tuning_job: str, clients: Clients, service: Service, clock: Clock, pace: Pace, habits: Habits
+        self,
+        tuning_job: str,
+        clients: Clients,
+        service: Service,
+        clock: Clock,
+        pace: Pace,
+        habits: Habits,
+        listing: Listing | None = None,
     ) -> None:
         self._clients, self._service, self._clock, self._habits = clients, service, clock, habits
         self._prefix = f"{tuning_job}-"
         self._pace = pace
         self._logs = LogSource(clients, service)
-        self._changes = Changes(service, self._prefix)
+        self._changes: Listing = listing or Changes(service, self._prefix)
         self._jobs: dict[str, Watched] = {}
         self._live: dict[str, Watched] = {}
         """Those whose end was not reported, in the order in which their logs are read next."""

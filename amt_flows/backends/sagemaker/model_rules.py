@@ -7,6 +7,7 @@ maxima it leaves to the service. The model has them all.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +22,9 @@ _SEPARATORS: Final = r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u
 # stand in sets with an underscore, so that Python's \w (letters, numbers, underscore) takes nothing more.
 _CLASSES: Final = {r"\p{L}": r"\w", r"\p{N}": r"\w", r"\p{Z}": _SEPARATORS, r"\p{Alnum}": "a-zA-Z0-9"}
 
+# One pattern has its length behind the end, where Java minds it as little as it means anything.
+_REPEATED_END: Final = re.compile(r"\$\{\d+,\d+\}$")
+
 _TYPES: Final[Mapping[str, tuple[Any, str]]] = {
     "string": ((str,), "a text"),
     "integer": ((int,), "a whole number"),
@@ -32,6 +36,9 @@ _TYPES: Final[Mapping[str, tuple[Any, str]]] = {
     "map": ((Mapping,), "an object of names and values"),
     "structure": ((Mapping,), "an object of names and values"),
 }
+
+LARGEST_INTEGER: Final = 2**31 - 1
+"""The services read an integer into 32 bits (a long into 64), which their models don't say."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,8 @@ def _limits(shape: Any, value: Any) -> Iterator[str]:
     size = value if numeric else len(value)
     what = {"string": " characters", "list": " elements", "map": " entries"}.get(kind, "")
     low, high = rules.get("min"), rules.get("max")
+    if high is None and kind == "integer":
+        high = LARGEST_INTEGER
     if low is not None and size < low:
         yield f"must be at least {low}" if numeric else f"must have at least {low}{what}"
     if high is not None and size > high:
@@ -117,9 +126,26 @@ def _choice(value: str, choices: list[str]) -> str:
     return f"is not among the choices; write one of {shown}"
 
 
+@lru_cache(maxsize=3)
+def characters_of(category: str) -> str:
+    """What stands in a set for all characters of a Unicode category, such as ``P``, which has Po, Pd, ..."""
+    found: list[list[int]] = []
+    for code in range(0x110000):
+        if unicodedata.category(chr(code))[0] == category:
+            if found and found[-1][1] == code - 1:
+                found[-1][1] = code
+            else:
+                found.append([code, code])
+    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in found)
+
+
 @lru_cache(maxsize=512)
 def compiled(pattern: str) -> re.Pattern[str]:
     """A pattern of a service model, in Python's spelling."""
     for java, python in _CLASSES.items():
         pattern = pattern.replace(java, python)
+    for category in ("M", "P", "S"):
+        if f"\\p{{{category}}}" in pattern:
+            pattern = pattern.replace(f"\\p{{{category}}}", characters_of(category))
+    pattern = _REPEATED_END.sub("$", pattern)
     return re.compile(pattern)

@@ -25,8 +25,18 @@ ON_TRAINING_JOBS: Final = (
 )
 ON_ALL: Final = ("sagemaker:ListTrainingJobs", "sagemaker:Search")
 """They can't be narrowed down to some jobs."""
+ON_TUNING_JOBS: Final = (
+    "sagemaker:CreateHyperParameterTuningJob",
+    "sagemaker:DescribeHyperParameterTuningJob",
+    "sagemaker:ListTags",
+    "sagemaker:ListTrainingJobsForHyperParameterTuningJob",
+    "sagemaker:StopHyperParameterTuningJob",
+)
+"""For whoever hands tuning jobs to AMT."""
+ON_AMTS_TRAINING_JOBS: Final = ("sagemaker:DescribeTrainingJob",)
 IMPLIED: Final[Mapping[str, tuple[str, ...]]] = {
     "sagemaker:CreateTrainingJob": ("sagemaker:AddTags", "iam:PassRole"),
+    "sagemaker:CreateHyperParameterTuningJob": ("sagemaker:AddTags", "iam:PassRole"),
 }
 """What a call needs beside the action of its own name: a request with tags, and with a role."""
 ON_LOGS: Final = ("logs:DescribeLogStreams", "logs:GetLogEvents")
@@ -42,20 +52,34 @@ def policy(
     approximate_curves: bool = False,
     names: str = "*",
     partition: str = "aws",
+    amt: bool = False,
 ) -> dict[str, Any]:
     """An IAM policy document.
 
     ``role`` is the ARN of the role that the training jobs assume, ``journal`` the ``s3://`` address under
     which journals are kept, ``names`` a pattern of the training jobs' names (``mine-*`` for tuning jobs whose
     names begin with ``mine-``). CloudWatch metrics are read with ``approximate_curves`` only.
+
+    With ``amt`` it is for handing tuning jobs to SageMaker's own tuner and following them, and for nothing
+    else; ``names`` is then a pattern of tuning jobs' and training jobs' names.
     """
+    training_jobs = f"arn:{partition}:sagemaker:*:*:training-job/{names.lower()}"
+    tuning_jobs = f"arn:{partition}:sagemaker:*:*:hyper-parameter-tuning-job/{names.lower()}"
+    jobs = (
+        [
+            _allow("TuningJobs", ON_TUNING_JOBS, tuning_jobs),
+            _allow("TrainingJobs", ON_AMTS_TRAINING_JOBS, training_jobs),
+            # AMT passes the tags of a tuning job on to its training jobs.
+            _allow("Tags", ["sagemaker:AddTags"], tuning_jobs, training_jobs),
+        ]
+        if amt
+        else [
+            _allow("TrainingJobs", [*ON_TRAINING_JOBS, "sagemaker:AddTags"], training_jobs),
+            _allow("FindTrainingJobs", ON_ALL, "*"),
+        ]
+    )
     statements = [
-        _allow(
-            "TrainingJobs",
-            [*ON_TRAINING_JOBS, "sagemaker:AddTags"],
-            f"arn:{partition}:sagemaker:*:*:training-job/{names.lower()}",
-        ),
-        _allow("FindTrainingJobs", ON_ALL, "*"),
+        *jobs,
         {
             **_allow("PassRole", ["iam:PassRole"], role),
             "Condition": {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
@@ -103,6 +127,9 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--approximate-curves", action="store_true")
     parser.add_argument("--names", default="*", help="a pattern of the training jobs' names")
     parser.add_argument("--partition", default="aws")
+    parser.add_argument(
+        "--amt", action="store_true", help="for tuning jobs that SageMaker's own tuner drives"
+    )
     print(json.dumps(policy(**vars(parser.parse_args(words))), indent=2))
 
 

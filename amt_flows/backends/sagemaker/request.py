@@ -69,7 +69,7 @@ def create_training_job_request(request: JobRequest) -> dict[str, Any]:
         "TrainingJobName": request.name,
         "HyperParameters": dict(request.hyperparameters),
         "AlgorithmSpecification": _algorithm(template, request.objective_metric),
-        "InputDataConfig": [*given.get("InputDataConfig", ()), *_channels(template.inputs)],
+        "InputDataConfig": [*given.get("InputDataConfig", ()), *channels_of(template.inputs)],
         "ResourceConfig": _resources(given, request.attempt),
         "StoppingCondition": _stopping_condition(template),
         "CheckpointConfig": _checkpoints(given.get("CheckpointConfig"), request.name),
@@ -104,7 +104,8 @@ def _algorithm(template: TrainingJobTemplate, objective_metric: str) -> dict[str
     return dict(given)
 
 
-def _channels(inputs: Mapping[str, str]) -> list[dict[str, Any]]:
+def channels_of(inputs: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Inputs at S3 addresses as SageMaker's channels."""
     return [
         {
             "ChannelName": name,

@@ -99,7 +99,7 @@ class Service:
         if created_after is not None:
             asked["CreationTimeAfter"] = created_after
         call = self._clients.sagemaker.list_training_jobs
-        for page in self._pages("listing training jobs", call, asked):
+        for page in self.pages("listing training jobs", call, asked):
             for entry in page["TrainingJobSummaries"]:
                 if str(entry["TrainingJobName"]).lower().startswith(prefix.lower()):
                     yield entry
@@ -117,13 +117,14 @@ class Service:
             "MaxResults": PAGE,
         }
         call = self._clients.sagemaker.search
-        for page in self._pages("searching training jobs", call, asked):
+        for page in self.pages("searching training jobs", call, asked):
             for result in page["Results"]:
                 record = result.get("TrainingJob") or {}
                 if str(record.get("TrainingJobName", "")).lower().startswith(prefix.lower()):
                     yield record
 
-    def _pages(self, what: str, call: Callable[..., Any], asked: dict[str, Any]) -> Iterator[Any]:
+    def pages(self, what: str, call: Callable[..., Any], asked: dict[str, Any]) -> Iterator[Any]:
+        """The answers to a call that may have more than one, each asked for when it is wanted."""
         while True:
             page = self.attempt(what, call, asked)
             yield page
@@ -135,5 +136,5 @@ class Service:
         asked: dict[str, Any] = {"ResourceArn": arn}
         call = self._clients.sagemaker.list_tags
         return from_pairs(
-            tag for page in self._pages("reading tags", call, asked) for tag in page.get("Tags", ())
+            tag for page in self.pages("reading tags", call, asked) for tag in page.get("Tags", ())
         )

@@ -36,10 +36,22 @@ Code that sleeps between its polls can be given ``world.sleep``; a test moves ti
     with SimulatedSageMaker(commands={"my-image:1": ["python", "train.py"]}) as world:
         ...
 
+**Tuning jobs** keep state, for tests that move them on themselves, or with ``tunes=True`` are tuned by
+amt-flows' own engine: what CreateHyperParameterTuningJob asks for is what happens, in scripted time and with
+real training, and Describe, List, Search, Stop and Delete tell of it and act on it as on AWS.
+
+    with SimulatedSageMaker(train, tunes=True) as world:
+        sagemaker.create_hyper_parameter_tuning_job(**request)
+        world.run()
+        sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=...)["BestTrainingJob"]
+
 **Behind a URL**, for other processes: ``with SimulatedSageMaker(...).serve() as url``, or from a shell
 
     python -m amt_flows.testing.sagemaker --port 5000 --command 'my-image:*' 'python train.py'
     export AWS_ENDPOINT_URL=http://127.0.0.1:5000 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+
+There tuning jobs tune unless told ``--no-tune``, so that SageMaker's own SDK tunes on one's own machine (give
+its ``Session`` a ``default_bucket``: else it asks AWS for one, past the endpoint).
 
 What is not simulated: what roles and policies allow (moto can, by its ``set_initial_no_auth_action_count``),
 VPCs, keys, data sources other than S3, more than one host (the first of several runs), and Pipe mode.

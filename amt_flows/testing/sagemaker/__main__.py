@@ -49,6 +49,13 @@ Number = TypeVar("Number", int, float)
     "--seconds-per-epoch", default=10.0, show_default=True, help="Scripted jobs: from value to value."
 )
 @click.option("--startup-seconds", default=0.0, show_default=True, help="How long a job is Starting.")
+@click.option(
+    "--tune/--no-tune",
+    "tunes",
+    default=True,
+    show_default=True,
+    help="Whether tuning jobs tune, by amt-flows' own engine, or only keep state.",
+)
 @click.option("--grace-seconds", default=120.0, show_default=True, help="From SIGTERM to SIGKILL.")
 @click.option("--speed", default=1.0, show_default=True, help="Simulated seconds per second.")
 @click.option(
@@ -73,12 +80,14 @@ def main(
     values: str,
     seconds_per_epoch: float,
     startup_seconds: float,
+    tunes: bool,
     grace_seconds: float,
     speed: float,
     quotas: Sequence[str],
     throttles: Sequence[str],
 ) -> None:
-    """Serve a simulated AWS in which SageMaker's training jobs live, until Ctrl-C or SIGTERM.
+    """Serve a simulated AWS in which SageMaker's training jobs live and its tuning jobs tune, until Ctrl-C or
+    SIGTERM.
 
     Point clients at it by AWS_ENDPOINT_URL. Everything that runs ends with it, and nothing is kept.
     """
@@ -89,6 +98,7 @@ def main(
         commands=_commands(commands, startup_seconds) if real or commands else None,
         clock=AcceleratedClock(speed),
         stop_grace_seconds=grace_seconds,
+        tunes=tunes,
         quotas=Quotas(_numbers(quotas, int, "--quota")),
         throttles={
             n: TokenBucket(r, max(1, int(r))) for n, r in _numbers(throttles, float, "--throttle").items()

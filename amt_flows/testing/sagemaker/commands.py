@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 PYTHONS = ("python", "python3")
+OBJECTIVE_METRIC = "_tuning_objective_metric"
+"""A hyperparameter that AMT gives every training job: the objective's name."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,20 @@ def _inside(word: str, base: Path) -> str:
 
 
 def user_arguments(hyperparameters: Mapping[str, str]) -> list[str]:
-    """``--name value`` for every hyperparameter that isn't the toolkit's own."""
+    """``--name value`` for every hyperparameter of the user's."""
     words: list[str] = []
-    for name, value in hyperparameters.items():
-        if not name.startswith("sagemaker_"):
-            words += [f"--{name}", plain_text(value)]
+    for name, value in of_the_user(hyperparameters).items():
+        words += [f"--{name}", plain_text(value)]
     return words
+
+
+def of_the_user(hyperparameters: Mapping[str, str]) -> dict[str, str]:
+    """Those that the training toolkit hands on: neither its own nor AMT's."""
+    return {
+        name: value
+        for name, value in hyperparameters.items()
+        if not name.startswith("sagemaker_") and name != OBJECTIVE_METRIC
+    }
 
 
 def decoded(value: str) -> Any:

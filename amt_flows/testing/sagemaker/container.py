@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from amt_flows.testing.sagemaker.artifacts import Storage, files_in, output_uri, tar_gz
-from amt_flows.testing.sagemaker.commands import Command, decoded, plain_text, user_arguments
+from amt_flows.testing.sagemaker.commands import Command, decoded, of_the_user, plain_text, user_arguments
 from amt_flows.testing.sagemaker.job import SimulatedTrainingJob
 
 HOST = "algo-1"
@@ -153,7 +153,7 @@ def environment(
     container: Container, job: SimulatedTrainingJob, command: Command, endpoint_url: str | None
 ) -> dict[str, str]:
     """The variables of the training process; the request's own and the command's win."""
-    values = {k: v for k, v in job.hyperparameters.items() if not k.startswith("sagemaker_")}
+    values = of_the_user(job.hyperparameters)
     channels = [str(c["ChannelName"]) for c in job.request.get("InputDataConfig") or ()]
     resources = job.request.get("ResourceConfig") or {}
     return {

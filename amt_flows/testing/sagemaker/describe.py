@@ -15,7 +15,6 @@ ECHOED = (
     "AlgorithmSpecification",
     "RoleArn",
     "InputDataConfig",
-    "OutputDataConfig",
     "ResourceConfig",
     "VpcConfig",
     "CheckpointConfig",
@@ -56,6 +55,8 @@ def describe(
         "SecondaryStatus": job.secondary_status,
         "FailureReason": job.failure_reason,
         **{name: job.request.get(name) for name in ECHOED},
+        # The service says so when there is no key, and the SageMaker SDK counts on it.
+        "OutputDataConfig": {"KmsKeyId": "", **job.request["OutputDataConfig"]},
         **{name: bool(job.request.get(name)) for name in ECHOED_FLAGS},
         "StoppingCondition": {
             "MaxRuntimeInSeconds": job.max_runtime_seconds,

@@ -36,6 +36,7 @@ CODES = (
     "SerializationException",
     "ServiceUnavailable",
     "ThrottlingException",
+    "UnrecognizedClientException",
 )
 """Error codes that all of AWS knows and that moto would warn about, since no service's model has them."""
 
@@ -122,7 +123,7 @@ def _operation(operation: str, original: Callable[[Any], Any] | None) -> Callabl
             return ActionResult(refusal)
         if answer is None:
             if original is None:
-                raise NotImplementedError(f"{operation} is simulated for training and tuning jobs only")
+                raise NotImplementedError(f"{operation} is not simulated for this")
             self.parse_for_moto()
             return original(self)
         return ActionResult(answer) if answer else EmptyResult()

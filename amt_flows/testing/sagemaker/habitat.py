@@ -27,6 +27,14 @@ class Habitat:
     """Where really running jobs find the simulated AWS, while it is served."""
     agenda: Agenda = field(default_factory=Agenda)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    watchers: list[Callable[[], None]] = field(default_factory=list)
+    """Called whenever something has happened, at the time at which it did (:meth:`now`)."""
+
+    def now(self) -> float:
+        """The time of what is happening, which somebody who looks late makes happen late; else the clock's.
+        For those who hold the lock."""
+        moment = self.agenda.moment
+        return self.clock.now() if moment is None else moment
 
     def at(self, time: float, action: Action, *, late: bool = False) -> None:
         """Let something happen at a time (seconds since the epoch), or now if that has passed."""
@@ -35,4 +43,8 @@ class Habitat:
     def settle(self) -> None:
         """Let everything happen that is due."""
         with self.lock:
-            self.agenda.settle(self.clock.now())
+            self.agenda.settle(self.clock.now(), self._watch)
+
+    def _watch(self) -> None:
+        for watcher in list(self.watchers):
+            watcher()

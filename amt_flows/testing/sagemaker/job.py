@@ -175,7 +175,7 @@ class SimulatedTrainingJob:
         for emission in self.emissions:
             if finite(emission.value):
                 last[emission.metric] = emission
-        return {n: Emission(e.at, n, _in_32_bits(e.value)) for n, e in last.items()}
+        return {n: Emission(e.at, n, in_32_bits(e.value)) for n, e in last.items()}
 
     # -- moving on -------------------------------------------------------------------------------
 
@@ -208,7 +208,8 @@ class SimulatedTrainingJob:
             self.failure_reason = reason[:LONGEST_REASON]
 
 
-def _in_32_bits(value: float) -> float:
+def in_32_bits(value: float) -> float:
+    """A metric's value as the service keeps it."""
     # MetricData.Value is a Float in the service's model, not a Double: 0.9 comes back as 0.8999999761581421.
     try:
         return float(struct.unpack("f", struct.pack("f", value))[0])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from amt_flows.testing.sagemaker import refusals, tags
 from amt_flows.testing.sagemaker.calls import Answer, Call, Place, in_page
+from amt_flows.testing.sagemaker.endpoints_desk import EndpointsDesk
+from amt_flows.testing.sagemaker.endpoints_registry import RegistryDesk
 from amt_flows.testing.sagemaker.habitat import Habitat
 from amt_flows.testing.sagemaker.job import SimulatedTrainingJob
 from amt_flows.testing.sagemaker.quotas import Quotas
@@ -20,11 +22,28 @@ SEARCH_SHAPES = {
     "TrainingJob": "TrainingJob",
     "HyperParameterTuningJob": "HyperParameterTuningJobSearchEntity",
 }
-TAGGED = ("training-job", "hyper-parameter-tuning-job")
+TAGGED = (
+    "training-job",
+    "hyper-parameter-tuning-job",
+    "model",
+    "endpoint-config",
+    "endpoint",
+    "model-package-group",
+)
+
+
+class Tagged(Protocol):
+    """Something that has tags."""
+
+    tags: list[dict[str, str]]
+
+    @property
+    def arn(self) -> str: ...
 
 
 class Service:
-    """Answers calls about training and tuning jobs. Everything else of SageMaker is moto's."""
+    """Answers calls about training and tuning jobs, endpoints and registered models. Everything else of
+    SageMaker is moto's."""
 
     def __init__(
         self, habitat: Habitat, driver_for: DriverFor, quotas: Quotas, on_create: OnCreate | None
@@ -32,6 +51,8 @@ class Service:
         self._habitat = habitat
         self.training = TrainingDesk(habitat, driver_for, quotas)
         self.tuning = TuningDesk(habitat, self.training, on_create)
+        self.endpoints = EndpointsDesk(habitat)
+        self.registry = RegistryDesk(habitat)
         self._operations: Mapping[str, Callable[[Call], Answer]] = {
             "CreateTrainingJob": self.training.create_called,
             "DescribeTrainingJob": self.training.describe,
@@ -48,8 +69,10 @@ class Service:
             "ListTags": self._list_tags,
             "AddTags": self._add_tags,
             "DeleteTags": self._delete_tags,
+            **self.endpoints.operations(),
+            **self.registry.operations(),
         }
-        assert tuple(self._operations) == OPERATIONS
+        assert set(self._operations) == set(OPERATIONS)
 
     def serves(self, call: Call) -> bool:
         """Whether a call is ours to answer: tags and searches of other things are moto's."""
@@ -68,7 +91,9 @@ class Service:
             return self._operations[call.operation](call)
 
     def forget(self, place: Place) -> None:
-        """Drop all jobs of an account and region."""
+        """Drop all jobs of an account and region, and what is deployed there."""
+        self.endpoints.forget(place)
+        self.registry.forget(place)
         existing: dict[Any, Any]
         for existing in (self.training.existing, self.tuning.existing):
             for key in [key for key in existing if key[0] == place]:
@@ -87,8 +112,13 @@ class Service:
 
     # -- tags ------------------------------------------------------------------------------------
 
-    def _tagged(self, call: Call) -> SimulatedTrainingJob | SimulatedTuningJob:
+    def _tagged(self, call: Call) -> Tagged:
         arn = str(call.params["ResourceArn"])
+        deployed: list[Tagged] = [*self.endpoints.existing.values(), *self.registry.groups.values()]
+        for thing in deployed:
+            # An ARN has its account and region in it.
+            if thing.arn == arn and arn.split(":")[3:5] == [call.region, call.account]:
+                return thing
         jobs: list[SimulatedTrainingJob | SimulatedTuningJob]
         jobs = [*self.training.existing.values(), *self.tuning.existing.values()]
         for job in jobs:
@@ -126,5 +156,7 @@ OPERATIONS = (
     "ListTags",
     "AddTags",
     "DeleteTags",
+    *EndpointsDesk(Habitat()).operations(),
+    *RegistryDesk(Habitat()).operations(),
 )
 """What is simulated."""

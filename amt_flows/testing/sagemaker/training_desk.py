@@ -44,7 +44,7 @@ class TrainingDesk:
     _pools: WarmPools = field(default_factory=WarmPools)
 
     def _now(self) -> float:
-        return self.habitat.clock.now()
+        return self.habitat.now()
 
     def create(
         self, place: Place, request: Mapping[str, Any], tuning_job_arn: str | None = None

@@ -1,17 +1,20 @@
 """Hyperparameter tuning jobs: their state, and the place where an engine that runs them plugs in.
 
-Nothing tunes here. A world is given ``on_create_tuning_job``, which is called with each new
-:class:`SimulatedTuningJob` and returns a :class:`TuningEngine`, or None: then the job stays InProgress, with
-the training jobs that a test launches for it, until it is stopped.
+Nothing tunes here. A world that ``tunes`` has amt-flows' own engine for each (:mod:`~.tuner`). Else it may be
+given ``on_create_tuning_job``, which is called with each new :class:`SimulatedTuningJob` before anybody can
+see it, and returns a :class:`TuningEngine` (or raises :class:`~.refusals.Refusal`, and there is no such job),
+or None: then the job stays InProgress, with the training jobs that a test launches for it, until it is
+stopped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from amt_flows.testing.sagemaker.clocks import naive
+from amt_flows.testing.sagemaker.commands import OBJECTIVE_METRIC
 from amt_flows.testing.sagemaker.job import IN_PROGRESS, STOPPED, STOPPING, SimulatedTrainingJob
 
 
@@ -22,7 +25,7 @@ class TuningEngine(Protocol):
         """Members of DescribeHyperParameterTuningJob's answer; they replace those that we know."""
         ...
 
-    def training_jobs(self) -> list[Mapping[str, Any]]:
+    def training_jobs(self) -> Sequence[Mapping[str, Any]]:
         """Entries of ListTrainingJobsForHyperParameterTuningJob, in any order."""
         ...
 
@@ -78,8 +81,7 @@ class SimulatedTuningJob:
             "HyperParameterTuningJobName": self.name,
             "HyperParameterTuningJobArn": self.arn,
             "HyperParameterTuningJobConfig": self.request["HyperParameterTuningJobConfig"],
-            "TrainingJobDefinition": self.request.get("TrainingJobDefinition"),
-            "TrainingJobDefinitions": self.request.get("TrainingJobDefinitions"),
+            **self._definitions(),
             "WarmStartConfig": self.request.get("WarmStartConfig"),
             "Autotune": self.request.get("Autotune"),
             "HyperParameterTuningJobStatus": self.status,
@@ -91,6 +93,17 @@ class SimulatedTuningJob:
             **(self.engine.describe() if self.engine is not None else {}),
         }
         return {name: value for name, value in answer.items() if value is not None}
+
+    def _definitions(self) -> dict[str, Any]:
+        """What was asked for, with the hyperparameter that the service adds: the SageMaker SDK wants to find
+        it where it attaches to a tuning job."""
+        config, given = self.request["HyperParameterTuningJobConfig"], self.request
+        one, several = given.get("TrainingJobDefinition"), given.get("TrainingJobDefinitions")
+        objective = config.get("HyperParameterTuningJobObjective")
+        return {
+            "TrainingJobDefinition": None if one is None else _with_objective(one, objective),
+            "TrainingJobDefinitions": several and [_with_objective(each, objective) for each in several],
+        }
 
     def summary(self) -> dict[str, Any]:
         """An entry of ListHyperParameterTuningJobs."""
@@ -115,6 +128,10 @@ class SimulatedTuningJob:
         """Entries of ListTrainingJobsForHyperParameterTuningJob."""
         if self.engine is not None:
             return [dict(entry) for entry in self.engine.training_jobs()]
+        return self.entries()
+
+    def entries(self) -> list[dict[str, Any]]:
+        """The same for what was launched, whatever an engine makes of it."""
         return [self._entry(job, tuned) for job, tuned in self.launched]
 
     def _entry(self, job: SimulatedTrainingJob, tuned: Mapping[str, str]) -> dict[str, Any]:
@@ -153,3 +170,11 @@ class SimulatedTuningJob:
         for job, tuned in self.launched:
             counts[str(self._entry(job, tuned)["ObjectiveStatus"])] += 1
         return counts
+
+
+def _with_objective(definition: Mapping[str, Any], objective: Mapping[str, Any] | None) -> dict[str, Any]:
+    chosen = definition.get("TuningObjective") or objective
+    static = dict(definition.get("StaticHyperParameters") or {})
+    if chosen is not None:
+        static[OBJECTIVE_METRIC] = chosen["MetricName"]
+    return {**definition, "StaticHyperParameters": static}

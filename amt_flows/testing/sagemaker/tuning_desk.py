@@ -32,7 +32,7 @@ class TuningDesk:
     existing: dict[tuple[Place, str], SimulatedTuningJob] = field(default_factory=dict)
 
     def _now(self) -> float:
-        return self.habitat.clock.now()
+        return self.habitat.now()
 
     def _of(self, place: Place) -> list[SimulatedTuningJob]:
         found = [job for (where, _), job in self.existing.items() if where == place]
@@ -75,11 +75,11 @@ class TuningDesk:
             tags=tags.merged([], call.params.get("Tags") or []),
             launch=lambda request, tuned: self._launch_for(job, request, tuned),
         )
+        if self.on_create is not None:
+            job.engine = self.on_create(job)
         self.jobs.append(job)
         self.existing[key] = job
         _known_to_moto(call.place)[name.lower()] = job
-        if self.on_create is not None:
-            job.engine = self.on_create(job)
         return {"HyperParameterTuningJobArn": arn}
 
     def _launch_for(

@@ -13,6 +13,7 @@ from typing import Any
 
 import botocore.session
 
+from amt_flows.backends.sagemaker.model_rules import characters_of
 from amt_flows.testing.sagemaker.refusals import Refusal, validation
 
 # Java's names for classes of characters, which the model's patterns use inside of sets. \w stands for letters
@@ -176,6 +177,10 @@ def _pattern(pattern: str) -> str:
 @lru_cache(maxsize=1024)
 def compiled(pattern: str) -> re.Pattern[str]:
     """A pattern of the model, which is Java's, in Python's spelling."""
+    pattern = re.sub(r"\$\{\d+,\d+\}$", "$", pattern)  # a length that stands behind the end says nothing
+    for category in ("M", "P", "S"):
+        if f"\\p{{{category}}}" in pattern:
+            pattern = pattern.replace(f"\\p{{{category}}}", characters_of(category))
     for java, python in _JAVA_CLASSES.items():
         pattern = pattern.replace(java, python)
     return re.compile(pattern)

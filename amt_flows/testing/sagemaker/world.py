@@ -21,6 +21,7 @@ from amt_flows.testing.sagemaker import refusals
 from amt_flows.testing.sagemaker.calls import Answer, Call
 from amt_flows.testing.sagemaker.clocks import AcceleratedClock
 from amt_flows.testing.sagemaker.commands import Command, Commands, find_command
+from amt_flows.testing.sagemaker.endpoints_desk import EndpointsDesk
 from amt_flows.testing.sagemaker.faults import Fault, Faults, When
 from amt_flows.testing.sagemaker.graft import plant, uproot
 from amt_flows.testing.sagemaker.habitat import Habitat
@@ -34,6 +35,7 @@ from amt_flows.testing.sagemaker.scripts import JobScript
 from amt_flows.testing.sagemaker.server import serve
 from amt_flows.testing.sagemaker.service import Service
 from amt_flows.testing.sagemaker.throttling import Throttle, Throttles
+from amt_flows.testing.sagemaker.tuner import Tuner
 from amt_flows.testing.sagemaker.tuning import SimulatedTuningJob
 from amt_flows.testing.sagemaker.tuning_desk import OnCreate
 
@@ -71,8 +73,12 @@ class SimulatedSageMaker:
     ``commands`` or a ``clock`` is given. ``stop_grace_seconds`` is the time from SIGTERM to SIGKILL.
     ``tick_seconds`` is how long every API call takes, for code that polls and can't be told of the clock.
     ``throttles`` and ``seed`` are those of :class:`~.throttling.Throttles`. With ``create_buckets`` a model's
-    bucket is made where there is none, else such a job fails. ``on_create_tuning_job`` is said in
-    :mod:`~.tuning`.
+    bucket is made where there is none, else such a job fails.
+
+    With ``tunes``, tuning jobs tune: amt-flows' own engine proposes configurations, launches training jobs,
+    stops poor ones early, and ends when a completion criterion holds. Without it they keep state, for tests
+    that launch training jobs themselves or bring an engine of their own (``on_create_tuning_job``, see
+    :mod:`~.tuning`).
 
     A world is entered once. Several may be open at a time: the newest answers.
     """
@@ -91,10 +97,13 @@ class SimulatedSageMaker:
         tick_seconds: float = 0.0,
         create_buckets: bool = True,
         seed: int = 0,
+        tunes: bool = False,
         on_create_tuning_job: OnCreate | None = None,
     ) -> None:
         if sum(given is not None for given in (train, commands, behave)) > 1:
             raise ValueError("give one of train, commands and behave")
+        if tunes and on_create_tuning_job is not None:
+            raise ValueError("give one of tunes and on_create_tuning_job")
         self.clock: Clock = clock or (VirtualClock() if commands is None else AcceleratedClock())
         if tick_seconds and not isinstance(self.clock, VirtualClock):
             raise ValueError("tick_seconds moves a virtual clock; this world has another one")
@@ -116,7 +125,9 @@ class SimulatedSageMaker:
             create_buckets=create_buckets,
             directory=self._make_directory,
         )
-        self._service = Service(self._habitat, self._driver, quotas or Quotas(), on_create_tuning_job)
+        self._tuner = Tuner(self._habitat)
+        on_create = self._tuner if tunes else on_create_tuning_job
+        self._service = Service(self._habitat, self._driver, quotas or Quotas(), on_create)
         self._open = ExitStack()
         self._entered = False
         self._directory: Path | None = None
@@ -162,9 +173,11 @@ class SimulatedSageMaker:
         """End all that runs, or what runs in one account and region."""
         jobs = [job for job in self.jobs if place in (None, (job.account, job.region))]
         with self._habitat.lock:
+            self._tuner.abandon(place)
             for job in jobs:
                 if job.driver is not None:
                     job.driver.abandon()
+        self._tuner.join()
         for job in jobs:
             if isinstance(job.driver, RealTraining):
                 job.driver.join()
@@ -253,14 +266,20 @@ class SimulatedSageMaker:
             time.sleep(max(0.0, seconds) / getattr(self.clock, "speed", 1.0))
 
     def run(self, seconds: float = float("inf")) -> None:
-        """Let virtual time pass until no job lives, nothing is going to happen any more, or ``seconds`` are
-        over. Jobs that hang run into their time limit."""
+        """Let virtual time pass until no job lives and no tuning job tunes, nothing is going to happen any
+        more, or ``seconds`` are over. Jobs that hang run into their time limit."""
         until = self.clock.now() + seconds
-        while any(job.live for job in self.jobs):
-            due = self._habitat.agenda.next_time()
+        while self._tuner.busy or any(job.live for job in self.jobs):
+            due = self.next_event()
             if due is None or due > until:
                 break
             self.advance(max(0.0, due - self.clock.now()))
+
+    def next_event(self) -> float | None:
+        """When the next thing is going to happen, in seconds since the epoch: to :meth:`advance` from one to
+        the next. What was planned and has been overtaken counts, too. None: nothing happens by itself."""
+        with self._habitat.lock:
+            return self._habitat.agenda.next_time()
 
     def inject(
         self,
@@ -302,6 +321,12 @@ class SimulatedSageMaker:
     def launches(self) -> Sequence[str]:
         """The names of ``jobs``."""
         return tuple(job.name for job in self.jobs)
+
+    @property
+    def endpoints(self) -> EndpointsDesk:
+        """Models, endpoint configurations and endpoints. Set its ``deploy`` to say what becomes of what is
+        deployed; by default all goes well."""
+        return self._service.endpoints
 
     @property
     def tuning_jobs(self) -> Sequence[SimulatedTuningJob]:

@@ -1,0 +1,108 @@
+"""From DescribeHyperParameterTuningJob's answer to a spec: what somebody asked AMT for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from amt_flows.backends.sagemaker.service import Record
+from amt_flows.backends.sagemaker.watched import definitions_of
+from amt_flows.dotted import copied
+from amt_flows.errors import SpecError
+from amt_flows.handoff.parent import static_hyperparameters
+from amt_flows.metrics import lint
+from amt_flows.space import Value
+from amt_flows.spec import Definition, MetricDefinition, TuningSpec, differences
+from amt_flows.spec.amt_fields import CONFIG, ONE, SEVERAL
+from amt_flows.spec.verbatim import ONE_DAY
+
+ASKED: Final = ("HyperParameterTuningJobName", CONFIG, ONE, SEVERAL, "WarmStartConfig", "Autotune")
+"""The members of the answer that are the request's."""
+
+
+def described_spec(told: Record) -> TuningSpec:
+    """The spec of a tuning job as AMT tells it, without its tags, which it doesn't.
+
+    What AMT runs already isn't refused for metric definitions that we would rather have otherwise: they are
+    left out. Raises SpecError for anything else that no spec of ours can say.
+    """
+    body = {name: copied(told[name]) for name in ASKED if told.get(name) is not None}
+    for definition in _definitions_in(body):
+        _tidy(definition)
+    try:
+        return TuningSpec.parse(body)
+    except SpecError:
+        for definition in _definitions_in(body):
+            definition.get("AlgorithmSpecification", {}).pop("MetricDefinitions", None)
+        return TuningSpec.parse(body)
+
+
+def _definitions_in(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    if ONE in body:
+        yield body[ONE]
+    yield from body.get(SEVERAL) or ()
+
+
+def _tidy(definition: dict[str, Any]) -> None:
+    """Take out what the service adds to what it was asked."""
+    if "StaticHyperParameters" in definition:
+        definition["StaticHyperParameters"] = static_hyperparameters(definition)
+    for name in [name for name, value in definition.items() if value is False or value is None]:
+        del definition[name]
+
+
+def changes_asked(body: Mapping[str, Any], told: Record) -> list[str]:
+    """The settings, a line each, in which a described tuning job is not the one that a request asks for. Its
+    tags are not looked at, nor what the service says where nothing was asked."""
+    return differences(_comparable(told, body), _comparable(body, body))
+
+
+def _comparable(told: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+    told = {name: copied(told[name]) for name in ASKED if told.get(name) is not None}
+    for definition, asked in zip(_definitions_in(told), _definitions_in(body), strict=False):
+        definition.setdefault("StoppingCondition", {}).setdefault("MaxRuntimeInSeconds", ONE_DAY)
+        if "MetricDefinitions" not in asked.get("AlgorithmSpecification", {}):
+            definition.get("AlgorithmSpecification", {}).pop("MetricDefinitions", None)
+    spec = described_spec(told).to_json()
+    spec.pop("name", None)
+    return spec
+
+
+# -- one algorithm of several ------------------------------------------------------------------------------
+
+
+def algorithm_named(spec: TuningSpec, definition_name: str | None) -> TuningSpec | Definition:
+    """The algorithm of a spec that a training job belongs to."""
+    for other in spec.other_definitions:
+        if other.definition_name == definition_name:
+            return other
+    return spec
+
+
+def typed(algorithm: TuningSpec | Definition, texts: Mapping[str, str]) -> dict[str, Value]:
+    """A configuration with the types of its ranges. One whose range AMT chose is a number if it can be."""
+    kinds: dict[str, type[Value]] = {one.name: str for one in algorithm.categorical}
+    kinds |= {one.name: int for one in algorithm.integer} | {one.name: float for one in algorithm.continuous}
+    return {name: _value(text, kinds.get(name)) for name, text in texts.items()}
+
+
+def _value(text: str, kind: type[Value] | None) -> Value:
+    if kind is str:
+        return text
+    try:
+        number = float(text)
+        if kind is float or not number.is_integer():
+            return number
+        return int(number) if kind is int or "." not in text else number
+    except (ValueError, OverflowError):
+        return text
+
+
+def readable_definitions(told: Record, definition_name: str | None) -> tuple[MetricDefinition, ...] | None:
+    """The metric definitions of a tuning job's algorithm that our reader of logs can use; None where the
+    request has none, for then the service has its own."""
+    for definition in _definitions_in(told):
+        if not told.get(SEVERAL) or definition.get("DefinitionName") == definition_name:
+            given = definitions_of(definition)
+            return tuple(one for one in given if not lint(one.regex)) if given else None
+    return None
