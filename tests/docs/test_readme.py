@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 import shlex
@@ -14,10 +13,10 @@ from typing import Any
 
 import boto3
 import pytest
+from click.testing import CliRunner
 
-from amt_flows.backends import sagemaker
-from amt_flows.backends.sagemaker import SageMakerBackend
-from amt_flows.testing.sagemaker import JobScript, SimulatedSageMaker
+from amt_flows.cli import main
+from amt_flows.testing.sagemaker import AcceleratedClock, JobScript, SimulatedSageMaker
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -40,7 +39,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_commands_tune_the_script(project: Path) -> None:
-    commands = [line.partition("#")[0].strip() for line in block("sh", "amt-flows plan").splitlines()]
+    commands = [
+        line.partition("#")[0].strip() for line in block("sh", "amt-flows plan tuning.toml").splitlines()
+    ]
     assert [command.split()[1] for command in commands] == ["plan", "run", "status", "jobs", "logs", "stop"]
     for command in commands:
         _, *arguments = shlex.split(command)
@@ -93,15 +94,32 @@ REQUEST = {
 
 
 def test_sagemaker_runs_the_same_on_the_simulated_service(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AMT_FLOWS_SAGEMAKER_POLL_SECONDS", "0.2")
     (tmp_path / "request.json").write_text(json.dumps(REQUEST))
-    with SimulatedSageMaker(scripted) as world:
-        boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="my-bucket")
-        there = functools.partial(SageMakerBackend, clock=world.clock, sleep=world.sleep)
-        monkeypatch.setattr(sagemaker, "SageMakerBackend", there)
-        exec(block("python", "S3Journal(f"), {})
-        assert len(world.jobs) == 4
-    assert re.search(r"s3://my-bucket/models/from-the-readme-\d+.*model\.tar\.gz", capsys.readouterr().out)
+    export, *commands = [
+        line.partition("#")[0].strip() for line in block("sh", "--backend sagemaker").splitlines()
+    ]
+    variable, _, home = export.removeprefix("export ").partition("=")
+    monkeypatch.setenv(variable, home)
+    clock = AcceleratedClock(100)
+    with SimulatedSageMaker(scripted, clock=clock, tunes=True) as world, world.serve() as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        boto3.client("s3").create_bucket(Bucket="my-bucket")
+        shown = []
+        for command in commands:
+            done = CliRunner().invoke(main, shlex.split(command)[1:])
+            assert done.exit_code == 0, (command, done.output)
+            shown.append(done.stdout)
+        assert len(world.jobs) == 8
+        assert len(world.tuning_jobs) == 1
+    plan, ours, theirs, status = shown
+    assert "CreateTrainingJob" in plan
+    for text in (ours, status):
+        assert re.search(r"s3://my-bucket/models/from-the-readme-\d+.*model\.tar\.gz", text)
+    assert re.search(r"s3://my-bucket/models/by-amt-\d+.*model\.tar\.gz", theirs)
