@@ -1,0 +1,87 @@
+"""The pages of the documentation: their code runs, their messages exist, their links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from amt_flows.cli.input import load_spec
+from amt_flows.spec import TuningSpec
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+RECIPES = (DOCS / "recipes.md").read_text(encoding="utf-8")
+SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "amt_flows").rglob("*.py"))
+
+SMALLEST = """
+[objective]
+metric_name = "validation:accuracy"
+
+[[continuous]]
+name = "rate"
+min_value = 0.1
+max_value = 0.9
+"""
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+
+
+@pytest.mark.parametrize("code", blocks(RECIPES, "python"), ids=lambda code: code.splitlines()[0][:40])
+def test_the_recipes_run(code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(code, {"__name__": "recipe"})
+
+
+@pytest.mark.parametrize("code", blocks(RECIPES, "toml"), ids=lambda code: code.splitlines()[0][:40])
+def test_the_settings_are_settings(code: str) -> None:
+    given = tomllib.loads(code)
+    whole = {**tomllib.loads(SMALLEST), "limits": {"max_number_of_training_jobs": 1}, **given}
+    whole["training_job"] = {"command": ["train"], **given.get("training_job", {})}
+    if "function" in whole["training_job"]:
+        del whole["training_job"]["command"]
+    TuningSpec.parse(whole)
+
+
+def test_a_function_is_tuned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = [code for code in blocks(RECIPES, "python") if "# objective.py" in code]
+    (spec,) = [code for code in blocks(RECIPES, "toml") if "# function.toml" in code]
+    (tmp_path / "objective.py").write_text(code)
+    (tmp_path / "function.toml").write_text(spec)
+    command = [sys.executable, "-m", "amt_flows", "run", "function.toml", "--home", str(tmp_path / "home")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "6 of 6 training jobs launched (6 completed)" in done.stdout
+
+
+def test_the_commands_of_the_recipes_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "tuning.toml").write_text(f'{SMALLEST}\n[training_job]\ncommand = "train"\n')
+    for line in "\n".join(blocks(RECIPES, "sh")).splitlines():
+        changes = re.findall(r"--set (\S+)", line)
+        if changes:
+            limit = "limits.max_number_of_training_jobs=2"
+            load_spec(str(tmp_path / "tuning.toml"), [*changes, limit], "any")
+
+
+def test_every_message_is_one_of_ours() -> None:
+    page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    messages = re.findall(r"^\| (?:Prefect: )?`([^`]+)`", page, re.MULTILINE)
+    assert len(messages) > 12
+    flat = re.sub(r'"\s*f?"', "", SOURCE)
+    assert [text for text in messages if text not in flat] == []
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in (ROOT / "README.md", *DOCS.glob("*.md")):
+        for target in re.findall(r"\]\(([^)#\s]*)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            if target and "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name} links to {target}"
