@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from amt_flows.history import Proposal, TrialRow, TrialState
-from amt_flows.space import Categorical, Space, Value
+from amt_flows.space import Categorical, Space
 from amt_flows.strategies.evidence import Evidence, gather, has_loss
-from amt_flows.strategies.gaussian_process import NotPositiveDefinite, Posterior, condition, fit
+from amt_flows.strategies.gaussian_process import Array, NotPositiveDefinite, Posterior, condition, fit
+from amt_flows.strategies.hints import with_hints
 from amt_flows.strategies.one_thread import one_thread
+from amt_flows.strategies.outcomes import Outcomes
+from amt_flows.strategies.predictions import Predictions
 from amt_flows.strategies.quasirandom import QuasiRandom
 from amt_flows.strategies.search import best_unused
 from amt_flows.strategies.unused import is_exhausted, used_keys
@@ -24,6 +27,30 @@ LEAST_WITH_LOSS = 3
 
 
 @dataclass(frozen=True)
+class View:
+    """One way to ask the model where to go on: ``part`` is its name in a proposal's source, ``name`` its name
+    for a reader."""
+
+    part: str
+    name: str
+    of: Callable[[Posterior], Predictions]
+
+
+# With fewer results than this there is nothing worth exploiting, and little that could be told from noise.
+TURNS_FROM = 20
+
+# From then on, proposals take turns by their number. The process itself explores: it looks for an improvement
+# of the function that it sees. Outcomes exploit: see there. Which of the two a space needs more isn't known
+# before, and both learn from what either tried. The idea of a portfolio is that of Hoffman et al. 2011,
+# "Portfolio Allocation for Bayesian Optimization"; turns replace its bandit, which has too few rewards to
+# learn from.
+VIEWS = (
+    View("gp", "Gaussian process", lambda posterior: posterior),
+    View("gp-results", "Gaussian process with noise", Outcomes),
+)
+
+
+@dataclass(frozen=True)
 class Bayesian:
     """AMT's ``Bayesian``: quasi-random at first, then where a Gaussian process expects most improvement.
 
@@ -31,8 +58,9 @@ class Bayesian:
     what counts, not proposals: with many workers more are drawn until they are in. Failed and stopped
     rows are results too, once three rows have a loss.
 
-    What the model is told about each row is in ``evidence.py``, the model in ``gaussian_process.py``, what
-    it maximises in ``expected_improvement.py``, how in ``search.py``.
+    What the model is told about each row is in ``evidence.py``, the model in ``gaussian_process.py``, the two
+    ways to look at it in ``outcomes.py``, what is maximised in ``expected_improvement.py``, how in
+    ``search.py``.
     """
 
     ignores_results: ClassVar[bool] = False
@@ -46,16 +74,25 @@ class Bayesian:
         if is_exhausted(space, used):
             return None
         wanted = self._initial_for(space)
-        ended = [r for r in history if r.state is not TrialState.PENDING and space.contains(r.configuration)]
+        if any(row.is_hint for row in history):
+            # The parents' best, which come first, are an initial design; hints stand for the rest of it.
+            wanted = min(wanted, LEAST_WITH_LOSS)
+        ended = [
+            row
+            for row in history
+            if row.state is not TrialState.PENDING and not row.is_hint and space.contains(row.configuration)
+        ]
         with_loss = sum(has_loss(row) for row in ended)
         if len(ended) < wanted or with_loss < min(LEAST_WITH_LOSS, wanted):
             reason = f"initial design: {with_loss} results with a loss so far, {wanted} wanted"
             return _quasi_random(space, history, number=number, seed=seed, why=("initial", reason))
-        evidence = gather(space, history)
+        evidence = with_hints(gather(space, history), space, history)
         try:
             with one_thread():
                 posterior = _posterior(space, evidence)
-                found = best_unused(posterior, space, used, np.random.default_rng([seed, number]))
+                view = VIEWS[number % len(VIEWS) if len(ended) >= TURNS_FROM else 0]
+                rng = np.random.default_rng([seed, number])
+                found = best_unused(view.of(posterior), space, used, rng)
         except NotPositiveDefinite as error:
             why = ("quasi-random", f"no model: {error}")
             return _quasi_random(space, history, number=number, seed=seed, why=why)
@@ -63,8 +100,8 @@ class Bayesian:
             why = ("quasi-random", "all that the model likes is taken")
             return _quasi_random(space, history, number=number, seed=seed, why=why)
         configuration, log_improvement = found
-        reason = _reason(space, evidence, posterior, configuration, log_improvement)
-        return Proposal(configuration, "bayesian/gp", reason)
+        reason = _reason(view, evidence, posterior, (space.encode(configuration), log_improvement))
+        return Proposal(configuration, f"bayesian/{view.part}", reason)
 
     def _initial_for(self, space: Space) -> int:
         if self.initial is not None:
@@ -91,15 +128,17 @@ def _quasi_random(
     return None if drawn is None else Proposal(drawn.configuration, f"bayesian/{part}", reason)
 
 
-def _reason(
-    space: Space, evidence: Evidence, posterior: Posterior, configuration: dict[str, Value], log_ei: float
-) -> str:
+def _reason(view: View, evidence: Evidence, posterior: Posterior, found: tuple[Array, float]) -> str:
     """In units of the objective, where the better half of the losses has any spread to measure it by. A loss
-    itself would be the objective with its sign turned, which no reader should have to know."""
+    itself would be the objective with its sign turned, which no reader should have to know; better and worse
+    than the best so far are the same either way."""
     if evidence.unit == 0.0:
-        return "all results so far are about the same: where least is known"
-    _, sd = posterior.predict(space.encode(configuration)[None, :])
+        return f"{view.name}: all results so far are about the same: where least is known"
+    place, log_improvement = found
+    mean, sd = view.of(posterior).predict(place[None, :])
+    gain = (float(evidence.targets.min()) - float(mean[0])) * evidence.unit
     return (
-        f"expected improvement {math.exp(log_ei) * evidence.unit:.3g} on the best so far, "
-        f"sd {float(sd[0]) * evidence.unit:.2g}"
+        f"{view.name}: expected {abs(gain):.3g} {'better' if gain > 0 else 'worse'} than the best so far, "
+        f"sd {float(sd[0]) * evidence.unit:.2g}, expected improvement "
+        f"{math.exp(log_improvement) * evidence.unit:.3g}"
     )

@@ -1,10 +1,19 @@
-"""From the name of a strategy to the strategy."""
+"""From a spec, or the name of a strategy, to the strategy."""
 
 from __future__ import annotations
 
+from amt_flows.spec import Hyperband, HyperbandProposals, TuningSpec
 from amt_flows.strategies import Strategy
 
 STRATEGY_NAMES = ("Bayesian", "Random", "Grid", "QuasiRandom")
+"""Those that need no settings; Hyperband needs its resources."""
+
+
+def strategy_of(spec: TuningSpec) -> Strategy:
+    """The strategy that a spec asks for, with the settings it gives."""
+    if spec.hyperband is not None:
+        return _hyperband(spec.hyperband)
+    return strategy_for(spec.strategy.value)
 
 
 def strategy_for(name: str) -> Strategy:
@@ -30,3 +39,11 @@ def strategy_for(name: str) -> Strategy:
 
         return QuasiRandom()
     raise ValueError(f"no strategy {name!r}: one of {', '.join(STRATEGY_NAMES)}")
+
+
+def _hyperband(asked: Hyperband) -> Strategy:
+    from amt_flows.strategies import hyperband
+
+    if asked.proposals is HyperbandProposals.MODEL:
+        return hyperband.ModelHyperband(asked.min_resource, asked.max_resource)
+    return hyperband.Hyperband(asked.min_resource, asked.max_resource)

@@ -18,6 +18,7 @@ from scipy.stats import rankdata
 
 from amt_flows.history import TrialRow, TrialState
 from amt_flows.space import Space
+from amt_flows.strategies.cut_short import expected_finals
 from amt_flows.strategies.gaussian_process import Array
 
 # How many rows the model sees. Its cost grows with the cube of them, its use of far more of them is small.
@@ -52,7 +53,8 @@ def has_loss(row: TrialRow) -> bool:
 
 
 def gather(space: Space, history: Sequence[TrialRow]) -> Evidence:
-    """The evidence in ``history``. Rows whose configuration lies outside ``space`` tell nothing here.
+    """The evidence in ``history``. Rows whose configuration lies outside ``space`` tell nothing here, nor do
+    hints (see ``hints.py``).
 
     A failed row gets the worst target: bad enough that its surroundings are avoided, and within the
     range of the others, so that the model isn't bent by an invented number. Of more than ``MAX_ROWS``
@@ -61,7 +63,7 @@ def gather(space: Space, history: Sequence[TrialRow]) -> Evidence:
 
     Raises ValueError when no row ended with a loss.
     """
-    rows = [row for row in history if space.contains(row.configuration)]
+    rows = [row for row in history if not row.is_hint and space.contains(row.configuration)]
     valued = [row for row in rows if has_loss(row)]
     if not valued:
         raise ValueError("no row ended with a loss")
@@ -83,17 +85,24 @@ def gather(space: Space, history: Sequence[TrialRow]) -> Evidence:
 def honest_losses(rows: Sequence[TrialRow]) -> Array:
     """The losses of completed and stopped rows, in their order.
 
-    What a stopped job would have ended with is unknown. Where it stood is held to lie between the
-    median and the worst of the completed ones: a promising value early on must not become the one to
-    beat, and a poor one says little about how poor the end would have been. With nothing completed,
-    it is taken as it stands.
+    What a stopped job would have ended with is unknown. Where enough completed jobs have curves, it is what
+    those ended with that stood like it at the epoch where it stopped (``cut_short.py``). Otherwise, where
+    it stood is held to lie between the median and the worst of the completed ones: a promising value
+    early on must not become the one to beat, and a poor one says little about how poor the end would
+    have been. With nothing completed, it is taken as it stands.
     """
     losses = np.array([row.loss for row in rows], dtype=np.float64)
     stopped = np.array([row.state is TrialState.STOPPED for row in rows])
     if stopped.all():
         return losses
     completed = losses[~stopped]
-    return np.where(stopped, np.clip(losses, _median(completed), completed.max()), losses)
+    held = np.clip(losses[stopped], _median(completed), completed.max())
+    expected = expected_finals(
+        [row for row in rows if row.state is TrialState.STOPPED],
+        [row for row in rows if row.state is not TrialState.STOPPED],
+    )
+    losses[stopped] = np.where(np.isnan(expected), held, expected)
+    return losses
 
 
 def targets_of(losses: Array) -> tuple[Array, float]:

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import erfcx, log_ndtr, ndtr
 
-from amt_flows.strategies.gaussian_process import Array, Posterior
+from amt_flows.strategies.gaussian_process import Array
+from amt_flows.strategies.predictions import Predictions
 
 LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 SQRT_HALF_PI = math.sqrt(math.pi / 2)
@@ -40,17 +41,17 @@ def log_h(z: npt.ArrayLike) -> Array:
     return np.asarray(np.where(z > -1.0, direct, tail))
 
 
-def log_expected_improvement(posterior: Posterior, places: Array) -> Array:
+def log_expected_improvement(model: Predictions, places: Array) -> Array:
     """At each place (shape ``(m, d)`` → ``(m,)``), improvement being how far the target is below the
     incumbent."""
-    means, sds = posterior.predict(places)
-    return np.asarray(log_h((posterior.incumbent - means) / sds) + np.log(sds))
+    means, sds = model.predict(places)
+    return np.asarray(log_h((model.incumbent - means) / sds) + np.log(sds))
 
 
-def with_gradient(posterior: Posterior, place: Array) -> tuple[float, Array]:
+def with_gradient(model: Predictions, place: Array) -> tuple[float, Array]:
     """The same at one place (shape ``(d,)``), with its gradient (``(d,)``)."""
-    mean, sd, mean_gradient, sd_gradient = posterior.predict_with_gradient(place)
-    z = (posterior.incumbent - mean) / sd
+    mean, sd, mean_gradient, sd_gradient = model.predict_with_gradient(place)
+    z = (model.incumbent - mean) / sd
     value = float(log_h(z))
     # The derivative of log h is Φ / h. Both may underflow where their logarithms don't.
     slope = math.exp(float(log_ndtr(z)) - value)

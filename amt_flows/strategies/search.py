@@ -13,7 +13,8 @@ from scipy.optimize import minimize
 
 from amt_flows.space import Categorical, Parameter, Space, Value, configuration_key
 from amt_flows.strategies.expected_improvement import log_expected_improvement, with_gradient
-from amt_flows.strategies.gaussian_process import Array, Mask, Posterior
+from amt_flows.strategies.gaussian_process import Array, Mask
+from amt_flows.strategies.predictions import Predictions
 
 # A space of up to this many configurations is listed.
 LISTED = 1_500
@@ -37,7 +38,7 @@ FINE_VALUES = 100
 
 
 def best_unused(
-    posterior: Posterior, space: Space, used: frozenset[str], rng: np.random.Generator
+    model: Predictions, space: Space, used: frozenset[str], rng: np.random.Generator
 ) -> tuple[dict[str, Value], float] | None:
     """A configuration whose key is not in ``used``, and its log expected improvement.
 
@@ -47,10 +48,10 @@ def best_unused(
         free = [c for c in space.grid() if configuration_key(c) not in used]
         places = np.array([space.encode(c) for c in free]).reshape(-1, space.dimension)
     else:
-        places = _places_found(posterior, space, rng)
+        places = _places_found(model, space, rng)
     if len(places) == 0:
         return None
-    values = log_expected_improvement(posterior, places)
+    values = log_expected_improvement(model, places)
     for i in np.argsort(-values, kind="stable"):
         configuration = space.decode(places[i])
         if configuration_key(configuration) not in used:
@@ -58,15 +59,15 @@ def best_unused(
     return None
 
 
-def _places_found(posterior: Posterior, space: Space, rng: np.random.Generator) -> Array:
+def _places_found(model: Predictions, space: Space, rng: np.random.Generator) -> Array:
     broad = snap(space, rng.random((BROAD, space.dimension)), finest=FINE_VALUES)
-    near = snap(space, _around(posterior, space, rng), finest=FINE_VALUES)
+    near = snap(space, _around(model, space, rng), finest=FINE_VALUES)
     found = []
     for places in (broad, near):
-        values = log_expected_improvement(posterior, places)
+        values = log_expected_improvement(model, places)
         best = places[np.argsort(-values, kind="stable")]
         found.append(best[: 4 * STARTS])
-        found.extend(_climb(posterior, space, start, rng) for start in best[:STARTS])
+        found.extend(_climb(model, space, start, rng) for start in best[:STARTS])
     return snap(space, np.concatenate(found))
 
 
@@ -84,29 +85,29 @@ def snap(space: Space, places: Array, finest: int | None = None) -> Array:
     return snapped
 
 
-def _around(posterior: Posterior, space: Space, rng: np.random.Generator) -> Array:
+def _around(model: Predictions, space: Space, rng: np.random.Generator) -> Array:
     """Places that differ from one of the best rows in some parameters, by steps of all sizes."""
     d = space.dimension
-    means, _ = posterior.predict(posterior.points)
-    best = posterior.points[np.argsort(means, kind="stable")[:NEAR_ROWS]]
+    means, _ = model.predict(model.points)
+    best = model.points[np.argsort(means, kind="stable")[:NEAR_ROWS]]
     origin = best[rng.integers(len(best), size=NEAR)]
     step = 10 ** rng.uniform(-2.3, -0.5, size=(NEAR, 1))
     moved = np.clip(origin + step * rng.standard_normal((NEAR, d)), 0.0, 1.0)
-    moved = np.where(posterior.categorical, rng.random((NEAR, d)), moved)
+    moved = np.where(model.categorical, rng.random((NEAR, d)), moved)
     # Each place changes a random set of parameters, of random size from one to all.
     size = rng.integers(1, d + 1, size=(NEAR, 1))
     changed = rng.random((NEAR, d)).argsort(axis=1).argsort(axis=1) < size
     return np.asarray(np.where(changed, moved, origin))
 
 
-def _climb(posterior: Posterior, space: Space, start: Array, rng: np.random.Generator) -> Array:
+def _climb(model: Predictions, space: Space, start: Array, rng: np.random.Generator) -> Array:
     """The places that a climb from ``start`` ends at and passes (shape ``(k, d)``), ``start`` excluded."""
     smooth = np.array([_is_smooth(p) for p in space.parameters])
     passed, place = [], start
     for _ in range(TURNS):
-        top = snap(space, _along_gradient(posterior, place, smooth)[None, :])
+        top = snap(space, _along_gradient(model, place, smooth)[None, :])
         around = np.concatenate([place[None, :], top, _moves(space, top[0], rng)])
-        values = log_expected_improvement(posterior, around)
+        values = log_expected_improvement(model, around)
         passed.append(around[np.argsort(-values, kind="stable")[:3]])
         if (passed[-1][0] == place).all():
             break
@@ -114,7 +115,7 @@ def _climb(posterior: Posterior, space: Space, start: Array, rng: np.random.Gene
     return np.concatenate(passed)
 
 
-def _along_gradient(posterior: Posterior, start: Array, smooth: Mask) -> Array:
+def _along_gradient(model: Predictions, start: Array, smooth: Mask) -> Array:
     free = np.flatnonzero(smooth)
     if len(free) == 0:
         return start
@@ -122,7 +123,7 @@ def _along_gradient(posterior: Posterior, start: Array, smooth: Mask) -> Array:
     def downhill(coordinates: Array) -> tuple[float, Array]:
         place = start.copy()
         place[free] = coordinates
-        value, gradient = with_gradient(posterior, place)
+        value, gradient = with_gradient(model, place)
         return -value, -gradient[free]
 
     found = minimize(

@@ -25,10 +25,13 @@ def used_keys(space: Space, history: Sequence[TrialRow]) -> frozenset[str]:
     """The keys of the configurations of ``space`` that a row has, whatever its state.
 
     Rows from elsewhere (a parent with wider ranges) take no place in this space and are left out, so
-    that the number of keys can be compared with ``space.size``.
+    that the number of keys can be compared with ``space.size``. So are those of a parent with other data:
+    what it tried was not tried here.
     """
     return frozenset(
-        configuration_key(row.configuration) for row in history if space.contains(row.configuration)
+        configuration_key(row.configuration)
+        for row in history
+        if not row.is_hint and space.contains(row.configuration)
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,7 +102,7 @@ def test_the_initial_design_grows_with_the_dimension_within_limits(dimension: in
         history = rows_at_random(space, [TrialState.COMPLETED] * rows, float)
         proposal = Bayesian().propose(space, history, number=rows, seed=0)
         assert proposal is not None
-        assert proposal.source == ("bayesian/initial" if rows < wanted else "bayesian/gp")
+        assert (proposal.source == "bayesian/initial") == (rows < wanted)
 
 
 def test_failures_end_the_initial_design_once_there_is_something_to_compare() -> None:
@@ -110,7 +113,24 @@ def test_failures_end_the_initial_design_once_there_is_something_to_compare() ->
     )
     assert early is not None
     assert later is not None
-    assert (early.source, later.source) == ("bayesian/initial", "bayesian/gp")
+    assert early.source == "bayesian/initial"
+    assert later.source == "bayesian/gp-results"
+
+
+def test_what_a_parent_with_the_same_data_found_is_as_good_as_own_results() -> None:
+    own = play(Bayesian(), BOX, bowl, trials=20)
+    inherited = [replace(row, number=row.number - 20, parent="earlier") for row in own]
+    first = Bayesian().propose(BOX, inherited, number=0, seed=0)
+    assert first is not None
+    assert first.source == "bayesian/gp"
+    best = min(row.loss for row in own if row.loss is not None)
+    history: list[TrialRow] = list(inherited)
+    for number in range(8):
+        proposal = Bayesian().propose(BOX, history, number=number, seed=0)
+        assert proposal is not None
+        loss = bowl(proposal.configuration)
+        history.append(TrialRow(number, proposal.configuration, TrialState.COMPLETED, loss))
+    assert min(row.loss for row in history if row.loss is not None) < best
 
 
 def test_workers_are_sent_to_different_places() -> None:
@@ -125,15 +145,28 @@ def test_workers_are_sent_to_different_places() -> None:
     assert min(gaps) > 0.02
 
 
-def test_the_reason_is_in_units_of_the_objective() -> None:
-    history = play(Bayesian(), BOX, lambda c: 1000.0 + 100.0 * bowl(c), trials=15)
-    proposal = Bayesian().propose(BOX, history, number=15, seed=0)
+@pytest.mark.parametrize(("number", "view"), [(22, "Gaussian process"), (23, "Gaussian process with noise")])
+def test_the_reason_says_which_model_expects_what_in_units_of_the_objective(number: int, view: str) -> None:
+    history = play(Bayesian(), BOX, lambda c: 1000.0 + 100.0 * bowl(c), trials=number)
+    proposal = Bayesian().propose(BOX, history, number=number, seed=0)
     assert proposal is not None
-    found = re.fullmatch(r"expected improvement (\S+) on the best so far, sd (\S+)", proposal.reason)
-    assert found is not None
-    improvement, sd = map(float, found.groups())
-    assert 0.0 < improvement < 400.0
+    pattern = r"expected (\S+) (better|worse) than the best so far, sd (\S+), expected improvement (\S+)"
+    found = re.fullmatch(f"{view}: {pattern}", proposal.reason)
+    assert found is not None, proposal.reason
+    gain, sd, improvement = (float(found[k]) for k in (1, 3, 4))
+    assert 0.0 <= gain < 400.0
     assert 0.0 < sd < 400.0
+    assert 0.0 < improvement < 400.0
+
+
+def test_the_expected_value_is_right_about_the_sign() -> None:
+    """Far down a slope that goes on, the next value is expected to be better than any before."""
+    space = Space((Continuous("x", 0.0, 1.0),))
+    history = [TrialRow(k, {"x": 0.02 * k}, TrialState.COMPLETED, -float(k)) for k in range(20)]
+    proposal = Bayesian().propose(space, history, number=20, seed=0)
+    assert proposal is not None
+    assert " better than the best so far" in proposal.reason
+    assert float(proposal.configuration["x"]) > 0.38
 
 
 def test_equal_losses_have_a_reason_too() -> None:
@@ -141,7 +174,32 @@ def test_equal_losses_have_a_reason_too() -> None:
     proposal = Bayesian().propose(BOX, history, number=8, seed=0)
     assert proposal is not None
     assert proposal.source == "bayesian/gp"
-    assert proposal.reason == "all results so far are about the same: where least is known"
+    assert proposal.reason == "Gaussian process: all results so far are about the same: where least is known"
+
+
+def test_proposals_explore_at_first_and_then_take_turns_with_exploiting() -> None:
+    history = play(Bayesian(), BOX, bowl, trials=20)
+    sources: dict[int, list[str]] = {19: [], 20: []}
+    for results, seen in sources.items():
+        for number in range(20, 24):
+            proposal = Bayesian().propose(BOX, history[:results], number=number, seed=1)
+            assert proposal is not None
+            seen.append(proposal.source)
+    assert sources[19] == ["bayesian/gp"] * 4
+    assert sources[20] == ["bayesian/gp", "bayesian/gp-results"] * 2
+
+
+@pytest.mark.parametrize("rows", [200, 1000])
+def test_a_proposal_takes_bounded_time_however_many_jobs_have_finished(rows: int) -> None:
+    space = Space((*BOX.parameters, *TRAINING.parameters))
+    history = rows_at_random(space, [TrialState.COMPLETED] * rows, lambda k: math.sin(k))
+    Bayesian().propose(space, history, number=rows, seed=0)
+    taken = []
+    for number in range(rows, rows + 3):
+        started = time.process_time()
+        Bayesian().propose(space, history, number=number, seed=0)
+        taken.append(time.process_time() - started)
+    assert min(taken) < 1.0
 
 
 def test_without_a_model_it_is_quasi_random_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

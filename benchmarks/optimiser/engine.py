@@ -1,14 +1,4 @@
-"""Our strategies in the tuning benchmark: an ask/tell engine around the pure call.
-
-The benchmark simulates a tuning with several workers on a virtual clock, and asks an *engine* whenever a
-worker frees up. In its folder, with the root of this repository on ``PYTHONPATH``:
-
-    python run_quality.py --engine import:benchmarks.quality_engine:bayesian --tasks public \
-        --workers 4 --jobs 50 --seeds 0,1 --out bayesian.jsonl
-    python report_quality.py bayesian.jsonl
-
-Also ``random`` and ``quasi_random``; run those with ``--workers 1``, since they ignore what happened.
-"""
+"""Our strategies behind the benchmark's ask and tell: the whole state is the history of trial rows."""
 
 from __future__ import annotations
 
@@ -17,14 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from amt_flows.history import TrialRow, TrialState
-from amt_flows.space import Categorical, Continuous, Integer, Parameter, Scaling, Space
+from amt_flows.space import Categorical, Configuration, Continuous, Integer, Parameter, Scaling, Space
 from amt_flows.strategies import Strategy
-from amt_flows.strategies.choose import strategy_for
+from amt_flows.strategies.bayesian import Bayesian
+from amt_flows.strategies.quasirandom import QuasiRandom
+from amt_flows.strategies.random import Random
 
 
 def space_of(theirs: Any) -> Space:
-    """Our space for the benchmark's. It has conditional parameters and ours doesn't: they are always there,
-    and the benchmark leaves out those without a meaning."""
+    """Our space for the benchmark's. A conditional parameter is always there, and left out when a job is
+    launched that has no use for it."""
     return Space(tuple(_parameter(p) for p in theirs.params))
 
 
@@ -39,12 +31,16 @@ def _parameter(p: Any) -> Parameter:
 
 @dataclass
 class Engine:
-    """``ask`` and ``tell`` as the benchmark wants them; the whole state is the history."""
+    """``ask()`` gives a number and a configuration, ``tell`` takes its loss, None or NaN for a failure.
+
+    ``sources`` holds which part of the strategy each proposal came from.
+    """
 
     strategy: Strategy
     theirs: Any
     seed: int
     history: list[TrialRow] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.space = space_of(self.theirs)
@@ -56,9 +52,16 @@ class Engine:
         if proposal is None:
             raise RuntimeError("the space is exhausted")
         self.history.append(TrialRow(number, proposal.configuration, TrialState.PENDING))
-        shown: dict[str, Any] = dict(proposal.configuration)
-        shown |= {name: original[shown[name]] for name, original in self.choices.items()}
-        return number, self.theirs.prune(shown)
+        self.sources.append(proposal.source)
+        return number, self.shown(proposal.configuration)
+
+    def shown(self, configuration: Configuration) -> dict[str, Any]:
+        """Our configuration as the benchmark has it: with its own values of categories, and only what is
+        active."""
+        theirs: dict[str, Any] = dict(configuration)
+        theirs |= {name: original[theirs[name]] for name, original in self.choices.items()}
+        pruned: dict[str, Any] = self.theirs.prune(theirs)
+        return pruned
 
     def tell(self, number: int, _configuration: dict[str, Any], loss: float | None) -> None:
         ended = loss is not None and math.isfinite(loss)
@@ -67,12 +70,12 @@ class Engine:
 
 
 def bayesian(theirs: Any, seed: int) -> Engine:
-    return Engine(strategy_for("Bayesian"), theirs, seed)
+    return Engine(Bayesian(), theirs, seed)
 
 
 def random(theirs: Any, seed: int) -> Engine:
-    return Engine(strategy_for("Random"), theirs, seed)
+    return Engine(Random(), theirs, seed)
 
 
 def quasi_random(theirs: Any, seed: int) -> Engine:
-    return Engine(strategy_for("QuasiRandom"), theirs, seed)
+    return Engine(QuasiRandom(), theirs, seed)

@@ -1,0 +1,54 @@
+"""One line of JSON per simulated tuning, so that a run that was cut short goes on where it ended."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+Key: TypeAlias = tuple[str, str, int, int]
+
+
+@dataclass(frozen=True)
+class Record:
+    """``losses`` in the order of completion (NaN for a failed job), ``seconds`` the CPU time of each job's
+    proposal, what was learnt from its result included."""
+
+    peer: str
+    version: str
+    task: str
+    workers: int
+    seed: int
+    losses: tuple[float, ...]
+    seconds: tuple[float, ...]
+
+    @property
+    def key(self) -> Key:
+        return self.peer, self.task, self.workers, self.seed
+
+    def best(self, jobs: int) -> float:
+        """The least loss of the first ``jobs`` to complete; infinite if all of them failed."""
+        return min((loss for loss in self.losses[:jobs] if math.isfinite(loss)), default=math.inf)
+
+
+def read(path: Path | None) -> list[Record]:
+    """What is in the file; nothing if there is none. The last line may be cut off."""
+    if path is None or not path.exists():
+        return []
+    records = []
+    for line in path.read_text().splitlines():
+        try:
+            fields = json.loads(line)
+        except ValueError:
+            continue
+        fields["losses"], fields["seconds"] = tuple(fields["losses"]), tuple(fields["seconds"])
+        records.append(Record(**fields))
+    return records
+
+
+def append(path: Path | None, record: Record) -> None:
+    if path is not None:
+        with path.open("a") as file:
+            file.write(json.dumps(asdict(record)) + "\n")

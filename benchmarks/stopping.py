@@ -1,0 +1,358 @@
+"""What stopping saves and what it gives up: early stopping, Hyperband and convergence, on the benchmark.
+
+    python benchmarks/stopping.py --bench DIR early-stopping [--seeds 20] [--workers 4] [--jobs 20]
+    python benchmarks/stopping.py --bench DIR hyperband [--seeds 3] [--budget 20]
+    python benchmarks/stopping.py --bench DIR convergence traces.jsonl ...
+
+DIR is the tuning benchmark's folder (it has ``amtbench`` and ``data/refs.json``). Tunings run on a simulated
+clock, but every decision is made by the rules of :mod:`amt_flows.rules` on a real ledger. Traces of 200 jobs
+come from the benchmark's ``run_quality.py``. Regret is normalised: 0 is the best known value of a task, 1
+that of its median random configuration.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import json
+import math
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any, TypeAlias
+
+ROOT = Path(__file__).resolve().parents[1]
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+sys.path.insert(0, str(ROOT))
+
+import numpy as np  # noqa: E402
+
+from amt_flows.events import Ended, Judged, Launched, Observed, Opened, Outcome, Proposed, StopAsked  # noqa: E402
+from amt_flows.ledger import Ledger  # noqa: E402
+from amt_flows.rules.convergence import Convergence  # noqa: E402
+from amt_flows.rules.early_stopping import EarlyStoppingRule, early_stopping_rule  # noqa: E402
+from amt_flows.space import Configuration  # noqa: E402
+from amt_flows.spec import TuningSpec  # noqa: E402
+from amt_flows.strategies.choose import strategy_of  # noqa: E402
+from benchmarks.optimiser.engine import Engine  # noqa: E402
+
+Floats: TypeAlias = Sequence[float]
+# The curve of the n-th job: losses and seconds, an entry per epoch.
+Train: TypeAlias = Callable[[int, Configuration], tuple[Floats, Floats]]
+
+BARE = {"type": "Auto", "min_jobs": 1, "grace_epochs": 0}
+POLICIES: Mapping[str, Mapping[str, Any]] = {
+    "bare document rule": BARE,
+    "`Auto`": {"type": "Auto"},
+    "`Auto`, `spare_hopeful = false`": {"type": "Auto", "spare_hopeful": False},
+    "`Auto`, `min_jobs = 1`": {"type": "Auto", "min_jobs": 1},
+    "`Auto`, `min_jobs = 5`": {"type": "Auto", "min_jobs": 5},
+    "`Auto`, `beyond_median = true`": {"type": "Auto", "beyond_median": True},
+}
+
+
+def made_spec(**changes: Any) -> TuningSpec:
+    """Losses are minimised. The range stands for the task's space, which a ledger doesn't look into."""
+    values: dict[str, Any] = {
+        "name": "benchmark",
+        "objective": {"metric_name": "loss", "type": "Minimize"},
+        "continuous": [{"name": "x", "min_value": 0.0, "max_value": 1.0}],
+        "limits": {"max_number_of_training_jobs": 100_000},
+    }
+    return TuningSpec(**{**values, **changes})
+
+
+def opened(spec: TuningSpec) -> Ledger:
+    ledger = Ledger()
+    ledger.apply(Opened(0.0, "benchmark", spec.fingerprint(), spec.to_json(), "benchmark"))
+    return ledger
+
+
+class Simulation:
+    """A tuning on a simulated clock: its ledger, the seconds of training used, and the best so far."""
+
+    def __init__(self, spec: TuningSpec, train: Train, propose: Callable[[Ledger], Configuration]) -> None:
+        self.ledger = opened(spec)
+        self.rule: EarlyStoppingRule | None = early_stopping_rule(spec)
+        self.train, self.propose = train, propose
+        self.cost = 0.0
+        self.curves: dict[str, tuple[Floats, Floats]] = {}
+        self.queue: list[tuple[float, int, str, int]] = []
+
+    @property
+    def best(self) -> float:
+        job = self.ledger.best
+        return math.inf if job is None or job.final_value is None else job.final_value
+
+    def launch(self, now: float) -> None:
+        trial = self.ledger.next_trial
+        configuration = self.propose(self.ledger)
+        name = f"benchmark-{trial:04d}"
+        self.ledger.apply(Proposed(now, trial, configuration, "benchmark", ""))
+        self.ledger.apply(Launched(now, name, trial, 1))
+        self.curves[name] = self.train(trial - 1, configuration)
+        heapq.heappush(self.queue, (now + self.curves[name][1][0], trial, name, 1))
+
+    def run(self, workers: int, go_on: Callable[[Simulation], bool]) -> Iterator[float]:
+        """Yields the clock after each ended job. While ``go_on`` says so, free slots are filled."""
+        for _ in range(workers):
+            if go_on(self):
+                self.launch(0.0)
+        while self.queue:
+            now, trial, name, epoch = heapq.heappop(self.queue)
+            losses, seconds = self.curves[name]
+            self.cost += seconds[epoch - 1]
+            self.ledger.apply(Observed(now, {name: ((epoch, float(losses[epoch - 1])),)}))
+            outcome = Outcome.COMPLETED if epoch == len(losses) else self._judge(now)
+            if outcome is None:
+                heapq.heappush(self.queue, (now + seconds[epoch], trial, name, epoch + 1))
+                continue
+            started = self.ledger.jobs[name].launched_at
+            metrics = {"loss": float(losses[epoch - 1])}
+            self.ledger.apply(Ended(now, name, outcome, started, now, metrics, None, None, None))
+            yield now
+            if go_on(self):
+                self.launch(now)
+
+    def _judge(self, now: float) -> Outcome | None:
+        judgements = () if self.rule is None else self.rule.judge(self.ledger)
+        if judgements:
+            self.ledger.apply(Judged(now, judgements))
+        for judgement in judgements:
+            if judgement.stop:
+                self.ledger.apply(StopAsked(now, (judgement.job,), True, judgement.why))
+                return Outcome.STOPPED_EARLY
+        return None
+
+
+def finished(simulation: Simulation, workers: int, jobs: int) -> tuple[Simulation, float]:
+    """The simulation after so many jobs, and its clock."""
+    clock = 0.0
+    for clock in simulation.run(workers, lambda s: len(s.ledger.jobs) < jobs):  # noqa: B007
+        pass
+    return simulation, clock
+
+
+# -- early stopping --------------------------------------------------------------------------------
+
+
+def random_curves(task: Any, seed: int, count: int) -> list[tuple[Floats, Floats]]:
+    """Those of random configurations, the same as the benchmark's own runner draws."""
+    rng = np.random.default_rng(1000 + seed)
+    sign = 1 if task.minimize else -1
+    if hasattr(task, "row"):
+        found = [task.row(i) for i in rng.permutation(task.n)[:count]]
+    else:
+        found = [task.curve(task.space.sample(rng)) for _ in range(count)]
+    return [((sign * np.asarray(y)).tolist(), np.asarray(s).tolist()) for y, s in found]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tuning with stopping against the same one without."""
+
+    saved: float
+    wall: float
+    stopped: float
+    regret: float
+    reach: float | None
+
+
+def early_stopping(options: argparse.Namespace, tasks: Any, refs: Mapping[str, Any]) -> str:
+    rows: dict[str, dict[str, list[Row]]] = {policy: {} for policy in POLICIES}
+    for task_name in options.tasks or tasks.CURVE_PUBLIC:
+        task, ref = tasks.get(task_name), refs[task_name]
+        for seed in range(options.seeds):
+            curves = random_curves(task, seed, 3 * options.jobs)
+            base, base_clock = finished(_over(curves, {}), options.workers, options.jobs)
+            for policy, settings in POLICIES.items():
+                run, clock = finished(_over(curves, settings), options.workers, options.jobs)
+                scale = ref["median"] - min(ref["best"], base.best)
+                stopped = sum(job.outcome is Outcome.STOPPED_EARLY for job in run.ledger.ended)
+                row = Row(
+                    saved=1 - run.cost / base.cost,
+                    wall=1 - clock / base_clock,
+                    stopped=stopped / options.jobs,
+                    regret=(run.best - base.best) / scale,
+                    reach=_cost_to_reach(_over(curves, settings), base, options.workers),
+                )
+                rows[policy].setdefault(task_name, []).append(row)
+    columns = (
+        *("policy", "training saved", "wall clock saved", "jobs stopped", "tunings whose best got worse"),
+        *("mean change of regret", "cost to reach the full tuning's best (median)", "reached"),
+    )
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    for policy, by_task in rows.items():
+        every = [row for some in by_task.values() for row in some]
+        reached = [row.reach for row in every if row.reach is not None]
+        lines.append(
+            f"| {policy} | {fmean(r.saved for r in every):.1%} | {fmean(r.wall for r in every):.1%} "
+            f"| {fmean(r.stopped for r in every):.0%} | {fmean(r.regret > 1e-9 for r in every):.1%} "
+            f"| {fmean(r.regret for r in every):.4f} | {median(reached):.2f} "
+            f"| {len(reached) / len(every):.0%} |"
+        )
+    lines += ["", "Training saved by task:", "", "| policy | " + " | ".join(rows["`Auto`"]) + " |"]
+    lines.append("|---" * (1 + len(rows["`Auto`"])) + "|")
+    for policy, by_task in rows.items():
+        cells = (
+            f"{fmean(r.saved for r in some):.0%} ({fmean(r.regret for r in some):+.4f})"
+            for some in by_task.values()
+        )
+        lines.append(f"| {policy} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _over(curves: Sequence[tuple[Floats, Floats]], settings: Mapping[str, Any]) -> Simulation:
+    spec = made_spec(early_stopping=dict(settings))
+    return Simulation(spec, lambda number, _: curves[number], lambda ledger: {"x": ledger.next_trial / 1e6})
+
+
+def _cost_to_reach(simulation: Simulation, base: Simulation, workers: int) -> float | None:
+    """As a share of what the full tuning cost; None if three times its jobs don't get there."""
+    jobs = 3 * len(base.ledger.jobs)
+    for _ in simulation.run(workers, lambda s: len(s.ledger.jobs) < jobs):
+        if simulation.best <= base.best:
+            return simulation.cost / base.cost
+    return None
+
+
+# -- Hyperband -------------------------------------------------------------------------------------
+
+
+def contenders(epochs: int) -> Mapping[str, TuningSpec]:
+    auto = {"early_stopping": {"type": "Auto"}}
+    whole: dict[str, Any] = {"strategy": "Hyperband", "hyperband": {"max_resource": epochs}}
+    model = {**whole, "hyperband": {"max_resource": epochs, "proposals": "model"}}
+    return {
+        "Random": made_spec(strategy="Random"),
+        "Random, `Auto`": made_spec(strategy="Random", **auto),
+        "Hyperband": made_spec(**whole),
+        "Hyperband, model proposals": made_spec(**model),
+        "Bayesian": made_spec(),
+        "Bayesian, `Auto`": made_spec(**auto),
+    }
+
+
+def hyperband(options: argparse.Namespace, tasks: Any, refs: Mapping[str, Any]) -> str:
+    budgets = [options.budget * share for share in (0.25, 0.5, 1.0)]
+    found: dict[str, list[list[float]]] = {}
+    counts: dict[str, list[int]] = {}
+    for task_name in options.tasks or tasks.CURVE_PUBLIC:
+        task, ref = tasks.get(task_name), refs[task_name]
+        unit = fmean(sum(seconds) for _, seconds in random_curves(task, 0, 60))
+        for seed in range(options.seeds):
+            for name, spec in contenders(task.T).items():
+                run = _tuning(task, spec, seed)
+                marks = [math.inf] * len(budgets)
+                limit = budgets[-1] * unit
+                for _ in run.run(options.workers, lambda s, limit=limit: s.cost < limit):  # type: ignore[misc]
+                    marks = [
+                        run.best if run.cost <= budget * unit else mark
+                        for budget, mark in zip(budgets, marks, strict=True)
+                    ]
+                scale = ref["median"] - ref["best"]
+                regrets = [min(1.0, max(0.0, (mark - ref["best"]) / scale)) for mark in marks]
+                found.setdefault(name, []).append(regrets)
+                counts.setdefault(name, []).append(len(run.ledger.jobs))
+                print(task_name, seed, name, regrets, file=sys.stderr, flush=True)
+    head = " | ".join(f"regret at {budget:g}" for budget in budgets)
+    lines = [f"| tuner | {head} | jobs started |", "|---" * (len(budgets) + 2) + "|"]
+    for name, rows in found.items():
+        cells = " | ".join(f"{fmean(column):.3f}" for column in zip(*rows, strict=True))
+        lines.append(f"| {name} | {cells} | {fmean(counts[name]):.0f} |")
+    return "\n".join(lines)
+
+
+def _tuning(task: Any, spec: TuningSpec, seed: int) -> Simulation:
+    strategy, sign = strategy_of(spec), 1 if task.minimize else -1
+    shell = Engine(strategy, task.space, seed)
+
+    def propose(ledger: Ledger) -> Configuration:
+        number = ledger.next_trial
+        proposal = strategy.propose(shell.space, ledger.history(), number=number, seed=seed)
+        if proposal is None:
+            raise RuntimeError("the space is exhausted")
+        return proposal.configuration
+
+    def train(_: int, configuration: Configuration) -> tuple[Floats, Floats]:
+        values, seconds = task.curve(shell.shown(configuration))
+        return (sign * np.asarray(values)).tolist(), np.asarray(seconds).tolist()
+
+    return Simulation(spec, train, propose)
+
+
+# -- convergence -----------------------------------------------------------------------------------
+
+
+def convergence(options: argparse.Namespace, _: Any, refs: Mapping[str, Any]) -> str:
+    rules = {
+        "1 % in the last 20 jobs": Convergence(20, quiet=0),
+        "1 % in the last 40 jobs": Convergence(40, quiet=0),
+        "1 % in the last 50 jobs": Convergence(50, quiet=0),
+        "1 % in the last 40 jobs, and nothing in the last 20": Convergence(40, quiet=20),
+        "**1 % in the last 50 jobs, and nothing in the last 20** (ours)": Convergence(),
+        "1 % in the last 60 jobs, and nothing in the last 20": Convergence(60, quiet=20),
+        "1 % in the last 50 jobs, and nothing in the last 30": Convergence(50, quiet=30),
+    }
+    lines = ["| rule | " + " | ".join(f"{path.stem}: saved | given up" for path in options.traces) + " |"]
+    lines.append("|---" * (1 + 2 * len(options.traces)) + "|")
+    for name, rule in rules.items():
+        cells = []
+        for path in options.traces:
+            traces = [json.loads(line) for line in path.read_text().splitlines()]
+            ends = [_stopped(trace, rule, refs[trace["task"]]) for trace in traces]
+            cells.append(f"{fmean(saved for saved, _ in ends):.0%} | {fmean(paid for _, paid in ends):.4f}")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _stopped(trace: Mapping[str, Any], rule: Convergence, ref: Mapping[str, Any]) -> tuple[float, float]:
+    """The share of jobs saved, and the regret that the later jobs would have taken away."""
+    losses = [float(loss) for loss in trace["loss"]]
+    ledger, end = opened(made_spec()), len(losses)
+    for trial, loss in enumerate(losses, start=1):
+        name = f"benchmark-{trial:04d}"
+        ledger.apply(Proposed(trial, trial, {"x": trial / 1e6}, "benchmark", ""))
+        ledger.apply(Launched(trial, name, trial, 1))
+        outcome = Outcome.COMPLETED if math.isfinite(loss) else Outcome.FAILED
+        ledger.apply(Ended(trial, name, outcome, trial, trial, {"loss": loss}, None, None, None))
+        if rule.met(ledger, trial) is not None:
+            end = trial
+            break
+    usable = [loss if math.isfinite(loss) else math.inf for loss in losses]
+    scale = ref["median"] - min(ref["best"], *usable)
+    return 1 - end / len(losses), (min(usable[:end]) - min(usable)) / scale
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks/stopping.py", description=__doc__.splitlines()[0])
+    parser.add_argument("--bench", type=Path, required=True, help="the benchmark's folder")
+    parts = parser.add_subparsers(dest="part", required=True)
+    for part, seeds in (("early-stopping", 20), ("hyperband", 3)):
+        one = parts.add_parser(part)
+        one.add_argument("--tasks", type=lambda text: text.split(","), help="the public ones with curves")
+        one.add_argument("--seeds", type=int, default=seeds)
+        one.add_argument("--workers", type=int, default=4)
+        if part == "hyperband":
+            one.add_argument("--budget", type=float, default=20.0, help="in full trainings of average length")
+        else:
+            one.add_argument("--jobs", type=int, default=20)
+    parts.add_parser("convergence").add_argument("traces", type=Path, nargs="+")
+    options = parser.parse_args()
+    sys.path.insert(0, str(options.bench.resolve()))
+    from amtbench import tasks  # type: ignore[import-not-found]
+
+    refs = json.loads((options.bench / "data" / "refs.json").read_text())
+    run = {"early-stopping": early_stopping, "hyperband": hyperband, "convergence": convergence}
+    print(f"{date.today()}, Python {platform.python_version()}: {' '.join(sys.argv[3:])}\n")
+    print(run[options.part](options, tasks, refs))
+
+
+if __name__ == "__main__":
+    main()

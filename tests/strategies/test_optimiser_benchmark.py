@@ -1,0 +1,179 @@
+"""The optimiser's benchmark: its tables say what the records say, and a run that was cut short goes on."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCES = {"a": {"best": 0.0, "median": 1.0}, "b": {"best": 10.0, "median": 30.0}}
+
+# The smallest benchmark with the interface of the real one: one task, one engine of its own.
+SPACE = """
+class Param:
+    def __init__(self, name, kind, lo=0.0, hi=1.0, log=False, choices=()):
+        self.name, self.kind, self.lo, self.hi, self.log, self.choices = name, kind, lo, hi, log, choices
+
+class Space:
+    params = [
+        Param("x", "float", 1e-3, 1.0, True),
+        Param("n", "int", 1, 9),
+        Param("c", "cat", choices=(True, False)),
+    ]
+    conditional = False
+
+    def prune(self, configuration):
+        return configuration if configuration["c"] else {"x": configuration["x"], "c": False}
+"""
+TASKS = """
+from .space import Space
+PUBLIC = ["bowl"]
+
+class Bowl:
+    space = Space()
+
+    def loss(self, metric):
+        return -metric
+
+    def final(self, configuration, seed=0):
+        assert set(configuration) == ({"x", "n", "c"} if configuration["c"] else {"x", "c"})
+        assert type(configuration["c"]) is bool
+        return -abs(configuration["x"] - 0.1) - (configuration.get("n", 9) - 4) ** 2 / 100, 1.0
+
+def get(name):
+    return Bowl()
+"""
+ENGINES = """
+import importlib
+import random as chance
+
+class Random:
+    def __init__(self, seed):
+        self.chance, self.number = chance.Random(seed), 0
+
+    def ask(self):
+        self.number += 1
+        draw = self.chance
+        return self.number, {"x": 10 ** draw.uniform(-3, 0), "n": draw.randint(1, 9), "c": True}
+
+    def tell(self, *_):
+        pass
+
+def make(name, space, seed):
+    if name == "random":
+        return Random(seed)
+    module, factory = name.removeprefix("import:").split(":")
+    return getattr(importlib.import_module(module), factory)(space, seed)
+"""
+SIM = """
+def run(task, engine, jobs, workers, seed=0):
+    running, ended = [], []
+    for _ in range(jobs):
+        running.append(engine.ask())
+        if len(running) == workers or len(ended) + len(running) == jobs:
+            while running:
+                number, configuration = running.pop(0)
+                loss = task.loss(task.final(configuration, seed)[0])
+                engine.tell(number, configuration, loss)
+                ended.append({"loss": loss, "ask": 0.25, "tell": 0.0})
+    return ended
+"""
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Path:
+    package = tmp_path / "bench" / "amtbench"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    for name, text in {"space": SPACE, "tasks": TASKS, "engines": ENGINES, "sim": SIM}.items():
+        (package / f"{name}.py").write_text(text)
+    data = package.parent / "data"
+    data.mkdir()
+    (data / "refs.json").write_text(json.dumps({"bowl": {"best": 0.0, "median": 0.3}}))
+    return package.parent
+
+
+def run(bench: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "benchmarks" / "optimiser"), "--bench", str(bench), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def room(monkeypatch: pytest.MonkeyPatch, name: str) -> Any:
+    monkeypatch.syspath_prepend(str(ROOT))
+    return importlib.import_module(f"benchmarks.optimiser.{name}")
+
+
+def test_one_command_compares_and_goes_on_where_it_ended(bench: Path, tmp_path: Path) -> None:
+    out = tmp_path / "records.jsonl"
+    few = ("--peers", "amt-flows,Random", "--jobs", "24", "--out", str(out))
+    first = run(bench, *few, "--seeds", "0")
+    assert first.returncode == 0, first.stderr
+    assert "| amt-flows" in first.stdout
+    assert "| Random | 0." in first.stdout
+    assert "difference after 24 jobs" in first.stdout
+    written = out.read_text()
+    assert len(written.splitlines()) == 2
+
+    # As if the controller had died within a line.
+    out.write_text(written + written.splitlines()[1][:40])
+    second = run(bench, *few, "--seeds", "0,1")
+    assert second.returncode == 0, second.stderr
+    assert len(second.stderr.splitlines()) == 2, "only the seed that is new was run"
+    assert "1 tasks, 2 runs" in second.stdout
+
+
+def test_the_cost_of_a_proposal_is_measured_at_many_jobs(
+    bench: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scaling = room(monkeypatch, "scaling")
+    monkeypatch.syspath_prepend(str(bench))
+    monkeypatch.setattr(scaling, "FINISHED", (5, 30))
+    table = scaling.scaling_table({"bowl": importlib.import_module("amtbench.tasks").get("bowl")}, (0, 1))
+    header, _, row = table.splitlines()
+    assert header == "| task | after 5 jobs | after 30 jobs |"
+    assert row.startswith("| bowl | 0.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--peers", "Rondom"), "no peer Rondom: one of amt-flows"),
+        (("--bench", "/nowhere"), "no folder amtbench"),
+    ],
+)
+def test_a_mistake_is_named(bench: Path, arguments: tuple[str, ...], said: str) -> None:
+    ended = run(bench, *arguments)
+    assert ended.returncode != 0
+    assert said in ended.stderr
+
+
+def test_regret_is_normalised_and_a_new_best_is_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    records, tables = room(monkeypatch, "records"), room(monkeypatch, "tables")
+    runs = [
+        records.Record("x", "", "a", 4, 0, (0.5, float("nan"), 0.25), (0.1,) * 3),
+        records.Record("x", "", "b", 4, 0, (20.0, 30.0, 0.0), (0.1,) * 3),
+        records.Record("y", "", "a", 4, 0, (float("nan"),) * 3, (0.1,) * 3),
+    ]
+    found = tables.regrets(runs, REFERENCES, jobs=2)
+    # Task b: the third job found 0, better than the 10 known before, so 20 is 20/30 of the way to the median.
+    assert found == {"x": {"a": {0: 0.5}, "b": {0: pytest.approx(2 / 3)}}, "y": {"a": {0: 1.0}}}
+
+
+def test_an_interval_holds_luck_apart_from_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = room(monkeypatch, "tables")
+    rng = np.random.default_rng(0)
+    better = [rng.normal(-0.1, 0.05, 8) for _ in range(6)]
+    luck = [rng.normal(0.0, 0.2, 8) for _ in range(6)]
+    assert tables.interval(better, over_tasks=True)[1] < 0
+    low, high = tables.interval(luck, over_tasks=False)
+    assert low < 0 < high
+    # One task in which all is different says little about other tasks, whatever the seeds say.
+    lone = [np.full(8, -1.0), *(np.full(8, 0.01) for _ in range(5))]
+    assert tables.interval(lone, over_tasks=False)[1] < 0 < tables.interval(lone, over_tasks=True)[1]
