@@ -7,12 +7,22 @@ things are done is for the loop (:mod:`amt_flows.loop`).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from amt_flows.errors import CapacityUnavailable, Fenced, LaunchRejected, NameTaken, SpecError
+from amt_flows.auto import Chosen, chosen
+from amt_flows.errors import (
+    BackendError,
+    CapacityUnavailable,
+    Fenced,
+    JournalError,
+    LaunchRejected,
+    NameTaken,
+    SpecError,
+)
 from amt_flows.events import (
     Attached,
     Concluding,
@@ -23,6 +33,7 @@ from amt_flows.events import (
     Judged,
     Judgement,
     Launched,
+    Launching,
     Observed,
     Opened,
     Outcome,
@@ -32,6 +43,7 @@ from amt_flows.events import (
     StopAsked,
     TuningStatus,
 )
+from amt_flows.hiding import hidden
 from amt_flows.ledger import Ledger, TrainingJob, Trial
 from amt_flows.names import training_job_name
 from amt_flows.ports import Backend, Clock, FoundJob, JobReport, JobRequest, JobState, Journal, SystemClock
@@ -39,11 +51,15 @@ from amt_flows.rules.budget import launches_allowed
 from amt_flows.rules.completion import reasons_to_complete, reasons_to_fail
 from amt_flows.rules.convergence import Convergence
 from amt_flows.rules.early_stopping import early_stopping_rule
+from amt_flows.rules.hyperband import used_its_resource
 from amt_flows.space import hyperparameter_texts
 from amt_flows.spec import TuningSpec, differences
 from amt_flows.strategies import Strategy
-from amt_flows.strategies.choose import strategy_for
+from amt_flows.strategies.choose import strategy_of
 from amt_flows.support import unsupported
+from amt_flows.warm_start import Reader
+from amt_flows.warm_start.inherit import inherit
+from amt_flows.warm_start.opening import opening_proposal
 
 # How often somebody else's request to stop is looked for, in seconds.
 HEARTBEAT_SECONDS = 1.0
@@ -94,6 +110,8 @@ class Tuning:
         self._clock = clock
         self._strategy = strategy
         self._next_entry = next_entry
+        # Of a clock that was set back since the last event. It must not stand still until it has caught up.
+        self._behind = max(0.0, ledger.last_at - clock.now())
         self._seen: dict[str, _Seen] = {}
         self._exhausted = False
         self._stop_reason: str | None = None
@@ -114,25 +132,32 @@ class Tuning:
         clock: Clock | None = None,
         strategy: Strategy | None = None,
         controller: str | None = None,
+        parents: Reader | None = None,
     ) -> Tuning:
         """Create the tuning job, or take up the one that the journal holds.
 
-        Raises SpecError before anything is launched, NameTaken if the journal belongs to another spec
-        (its message lists the fields that differ), JournalError, Fenced.
+        ``parents`` finds the parents of a warm start by their names; it is asked when the tuning job is new,
+        and never again. Raises SpecError before anything is launched, NameTaken if the journal belongs to
+        another spec (its message lists the fields that differ), JournalError, Fenced.
         """
         clock = clock or SystemClock()
         if spec.name is None:
             raise ValueError("a tuning job needs a name before it is opened: use spec.named(...)")
         entries = journal.read()
         ledger = Ledger.replay(entries)
-        if ledger.opened and ledger.fingerprint != spec.fingerprint():
+        if ledger.opened and spec.fingerprint() not in (ledger.fingerprint, ledger.spec.fingerprint()):
             raise _name_taken(ledger, spec)
+        if not ledger.finished and "" != ledger.backend != backend.address:
+            raise _runs_elsewhere(ledger, backend)
+        choice = Chosen(ledger.spec) if ledger.opened else chosen(spec)
         if not ledger.finished:
-            problems = [*unsupported(spec), *backend.check(spec)]
+            problems = [*unsupported(choice.spec), *backend.check(choice.spec)]
             if problems:
                 raise SpecError(problems)
+        # Once in the record, what parents know never changes: a restarted controller must see the same.
+        inherited = () if ledger.opened else inherit(choice.spec, parents, clock.now())
         tuning = cls(
-            ledger, backend, journal, clock, strategy or strategy_for(spec.strategy.value), len(entries)
+            ledger, backend, journal, clock, strategy or strategy_of(choice.spec), len(entries)
         )
         controller = controller or this_controller()
         if not ledger.opened:
@@ -140,23 +165,29 @@ class Tuning:
                 at=clock.now(),
                 name=spec.name,
                 fingerprint=spec.fingerprint(),
-                spec=spec.to_json(),
+                spec=choice.spec.to_json(),
                 controller=controller,
+                backend=backend.address,
+                asked=spec.to_json() if choice.why else {},
+                chosen=choice.why,
             )
-            tuning._record(opened)
+            tuning._record(opened, *inherited)
         elif not ledger.finished:
             tuning._record(Attached(at=tuning.now(), controller=controller))
         if not ledger.finished:
             tuning._adopt(backend.find(ledger.name))
             # The last controller may have died between writing that it stops a job and stopping it.
             tuning._ask_backend_to_stop([j.name for j in ledger.live if j.stop_asked_at is not None])
+        else:
+            with contextlib.suppress(BackendError):
+                tuning._end_half_launched()
         return tuning
 
     # -- the record ------------------------------------------------------------------------------
 
     def now(self) -> float:
         """The clock's time, never before the last event's."""
-        return max(self._clock.now(), self.ledger.last_at)
+        return max(self._clock.now() + self._behind, self.ledger.last_at)
 
     def _record(self, *events: Event) -> None:
         if not events:
@@ -175,16 +206,39 @@ class Tuning:
         for event in events:
             self.ledger.apply(event)
 
+    @property
+    def is_fenced(self) -> bool:
+        """Whether another controller is known to have taken over; False also if the journal can't be read."""
+        try:
+            return len(self.journal.read(self._next_entry)) > 0
+        except JournalError:
+            return False
+
     def _adopt(self, found: Sequence[FoundJob]) -> None:
-        """Record jobs that an earlier controller launched and died before it could say so."""
-        ours = [
+        """Record jobs that an earlier controller launched and died before it could say so. But for the one
+        that is to be launched next: a launch attaches to it, and starts it if its launcher did not get so
+        far."""
+        self._record(
+            *(
+                Launched(self.now(), job.name, job.trial, job.attempt)
+                for job in self._unknown(found)
+                if (job.trial, job.attempt) != self.ledger.launching
+            )
+        )
+
+    def _unknown(self, found: Sequence[FoundJob]) -> list[FoundJob]:
+        """Those of our trials that the ledger lacks."""
+        return [
             job
             for job in found
             if job.name not in self.ledger.jobs
             and job.fingerprint == self.ledger.fingerprint
             and job.trial in self.ledger.trials
         ]
-        self._record(*(Launched(self.now(), job.name, job.trial, job.attempt) for job in ours))
+
+    @property
+    def _secret_names(self) -> tuple[str, ...]:
+        return self.ledger.spec.training_job.secret_environment
 
     # -- observing -------------------------------------------------------------------------------
 
@@ -201,6 +255,8 @@ class Tuning:
                 points[report.name] = fresh
             if report.state.terminal:
                 endings.append(self._ending(report))
+        # In the order of finishing, on which "not improving" depends, not in that of asking.
+        endings.sort(key=lambda ending: ending.ended_at)
         events: list[Event] = [Observed(self.now(), points)] if points else []
         self._record(*events, *endings)
         for ending in endings:
@@ -229,19 +285,19 @@ class Tuning:
         return Ended(
             at=now,
             job=report.name,
-            outcome=_outcome(report, job, has_objective=has_objective),
+            outcome=_outcome(self.ledger.spec, report, job, has_objective=has_objective),
             started_at=report.started_at,
             ended_at=now if report.ended_at is None else report.ended_at,
             metrics=metrics,
             artifact=report.artifact,
             log=report.log,
-            failure=report.failure,
+            failure=None if report.failure is None else hidden(report.failure, self._secret_names),
         )
 
     # -- early stopping --------------------------------------------------------------------------
 
     def check_early_stopping(self) -> tuple[Judgement, ...]:
-        """Judge every new epoch of every running job and stop the jobs that are worse than the median."""
+        """Judge every new epoch of every running job and stop the jobs that the rule gives up."""
         rule = early_stopping_rule(self.ledger.spec)
         if rule is None or self.ledger.concluding:
             return ()
@@ -302,7 +358,10 @@ class Tuning:
             return TuningStatus.FAILED, failures
         if self._exhausted and not self.ledger.live and not self.ledger.to_launch():
             count = len(self.ledger.trials)
-            reason = Reason("SpaceExhausted", f"all {count} configurations were tried", {"trials": count})
+            message = f"all {count} configurations were tried"
+            if any(one.identical and one.jobs for one in self.ledger.inherited):
+                message = f"every configuration was tried: {count} here, the others by parents"
+            reason = Reason("SpaceExhausted", message, {"trials": count})
             return TuningStatus.COMPLETED, (reason,)
         return None
 
@@ -319,17 +378,52 @@ class Tuning:
             self._ask_backend_to_stop([j.name for j in live if j.name not in self._stopped_by_us])
 
     def finish(self) -> None:
-        """Close the record. Jobs that the ledger doesn't know of, but that bear this tuning job's name
-        and fingerprint, are stopped too: nothing may be left running."""
+        """Close the record, if nothing is left to wait for.
+
+        A fenced controller, or a launch whose answer was lost, may have left training jobs that the ledger
+        lacks. They are recorded and stopped, and the record stays open until they have ended.
+        """
+        self._end_half_launched()
+        found = self.backend.find(self.ledger.name)
+        self._record(
+            *(Launched(self.now(), job.name, job.trial, job.attempt) for job in self._unknown(found))
+        )
+        settled = self._settle_half_launched()
         strays = [
             job.name
-            for job in self.backend.find(self.ledger.name)
+            for job in found
             if not job.state.terminal and job.fingerprint == self.ledger.fingerprint
         ]
         if strays:
             self.backend.stop(self.ledger.name, strays, kill=True)
-        status = self.ledger.end_status or TuningStatus.COMPLETED
-        self._record(Finished(self.now(), status))
+        if self.ledger.live or not settled or not self.ledger.jobs.keys() >= set(strays):
+            return
+        self._record(Finished(self.now(), self.ledger.end_status or TuningStatus.COMPLETED))
+        # Whoever launched in between could not see yet that it is over; whoever launches later will.
+        self._end_half_launched()
+
+    def _settle_half_launched(self) -> bool:
+        """Find out whether the launch that was decided and never confirmed came about, and record it if so.
+        False when that can't be known yet. It is asked for by its name, since a search may lag."""
+        if self.ledger.launching is None:
+            return True
+        trial, attempt = self.ledger.launching
+        name = self._job_name(trial, attempt)
+        state = self.backend.poll(self.ledger.name, [name])[0].state
+        # STARTING is also what a backend says that can't look at the moment.
+        if state not in (JobState.LOST, JobState.STARTING):
+            self._record(Launched(self.now(), name, trial, attempt))
+        return state is not JobState.STARTING
+
+    def _end_half_launched(self) -> None:
+        if self.ledger.launching is not None:
+            self.backend.stop(self.ledger.name, [self._job_name(*self.ledger.launching)], kill=True)
+
+    def job_names_that_may_live(self) -> list[str]:
+        """Of training jobs that were launched, as far as we know, and have not ended."""
+        live = [job.name for job in self.ledger.live]
+        half = self.ledger.launching
+        return live if half is None else [*live, self._job_name(*half)]
 
     # -- proposing and launching -----------------------------------------------------------------
 
@@ -364,7 +458,10 @@ class Tuning:
         trials: list[Trial] = []
         for _ in range(count):
             number = self.ledger.next_trial
-            proposal = self._strategy.propose(space, self.ledger.history(), number=number, seed=spec.seed)
+            history = self.ledger.history()
+            proposal = opening_proposal(spec, space, history)
+            if proposal is None:
+                proposal = self._strategy.propose(space, history, number=number, seed=spec.seed)
             if proposal is None:
                 self._exhausted = True
                 break
@@ -382,6 +479,8 @@ class Tuning:
         for trial, attempt in self.ledger.to_launch()[:count]:
             if self.free_slots() == 0 or self._verdict() is not None:
                 break
+            if self.ledger.launching != (trial.number, attempt):
+                self._record(Launching(self.now(), trial.number, attempt))
             request = self._request(trial, attempt)
             try:
                 self.backend.launch(request)
@@ -391,17 +490,29 @@ class Tuning:
                 self._retry_delay = min(2 * self._retry_delay, LAST_RETRY_SECONDS)
                 break
             except (LaunchRejected, NameTaken) as error:
-                self._rejected = Reason("LaunchRejected", error.happened)
+                self._rejected = Reason("LaunchRejected", hidden(error.happened, self._secret_names))
                 break
             self.held_up_by, self._retry_delay = None, FIRST_RETRY_SECONDS
-            self._record(Launched(self.now(), request.name, trial.number, attempt))
+            self._record_launch(Launched(self.now(), request.name, trial.number, attempt))
             launched.append(request.name)
         return launched
+
+    def _record_launch(self, launched: Launched) -> None:
+        try:
+            self._record(launched)
+        except Fenced:
+            # The successor looks for this job when it closes the record. If that has happened, nobody will.
+            if Ledger.replay(self.journal.read()).finished:
+                self.backend.stop(self.ledger.name, [launched.job], kill=True)
+            raise
+
+    def _job_name(self, trial: int, attempt: int) -> str:
+        return training_job_name(self.ledger.name, trial, self.ledger.trials[trial].configuration, attempt)
 
     def _request(self, trial: Trial, attempt: int) -> JobRequest:
         spec = self.ledger.spec
         return JobRequest(
-            name=training_job_name(self.ledger.name, trial.number, trial.configuration, attempt),
+            name=self._job_name(trial.number, attempt),
             tuning_job=self.ledger.name,
             trial=trial.number,
             attempt=attempt,
@@ -431,7 +542,7 @@ class Tuning:
         self.backend.wait(max(timeout, 0.0))
 
 
-def _outcome(report: JobReport, job: TrainingJob, *, has_objective: bool) -> Outcome:
+def _outcome(spec: TuningSpec, report: JobReport, job: TrainingJob, *, has_objective: bool) -> Outcome:
     match report.state:
         case JobState.COMPLETED:
             return Outcome.COMPLETED if has_objective else Outcome.NO_METRIC
@@ -442,15 +553,27 @@ def _outcome(report: JobReport, job: TrainingJob, *, has_objective: bool) -> Out
         case _:
             if report.timed_out:
                 return Outcome.TIMED_OUT
+            if job.stopped_early and has_objective and used_its_resource(spec, job):
+                # Its script would have gone on, but Hyperband has nothing more to give it.
+                return Outcome.COMPLETED
             return Outcome.STOPPED_EARLY if job.stopped_early else Outcome.STOPPED
 
 
 def _name_taken(ledger: Ledger, spec: TuningSpec) -> NameTaken:
-    old, new = ledger.spec.to_json(), spec.to_json()
+    old, new = ledger.asked.to_json(), spec.to_json()
     old.pop("name", None)
     new.pop("name", None)
     changed = "".join(f"\n    {line}" for line in differences(old, new))
     return NameTaken(
         f"A tuning job named {ledger.name} exists already, with another spec:{changed}",
         remedy="choose another name, or give it the same spec to go on with it",
+    )
+
+
+def _runs_elsewhere(ledger: Ledger, backend: Backend) -> NameTaken:
+    # On another backend its running jobs would count as lost, and be launched a second time.
+    return NameTaken(
+        f"Tuning job {ledger.name} runs its training jobs on {ledger.backend}, not on "
+        f"{backend.address or 'this backend'}.",
+        remedy=f"go on with it on {ledger.backend}, or choose another name",
     )

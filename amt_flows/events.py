@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from enum import Enum
 from typing import Any, ClassVar, TypeAlias
 
@@ -57,7 +57,7 @@ class Judgement:
     """What the early-stopping rule said of one epoch of one job.
 
     ``median`` is of the running averages of the ``compared`` jobs that reached the epoch; None when a
-    guard kept the rule from judging, which ``why`` then names.
+    guard kept the rule from judging, which ``why`` then names. ``numbers`` holds whatever else was weighed.
     """
 
     job: str
@@ -67,12 +67,31 @@ class Judgement:
     compared: int
     stop: bool
     why: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class InheritedJob:
+    """A training job of a parent tuning job: its configuration in our types, and its final objective
+    value."""
+
+    job: str
+    configuration: Mapping[str, Value]
+    value: float
+    outcome: Outcome
+    started_at: float | None = None
+    ended_at: float | None = None
 
 
 @dataclass(frozen=True)
 class Opened:
     """The tuning job was created. ``backend`` says where its training jobs run, for whoever comes later and
-    knows nothing but the name; empty for one that has no name of its own."""
+    knows nothing but the name; empty for one that has no name of its own.
+
+    ``spec`` is what is tuned. Where ranges or settings were left to us to choose, ``asked`` is the spec
+    that was given and ``chosen`` says what was chosen and why, a sentence each; both are empty otherwise.
+    The fingerprint is that of the spec that was given.
+    """
 
     kind: ClassVar[str] = "opened"
     at: float
@@ -81,6 +100,26 @@ class Opened:
     spec: Mapping[str, Any]
     controller: str
     backend: str = ""
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    chosen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Inherited:
+    """What a parent tuning job knows (warm start), read once, when the tuning job is opened.
+
+    ``source`` says where the parent was read from. ``identical``: these jobs had our data, algorithm and
+    static hyperparameters, so that their values can be compared with ours. ``left_out`` counts the parent's
+    jobs that ended without a usable value. A parent whose jobs are of both kinds has two of these.
+    """
+
+    kind: ClassVar[str] = "inherited"
+    at: float
+    parent: str
+    source: str
+    identical: bool
+    jobs: tuple[InheritedJob, ...]
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -102,6 +141,17 @@ class Proposed:
     configuration: Mapping[str, Value]
     source: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Launching:
+    """This attempt at a trial is to be launched now. Written before the backend is asked, so that whoever
+    takes over in between launches it before anything else, and no two controllers fill the same slot."""
+
+    kind: ClassVar[str] = "launching"
+    at: float
+    trial: int
+    attempt: int
 
 
 @dataclass(frozen=True)
@@ -184,8 +234,10 @@ class Finished:
 
 Event: TypeAlias = (
     Opened
+    | Inherited
     | Attached
     | Proposed
+    | Launching
     | Launched
     | Observed
     | Judged
@@ -200,8 +252,10 @@ _KINDS: dict[str, type[Any]] = {
     cls.kind: cls
     for cls in (
         Opened,
+        Inherited,
         Attached,
         Proposed,
+        Launching,
         Launched,
         Observed,
         Judged,
@@ -254,6 +308,8 @@ def event_to_json(event: Event) -> dict[str, Any]:
 
 
 def _nested(event: Event) -> dict[str, object]:
+    if isinstance(event, Inherited):
+        return {"jobs": [asdict(j) for j in event.jobs]}
     if isinstance(event, Judged):
         return {"judgements": [asdict(j) for j in event.judgements]}
     if isinstance(event, Converged):
@@ -278,7 +334,24 @@ def _judgement(data: Mapping[str, Any]) -> Judgement:
         compared=int(data["compared"]),
         stop=bool(data["stop"]),
         why=str(data["why"]),
+        # Journals of the first version lack it.
+        numbers={str(k): number_from_json(v) for k, v in data.get("numbers", {}).items()},
     )
+
+
+def _inherited_job(data: Mapping[str, Any]) -> InheritedJob:
+    times = {name: data.get(name) for name in ("started_at", "ended_at")}
+    return InheritedJob(
+        job=str(data["job"]),
+        configuration=dict(data["configuration"]),
+        value=number_from_json(data["value"]),
+        outcome=Outcome(data["outcome"]),
+        **{name: None if at is None else number_from_json(at) for name, at in times.items()},
+    )
+
+
+def _has_default(one: Field[Any]) -> bool:
+    return one.default is not MISSING or one.default_factory is not MISSING
 
 
 def event_from_json(data: Mapping[str, Any]) -> Event:
@@ -295,10 +368,14 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
         cls = _KINDS[data["kind"]]
         # A field with a default is newer than the first journals, which lack it.
         values: dict[str, Any] = {
-            f.name: data[f.name] for f in fields(cls) if f.name in data or f.default is MISSING
+            f.name: data[f.name] for f in fields(cls) if f.name in data or not _has_default(f)
         }
         values["at"] = number_from_json(values["at"])
-        if cls is Observed:
+        if cls is Opened:
+            values["chosen"] = tuple(str(line) for line in values.get("chosen", ()))
+        elif cls is Inherited:
+            values["jobs"] = tuple(_inherited_job(j) for j in values["jobs"])
+        elif cls is Observed:
             values["points"] = {
                 str(job): tuple((int(e), number_from_json(v)) for e, v in points)
                 for job, points in values["points"].items()

@@ -47,6 +47,11 @@ class TrialRow:
     parent: str = ""
     identical: bool = True
 
+    @property
+    def is_hint(self) -> bool:
+        """Whether it comes from a parent whose losses can't be compared with ours."""
+        return self.parent != "" and not self.identical
+
 
 @dataclass(frozen=True)
 class Proposal:

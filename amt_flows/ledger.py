@@ -18,9 +18,11 @@ from amt_flows.events import (
     Ended,
     Event,
     Finished,
+    Inherited,
     Judged,
     Judgement,
     Launched,
+    Launching,
     Observed,
     Opened,
     Outcome,
@@ -30,6 +32,7 @@ from amt_flows.events import (
     TuningStatus,
 )
 from amt_flows.history import TrialRow, TrialState
+from amt_flows.inheritance import inherited_rows
 from amt_flows.space import Value
 from amt_flows.spec import BestEligible, TuningSpec
 
@@ -72,6 +75,11 @@ class Curve:
     def value(self, epoch: int) -> float | None:
         at = bisect.bisect_left(self._epochs, epoch)
         return self._values[at] if at < len(self._epochs) and self._epochs[at] == epoch else None
+
+    def value_until(self, epoch: int) -> float | None:
+        """The last value up to and including ``epoch``; None when there is none."""
+        count = bisect.bisect_right(self._epochs, epoch)
+        return self._values[count - 1] if count else None
 
     def epochs_after(self, epoch: int) -> Sequence[int]:
         return self._epochs[bisect.bisect_right(self._epochs, epoch) :]
@@ -152,10 +160,14 @@ class Ledger:
 
     def __init__(self) -> None:
         self._spec: TuningSpec | None = None
+        self._asked: TuningSpec | None = None
         self.name = ""
         self.fingerprint = ""
         self.opened_at = 0.0
         self.backend = ""
+        self.chosen: tuple[str, ...] = ()
+        """What was left to us to choose, what it came to and why, a sentence each."""
+        self.inherited: list[Inherited] = []
         self.last_at = 0.0
         self.controller = ""
         self.status = TuningStatus.IN_PROGRESS
@@ -165,10 +177,13 @@ class Ledger:
         self.converged: Reason | None = None
         self.converged_at: float | None = None
         self.trials: dict[int, Trial] = {}
+        self.launching: tuple[int, int] | None = None
+        """The trial and attempt whose launch was decided and not confirmed: the backend may have it."""
         self.jobs: dict[str, TrainingJob] = {}
         self.ended: list[TrainingJob] = []
         self._attempts: dict[int, list[TrainingJob]] = {}
         self._rows: dict[int, TrialRow] = {}
+        self._inherited_rows: list[TrialRow] = []
 
     @classmethod
     def replay(cls, entries: Iterable[Iterable[Event]]) -> Ledger:
@@ -185,6 +200,11 @@ class Ledger:
         return self._spec
 
     @property
+    def asked(self) -> TuningSpec:
+        """The spec that was given: ``spec`` before anything that it left to us was chosen."""
+        return self._asked or self.spec
+
+    @property
     def opened(self) -> bool:
         return self._spec is not None
 
@@ -197,14 +217,21 @@ class Ledger:
             case Opened():
                 if self._spec is None:
                     self._spec = TuningSpec.parse(event.spec)
+                    self._asked = TuningSpec.parse(event.asked) if event.asked else None
+                    self.chosen = event.chosen
                     self.name, self.fingerprint = event.name, event.fingerprint
                     self.opened_at, self.controller = event.at, event.controller
                     self.backend = event.backend
+            case Inherited():
+                self._inherit(event)
             case Attached():
                 self.controller = event.controller
             case Proposed():
                 trial = Trial(event.trial, dict(event.configuration), event.source, event.reason)
                 self.trials.setdefault(event.trial, trial)
+            case Launching():
+                if event.trial in self.trials and event.attempt == len(self.attempts(event.trial)) + 1:
+                    self.launching = (event.trial, event.attempt)
             case Launched():
                 self._launched(event)
             case Observed():
@@ -238,11 +265,19 @@ class Ledger:
                 if self.finished_at is None:
                     self.finished_at, self.status = event.at, event.status
 
+    def _inherit(self, event: Inherited) -> None:
+        known = {(one.parent, one.identical) for one in self.inherited}
+        if (event.parent, event.identical) not in known:
+            self.inherited.append(event)
+            self._inherited_rows = inherited_rows(self.inherited, self.loss)
+
     def _launched(self, event: Launched) -> None:
         if event.job not in self.jobs:
             job = TrainingJob(event.job, event.trial, event.attempt, event.at)
             self.jobs[event.job] = job
             self._attempts.setdefault(event.trial, []).append(job)
+            if self.launching == (event.trial, event.attempt):
+                self.launching = None
 
     def _ended(self, event: Ended) -> None:
         job = self.jobs.get(event.job)
@@ -278,7 +313,8 @@ class Ledger:
         return self._attempts.get(trial, ())
 
     def to_launch(self) -> list[tuple[Trial, int]]:
-        """Trials that wait for a launch and the attempt it would be, the oldest trial first."""
+        """Trials that wait for a launch and the attempt it would be: first the one whose launch was decided
+        already, then the oldest trial."""
         attempts_allowed = 1 + self.spec.training_job.max_retry_attempts
         waiting: list[tuple[Trial, int]] = []
         for number in sorted(self.trials):
@@ -286,7 +322,7 @@ class Ledger:
             retry = attempts and attempts[-1].outcome in RETRYABLE and len(attempts) < attempts_allowed
             if not attempts or retry:
                 waiting.append((self.trials[number], len(attempts) + 1))
-        return waiting
+        return sorted(waiting, key=lambda one: (one[0].number, one[1]) != self.launching)
 
     @property
     def next_trial(self) -> int:
@@ -313,8 +349,8 @@ class Ledger:
         return math.inf if job.final_value is None else self.loss(job.final_value)
 
     def history(self) -> list[TrialRow]:
-        """What a strategy may see, a row per trial in the order of their numbers."""
-        return [self._row(self.trials[number]) for number in sorted(self.trials)]
+        """What a strategy may see, a row per trial in the order of their numbers; those of parents first."""
+        return [*self._inherited_rows, *(self._row(self.trials[number]) for number in sorted(self.trials))]
 
     def _row(self, trial: Trial) -> TrialRow:
         settled = self._rows.get(trial.number)

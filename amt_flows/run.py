@@ -16,6 +16,7 @@ from amt_flows.places import Place, SageMakerTuner, open_journal
 from amt_flows.ports import Journal
 from amt_flows.results import TuningResult, result_of
 from amt_flows.spec import TuningSpec
+from amt_flows.warm_start import Reader
 
 Tick = Callable[[Followed, News], None]
 
@@ -38,6 +39,7 @@ def tune(
     journal: Journal | None = None,
     stages: Stages | None = None,
     progress: bool | None = None,
+    parents: Reader | None = None,
     on_tick: Tick = lambda tuning, news: None,
     on_open: Callable[[Followed], None] = lambda tuning: None,
 ) -> TuningResult:
@@ -45,12 +47,14 @@ def tune(
     :class:`amt_flows.places.SageMakerTuner` hands it to SageMaker's own tuner and follows it.
 
     A tuning job of the same name and spec is taken up where it stands; a finished one is returned at once. A
-    spec without a name gets a new one. Ctrl-C stops the tuning job gracefully, a second Ctrl-C kills its
-    jobs. Progress is shown in a terminal and in a notebook; with ``progress=True`` a line per event is
-    written where there is neither, with ``False`` nothing is shown. Raises SpecError (nothing was launched),
+    spec without a name gets a new one. Parents of a warm start are looked for where tuning jobs are kept by
+    default, unless ``parents`` finds them (see :mod:`amt_flows.parents`). Ctrl-C stops the tuning job
+    gracefully, a second Ctrl-C kills its jobs. Progress is shown in a terminal and in a notebook; with
+    ``progress=True`` a line per event is written where there is neither, with ``False`` nothing is shown. Raises SpecError (nothing was launched),
     NameTaken, Fenced, JournalError, and TuningJobFailed when the tuning job ends as Failed.
     """
     from amt_flows.backends.local import LocalBackend
+    from amt_flows.parents import parents_in
     from amt_flows.progress.bar import progress_bar
 
     spec = spec if spec.name is not None else spec.named(made_up_name())
@@ -69,7 +73,9 @@ def tune(
             on_tick=on_tick,
             on_open=on_open,
         )
-    tuning = Tuning.open(spec, backend or LocalBackend(), journal or open_journal(spec.name))
+    backend = backend or LocalBackend()
+    parents = parents or parents_in(place=backend)
+    tuning = Tuning.open(spec, backend, journal or open_journal(spec.name), parents=parents)
     on_open(tuning)
     with progress_bar(progress) as show, graceful_interrupts(tuning), stop_jobs_on_breakdown(tuning):
 

@@ -124,7 +124,7 @@ def test_an_unknown_command_suggests_the_nearest(given: str, meant: str) -> None
 
 def test_an_unknown_command_that_resembles_none_lists_them() -> None:
     assert (
-        "the commands are compare, jobs, logs, plan, recover, report, resume, run, status, stop"
+        "the commands are compare, explain, jobs, logs, plan, recover, report, resume, run, status, stop"
         in cli("xyzzy").stderr
     )
 
@@ -369,7 +369,7 @@ def test_the_newest_tuning_job_is_listed_first(home: Path) -> None:
 def test_a_damaged_record_does_not_hide_the_others(tmp_path: Path, home: Path) -> None:
     ok("run", write_spec(tmp_path), "--quiet")
     (home / "broken" / "journal").mkdir(parents=True)
-    (home / "broken" / "journal" / "00000000.json").write_text("{")
+    (home / "broken" / "journal" / "00000000.json").write_text("[]")
     (home / "empty" / "journal").mkdir(parents=True)
     (home / "not a tuning job").mkdir()
     result = cli("status")
@@ -698,6 +698,9 @@ def test_a_controller_is_gone_only_when_that_is_certain() -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     assert controller_is_gone(ledger_driven_by(f"process {ended.pid} on {here}"))
+    assert controller_is_gone(
+        ledger_driven_by(f"process {ended.pid} on {here}, flow run 00000000-0000-0000-0000-000000000001")
+    )
     assert not controller_is_gone(ledger_driven_by(f"process {os.getpid()} on {here}"))
     assert not controller_is_gone(ledger_driven_by("process 1 on another-machine"))
     assert not controller_is_gone(ledger_driven_by("somebody"))
@@ -747,3 +750,22 @@ def test_compare_sets_tuning_jobs_against_the_first(tmp_path: Path, home: Path) 
     assert "cost" not in shown
     assert cli("compare", "demo").exit_code == 2
     assert cli("compare", "demo", "nobody").exit_code == TuningJobNotFound.exit_code
+
+
+# -- starting from what is known ------------------------------------------------------------------
+
+
+def test_a_tuning_job_starts_from_others_of_the_home_and_from_files(tmp_path: Path, home: Path) -> None:
+    ok("run", write_spec(tmp_path), "--quiet")
+    (tmp_path / "old.csv").write_text(ok("jobs", "demo", "--csv"))
+    warm = {"type": "IdenticalDataAndAlgorithm", "parents": ["demo", str(tmp_path / "old.csv")]}
+    again = write_spec(tmp_path, name="again", seed=7, warm_start=warm)
+    assert "3 training jobs of demo (amt-flows), counted as its own" in ok("plan", again)
+    ok("run", again, "--quiet")
+    ledger = read_record("again", home).ledger
+    assert ledger is not None
+    assert sum(len(one.jobs) for one in ledger.inherited) == 6
+    unknown = write_spec(tmp_path, name="third", warm_start={**warm, "parents": ["nobody"]})
+    refused = cli("run", unknown, "--quiet")
+    assert refused.exit_code == 2
+    assert "nobody" in refused.stderr

@@ -16,9 +16,12 @@ from amt_flows.events import (
     Ended,
     Event,
     Finished,
+    Inherited,
+    InheritedJob,
     Judged,
     Judgement,
     Launched,
+    Launching,
     Observed,
     Opened,
     Outcome,
@@ -43,10 +46,40 @@ metrics = st.dictionaries(names, values, max_size=3)
 configurations = st.dictionaries(
     names, st.one_of(names, st.integers(), st.floats(allow_nan=False, allow_infinity=False)), max_size=4
 )
+inherited_jobs = st.builds(
+    InheritedJob,
+    names,
+    configurations,
+    values,
+    st.sampled_from(Outcome),
+    st.none() | times,
+    st.none() | times,
+)
 events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Opened, times, names, names, st.just({"objective": {"metric_name": "x"}}), names),
+    st.builds(
+        Opened,
+        times,
+        names,
+        names,
+        st.just({"objective": {"metric_name": "x"}}),
+        names,
+        names,
+        st.just({"autotune": True}),
+        st.lists(names, max_size=3).map(tuple),
+    ),
+    st.builds(
+        Inherited,
+        times,
+        names,
+        names,
+        st.booleans(),
+        st.lists(inherited_jobs, max_size=3).map(tuple),
+        st.integers(0, 9),
+    ),
     st.builds(Attached, times, names),
     st.builds(Proposed, times, epochs, configurations, names, names),
+    st.builds(Launching, times, epochs, epochs),
     st.builds(Launched, times, names, epochs, epochs),
     st.builds(Observed, times, st.dictionaries(names, points, max_size=3)),
     st.builds(Judged, times, st.lists(judgements, max_size=3).map(tuple)),

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amt_flows.events import Ended, Event, Judged, Judgement, Launched, Observed, Outcome, Proposed, StopAsked
+from amt_flows.events import (
+    Ended,
+    Event,
+    Judged,
+    Judgement,
+    Launched,
+    Launching,
+    Observed,
+    Outcome,
+    Proposed,
+    StopAsked,
+)
 from amt_flows.history import TrialState
 from amt_flows.ledger import Curve, Ledger
 from worlds import ended_job, opened, running_job, spec
@@ -21,6 +32,7 @@ def job_events() -> st.SearchStrategy[list[Event]]:
         lambda name, epoch: Judgement(name, epoch, 0.5, 0.6, 5, False, ""), names, st.integers(1, 6)
     )
     event: st.SearchStrategy[Event] = st.one_of(
+        st.builds(Launching, times, st.integers(1, 3), st.integers(1, 2)),
         st.builds(Launched, times, names, st.integers(1, 3), st.just(1)),
         st.builds(Observed, times, st.dictionaries(names, points, max_size=2)),
         st.builds(Judged, times, st.lists(judged, max_size=2).map(tuple)),

@@ -126,10 +126,19 @@ def test_a_tuning_job_that_only_its_cost_ends_has_first_jobs_too() -> None:
 
 
 def test_what_cannot_be_driven_yet_is_refused_but_described() -> None:
-    made = planned(spec(strategy="Hyperband", hyperband={"max_resource": 9}), job_seconds=5.0)
-    assert [problem.field for problem in made.problems] == ["strategy"]
+    ranges = {"continuous": [{"name": "x", "min_value": 0.0, "max_value": 1.0}]}
+    other = {"definition_name": "other", "objective": {"metric_name": "accuracy"}, **ranges}
+    made = planned(spec(definition_name="one", other_definitions=[other]), job_seconds=5.0)
+    assert [problem.field for problem in made.problems] == ["other_definitions"]
     assert (made.first_jobs, made.estimate) == ((), None)
     assert "It can't run here" in printed(made)
+
+
+def test_hyperband_is_in_words() -> None:
+    words = planned(spec(strategy="Hyperband", hyperband={"max_resource": 9})).early_stopping
+    assert words == (
+        "a job goes on from epoch 1, 3 only among the best 1 in 3 of its bracket there; epoch 9 is the last"
+    )
 
 
 def test_what_the_backend_refuses_is_in_the_plan(tmp_path: Path) -> None:
@@ -203,7 +212,7 @@ def test_every_way_to_end_is_in_words() -> None:
         "8 training jobs in a row without improving the best by more than 0.01",
         "1 h 30 min since it was created; running jobs are stopped",
         "error of 0.05 or less reached, by any epoch of a running job too",
-        "convergence: 40 jobs in a row without improving the best by 1%",
+        "convergence: 50 jobs in a row without improving the best by 1%, the last 20 of them not at all",
         "one more training job might make it cost more than 12.50",
         "as Failed: 5 failed jobs and not one success",
         "as Failed: 9 failed jobs",
@@ -214,7 +223,8 @@ def test_early_stopping_is_in_words() -> None:
     assert planned(spec()).early_stopping == "off"
     policy = {"type": "Auto", "min_jobs": 3, "grace_epochs": 4, "compare_with": "ended"}
     words = planned(spec(early_stopping=policy)).early_stopping
-    assert words.endswith("3 or more ended jobs, but not before 4 epochs")
+    guards = "not before 4 epochs, nor while it may still reach the best"
+    assert words.endswith(f"3 or more ended jobs, but {guards}")
 
 
 # -- how much -------------------------------------------------------------------------------------

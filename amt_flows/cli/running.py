@@ -101,6 +101,7 @@ def resume(name: str, home: str | None, quiet: bool, as_json: bool) -> None:
 
 
 def _run_here(spec: TuningSpec, home: str | None, backend: Place, *, quiet: bool) -> TuningResult:
+    from amt_flows.parents import parents_in
     from amt_flows.places import open_journal
     from amt_flows.render.text import place
     from amt_flows.run import tune
@@ -111,7 +112,8 @@ def _run_here(spec: TuningSpec, home: str | None, backend: Place, *, quiet: bool
         kept = place(journal.location).removesuffix("/journal")
         click.echo(f"Tuning job {spec.name}, kept in {kept}", err=True)
     # Lines where there is no terminal: whoever reads a log wants to know how far it came.
-    return tune(spec, backend, journal=journal, progress=not quiet)
+    parents = parents_in(home, backend)
+    return tune(spec, backend, journal=journal, progress=not quiet, parents=parents)
 
 
 def _run_as_flow(spec: TuningSpec, home: str | None, backend: str, region: str | None) -> TuningResult:
@@ -171,6 +173,7 @@ def plan(
     from amt_flows.cli.input import load_spec
     from amt_flows.errors import SpecError
     from amt_flows.ledger import Ledger
+    from amt_flows.parents import parents_in
     from amt_flows.places import open_journal, open_place
     from amt_flows.plan.dry_run import plan as planned
     from amt_flows.plan.text import plan_text
@@ -178,7 +181,14 @@ def plan(
     asked = load_spec(spec, changes, name)
     existing = None if asked.name is None else Ledger.replay(open_journal(asked.name, home).read())
     where = open_place(backend, home=home, region=region)
-    made = planned(asked, where, job_seconds=job_seconds, first_jobs=first, existing=existing)
+    made = planned(
+        asked,
+        where,
+        job_seconds=job_seconds,
+        first_jobs=first,
+        existing=existing,
+        parents=parents_in(home, where),
+    )
     if as_json:
         print_json(made.to_json())
     else:

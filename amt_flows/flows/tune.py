@@ -57,12 +57,13 @@ def tune(
         home: Where tuning jobs are kept, a directory or s3://bucket/folder. Empty: $AMT_FLOWS_HOME, or
             ~/.amt-flows.
     """
+    place = backend_for(backend, region=region, home=home, training=training)
     try:
         return run_tuning(
             spec,
-            backend=backend_for(backend, region=region, home=home, training=training),
+            backend=place,
             journal=open_journal(name_in_this_run(spec), home),
-            parents=parents_in(home),
+            parents=parents_in(home, place),
         )
     except (CancelledRun, TuningInterrupted) as stopped:
         # Only a returned state makes the server show the run as Cancelled; an exception would fail it.

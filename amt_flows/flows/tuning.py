@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.exceptions import CancelledRun, MissingContextError
 
-from amt_flows.engine import News, Tuning
+from amt_flows.engine import News, Tuning, this_controller
 from amt_flows.events import TuningStatus
 from amt_flows.flows import narration
 from amt_flows.flows.announce import Announcer
@@ -72,7 +72,9 @@ def run_tuning(
         if isinstance(backend, SageMakerTuner):
             driven = _by_amt(spec, backend, journal)
         else:
-            driven = _by_us(spec, backend, journal, clock, budget or TaskRunBudget(), parents or parents_in())
+            driven = _by_us(
+                spec, backend, journal, clock, budget or TaskRunBudget(), parents or parents_in(place=backend)
+            )
         followed = driven.followed
         ended_before = followed.ledger.finished
         watch = CancelWatch(api, flow_run)
@@ -112,7 +114,9 @@ def _by_us(
     budget: TaskRunBudget,
     parents: Reader,
 ) -> _Driven:
-    tuning = Tuning.open(spec, backend, journal, clock=clock, parents=parents)
+    tuning = Tuning.open(
+        spec, backend, journal, clock=clock, controller=this_controller_in_flow_run(), parents=parents
+    )
 
     def to_its_end(on_tick: Tick) -> None:
         with stop_jobs_on_breakdown(tuning):
@@ -138,6 +142,12 @@ def _by_amt(spec: TuningSpec, tuner: SageMakerTuner, journal: Journal) -> _Drive
         follow(handed_off, on_tick=tell)
 
     return _Driven(handed_off, to_its_end)
+
+
+def this_controller_in_flow_run() -> str:
+    """Who drives a tuning job, for a rival's message, and for whoever cleans up after a flow run that died, to
+    know whether it was this one."""
+    return f"{this_controller()}, flow run {this_flow_run().flow_run.id}"
 
 
 @dataclass(frozen=True)

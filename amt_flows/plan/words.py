@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from amt_flows.render.text import count, duration, money, number
-from amt_flows.rules.convergence import SIGNIFICANT, WINDOW
-from amt_flows.rules.early_stopping import GRACE_FRACTION
+from amt_flows.rules.convergence import QUIET, SIGNIFICANT, WINDOW
+from amt_flows.rules.early_stopping import GRACE_FRACTION, MedianRule, early_stopping_rule
 from amt_flows.space import resolve_scaling
 from amt_flows.spec import (
     CategoricalRange,
     ComparedJobs,
     ContinuousRange,
-    EarlyStoppingType,
     IntegerRange,
     TuningSpec,
 )
+from amt_flows.strategies.brackets import ETA, rungs
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,10 @@ def criteria_in_words(spec: TuningSpec) -> tuple[str, ...]:
         epochs = ", by any epoch of a running job too" if completion.target_on_epochs else ""
         lines.append(f"{spec.objective.metric_name} of {number(target, 6)} or {side} reached{epochs}")
     if completion.complete_on_convergence:
-        lines.append(f"convergence: {WINDOW} jobs in a row without improving the best by {SIGNIFICANT:.0%}")
+        lines.append(
+            f"convergence: {WINDOW} jobs in a row without improving the best by {SIGNIFICANT:.0%}, "
+            f"the last {QUIET} of them not at all"
+        )
     if limits.max_cost is not None:
         lines.append(f"one more training job might make it cost more than {money(limits.max_cost)}")
     if size is not None:
@@ -87,8 +90,15 @@ def criteria_in_words(spec: TuningSpec) -> tuple[str, ...]:
 
 
 def early_stopping_in_words(spec: TuningSpec) -> str:
+    if spec.hyperband is not None:
+        compared = ", ".join(map(str, rungs(spec.hyperband.min_resource, spec.hyperband.max_resource)))
+        return (
+            f"a job goes on from epoch {compared or 'none'} only among the best 1 in {ETA} of its bracket "
+            f"there; epoch {spec.hyperband.max_resource} is the last"
+        )
     policy = spec.early_stopping
-    if policy.type is EarlyStoppingType.OFF:
+    rule = early_stopping_rule(spec)
+    if not isinstance(rule, MedianRule):
         return "off"
     others = {
         ComparedJobs.COMPLETED: "completed",
@@ -98,7 +108,9 @@ def early_stopping_in_words(spec: TuningSpec) -> str:
     grace = f"{GRACE_FRACTION:.0%} of the completed jobs' usual length"
     if policy.grace_epochs is not None:
         grace = count(policy.grace_epochs, "epoch")
+    hope = ", nor while it may still reach the best" if rule.spares else ""
+    beyond = "; later also one that can't reach the best any more" if policy.beyond_median else ""
     return (
         "a job is stopped at an epoch that is worse than the median of the running averages of "
-        f"{policy.min_jobs} or more {others} jobs, but not before {grace}"
+        f"{policy.min_jobs} or more {others} jobs, but not before {grace}{hope}{beyond}"
     )

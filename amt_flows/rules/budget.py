@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 
-from amt_flows.ledger import Ledger
+from amt_flows.events import Outcome
+from amt_flows.ledger import Ledger, TrainingJob
 from amt_flows.spec import TuningSpec
 
 
@@ -26,11 +27,18 @@ def worst_case_cost(spec: TuningSpec) -> float:
 
 def committed_cost(ledger: Ledger) -> float:
     """What ended jobs cost and running ones may cost at most."""
-    price = (ledger.spec.training_job.price_per_hour or 0.0) / 3600
+    return sum(_charge(ledger, job) for job in ledger.jobs.values())
+
+
+def _charge(ledger: Ledger, job: TrainingJob) -> float:
     worst = worst_case_cost(ledger.spec)
-    return sum(
-        worst if job.live else price * job.training_seconds(ledger.last_at) for job in ledger.jobs.values()
-    )
+    if job.live:
+        return worst
+    price = (ledger.spec.training_job.price_per_hour or 0.0) / 3600
+    if job.outcome is Outcome.LOST and job.started_at is None and job.ended_at is not None:
+        # Nobody can tell when it started, if it did. Free of charge, it could be paid for twice.
+        return min(worst, price * max(0.0, job.ended_at - job.launched_at))
+    return price * job.training_seconds(ledger.last_at)
 
 
 def launches_allowed(ledger: Ledger) -> int:

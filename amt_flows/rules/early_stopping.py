@@ -1,10 +1,15 @@
-"""Median early stopping: AMT's rule as its guide "Stop Training Jobs Early" states it.
+"""Median early stopping: AMT's rule as its guide "Stop Training Jobs Early" states it, and its guards.
 
 After an epoch of a running job, take of every earlier job that reached that epoch the running average of
 its objective up to it, and the median of those averages; the job is stopped if its own value *at* the epoch
-is strictly worse. Two guards (ours; the bare rule spoils the best in a third of tunings): at least
-``min_jobs`` jobs to compare with, and no judgement before the grace epoch. ``min_jobs=1, grace_epochs=0`` is
-the bare rule.
+is strictly worse. The bare rule spoils the best in a third of tunings, so by default (our guards):
+
+- at least ``min_jobs`` jobs are compared with, and no epoch before the grace epoch is judged;
+- a job that may still reach the best training job is spared (:mod:`amt_flows.rules.prospects`).
+
+``min_jobs=1, grace_epochs=0`` is the bare rule. ``beyond_median`` adds a second rule: in the second half of
+training a job that can't reach the best any more is stopped even if it is better than the median.
+The figures are in ``docs/stopping.md``.
 """
 
 from __future__ import annotations
@@ -12,20 +17,41 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
-from amt_flows.events import Judgement, Outcome
+from amt_flows.events import Judgement
 from amt_flows.ledger import Ledger, TrainingJob
-from amt_flows.spec import ComparedJobs, EarlyStoppingType, TuningSpec
+from amt_flows.rules.hyperband import HyperbandRule
+from amt_flows.rules.prospects import Prospect, completed_jobs, longest, prospect
+from amt_flows.spec import ComparedJobs, EarlyStoppingType, StrategyType, TuningSpec
 
-GRACE_FRACTION = 0.25
+GRACE_FRACTION = 0.1
+SECOND_HALF = 0.5
+
+
+class EarlyStoppingRule(Protocol):
+    """Answers with a judgement on each epoch that calls for one and has none yet, of every running job that
+    isn't being stopped, oldest epoch first; nothing after the epoch that stops a job."""
+
+    def judge(self, ledger: Ledger) -> tuple[Judgement, ...]: ...
 
 
 @dataclass(frozen=True)
 class MedianRule:
+    """``spare_hopeful``: None means unless this is the bare rule."""
+
     compare_with: ComparedJobs = ComparedJobs.COMPLETED
-    min_jobs: int = 5
+    min_jobs: int = 2
     grace_epochs: int | None = None
+    spare_hopeful: bool | None = None
+    beyond_median: bool = False
+
+    @property
+    def spares(self) -> bool:
+        if self.spare_hopeful is not None:
+            return self.spare_hopeful
+        return not (self.min_jobs == 1 and self.grace_epochs == 0)
 
     def judge(self, ledger: Ledger) -> tuple[Judgement, ...]:
         """A judgement on every epoch that was not judged yet, of every running job, oldest epoch first.
@@ -73,26 +99,63 @@ class MedianRule:
         worse = ledger.loss(value) > median_loss
         relation = "worse than" if worse else "not worse than"
         why = f"{value:g} at epoch {epoch} is {relation} {median:g}, the median of {count} running averages"
-        return Judgement(job.name, epoch, value, median, count, worse, why)
+        judgement = Judgement(job.name, epoch, value, median, count, worse, why)
+        # A value that isn't a number has no prospects to weigh.
+        if worse and self.spares and math.isfinite(value):
+            return _spared_if_hopeful(judgement, ledger, prospect(ledger, job, epoch))
+        if not worse and self.beyond_median and epoch >= SECOND_HALF * longest(completed_jobs(ledger)):
+            return _stopped_if_hopeless(judgement, ledger, prospect(ledger, job, epoch))
+        return judgement
 
     def _compared(self, ledger: Ledger) -> list[TrainingJob]:
         if self.compare_with is ComparedJobs.ALL:
             return list(ledger.jobs.values())
         if self.compare_with is ComparedJobs.ENDED:
             return list(ledger.ended)
-        return [job for job in ledger.ended if job.outcome is Outcome.COMPLETED]
+        return completed_jobs(ledger)
 
     def _grace(self, ledger: Ledger) -> float | None:
         """The first epoch that may be judged; None while that can't be known."""
         if self.grace_epochs is not None:
             return self.grace_epochs
-        lengths = [job.curve.last_epoch for job in ledger.ended if job.outcome is Outcome.COMPLETED]
+        lengths = [job.curve.last_epoch for job in completed_jobs(ledger)]
         return math.ceil(GRACE_FRACTION * statistics.median(lengths)) if lengths else None
 
 
-def early_stopping_rule(spec: TuningSpec) -> MedianRule | None:
-    """The rule a spec asks for, or None when early stopping is Off."""
+def _spared_if_hopeful(judgement: Judgement, ledger: Ledger, prospect: Prospect | None) -> Judgement:
+    if prospect is None:
+        why = f"{judgement.why}, but it is too early to say what it may reach"
+        return replace(judgement, stop=False, why=why)
+    numbers, reach, best = _in_objective(ledger, prospect)
+    if prospect.hopeful:
+        why = f"{judgement.why}, but it may still reach {reach}; the best is {best}"
+        return replace(judgement, stop=False, why=why, numbers=numbers)
+    why = f"{judgement.why}; it may reach {reach} at most, and the best is {best}"
+    return replace(judgement, why=why, numbers=numbers)
+
+
+def _stopped_if_hopeless(judgement: Judgement, ledger: Ledger, prospect: Prospect | None) -> Judgement:
+    if prospect is None or prospect.hopeful:
+        return judgement
+    numbers, reach, best = _in_objective(ledger, prospect)
+    why = f"{judgement.why}, but it may reach {reach} at most; the best is {best}"
+    return replace(judgement, stop=True, why=why, numbers=numbers)
+
+
+def _in_objective(ledger: Ledger, prospect: Prospect) -> tuple[dict[str, float], str, str]:
+    """The reach and the best as numbers of the objective, and in words."""
+    sign = -1.0 if ledger.spec.maximize else 1.0
+    reach, best = sign * prospect.reach, sign * prospect.best
+    return {"reach": reach, "best": best}, f"{reach:g}", f"{best:g}"
+
+
+def early_stopping_rule(spec: TuningSpec) -> EarlyStoppingRule | None:
+    """The rule a spec asks for: Hyperband's own, the median rule, or None when early stopping is Off."""
+    if spec.strategy is StrategyType.HYPERBAND and spec.hyperband is not None:
+        return HyperbandRule(spec.hyperband.min_resource, spec.hyperband.max_resource)
     policy = spec.early_stopping
     if policy.type is EarlyStoppingType.OFF:
         return None
-    return MedianRule(policy.compare_with, policy.min_jobs, policy.grace_epochs)
+    return MedianRule(
+        policy.compare_with, policy.min_jobs, policy.grace_epochs, policy.spare_hopeful, policy.beyond_median
+    )

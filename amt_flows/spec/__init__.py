@@ -9,6 +9,8 @@ from amt_flows.spec.model import (
     Definition,
     EarlyStopping,
     EarlyStoppingType,
+    Hyperband,
+    HyperbandProposals,
     IntegerRange,
     MetricDefinition,
     Objective,
@@ -17,6 +19,8 @@ from amt_flows.spec.model import (
     StrategyType,
     TrainingJobTemplate,
     TuningSpec,
+    WarmStart,
+    WarmStartType,
     differences,
 )
 
@@ -29,6 +33,8 @@ __all__ = [
     "Definition",
     "EarlyStopping",
     "EarlyStoppingType",
+    "Hyperband",
+    "HyperbandProposals",
     "IntegerRange",
     "MetricDefinition",
     "Objective",
@@ -37,5 +43,7 @@ __all__ = [
     "StrategyType",
     "TrainingJobTemplate",
     "TuningSpec",
+    "WarmStart",
+    "WarmStartType",
     "differences",
 ]

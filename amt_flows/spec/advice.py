@@ -133,22 +133,30 @@ def _secrets(algorithm: Algorithm, at: str) -> Iterator[str]:
         if SECRET.search(name):
             yield (
                 f"{at}training_job.environment.{name}: looks like a secret; the spec is written to the "
-                "journal and shown to everyone, so let the training job fetch it itself"
+                "journal and shown to everyone, so name it in training_job.secret_environment instead, or "
+                "let the training job fetch it itself"
             )
 
 
 def _no_curve(spec: TuningSpec, algorithm: Algorithm, at: str) -> Iterator[str]:
-    if spec.early_stopping.type is EarlyStoppingType.OFF:
-        return
+    why = _why_no_curve(algorithm)
+    if spec.early_stopping.type is not EarlyStoppingType.OFF and why is not None:
+        yield f"{at}early_stopping.type: {why}, so no training job can be stopped early"
+
+
+def emits_no_curve(spec: TuningSpec) -> bool:
+    """Whether the spec's own algorithm is known to emit its objective at the end only."""
+    return _why_no_curve(spec) is not None
+
+
+def _why_no_curve(algorithm: Algorithm) -> str | None:
     name = builtin_algorithm(algorithm)
     metric = algorithm.objective.metric_name
     if name in EMIT_AT_THE_END:
-        why = f"{name} emits no metric per epoch"
-    elif name == LINEAR_LEARNER and "objective_loss" not in metric:
-        why = f"{name} emits only objective_loss per epoch, not {metric}"
-    else:
-        return
-    yield f"{at}early_stopping.type: {why}, so no training job can be stopped early"
+        return f"{name} emits no metric per epoch"
+    if name == LINEAR_LEARNER and "objective_loss" not in metric:
+        return f"{name} emits only objective_loss per epoch, not {metric}"
+    return None
 
 
 def builtin_algorithm(algorithm: Algorithm) -> str | None:

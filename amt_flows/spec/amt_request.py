@@ -37,7 +37,7 @@ from amt_flows.spec.amt_fields import (
 )
 from amt_flows.spec.amt_shape import put_right, request_shape
 from amt_flows.spec.amt_words import AmtsWords
-from amt_flows.spec.model import StrategyType, TuningSpec
+from amt_flows.spec.model import StrategyType, TuningSpec, is_table
 from amt_flows.spec.sagemaker_rules import sagemaker_problems
 
 Body: TypeAlias = dict[str, Any]
@@ -209,6 +209,8 @@ def to_amt_request(spec: TuningSpec, *, drop_unsupported: bool = False) -> Body:
     place for. With ``drop_unsupported`` the latter are left out (and QuasiRandom becomes Random).
     """
     problems = [] if drop_unsupported else unsupported(spec)
+    if drop_unsupported:
+        spec = _without_tables(spec)
     if spec.name is None:
         problems.append(
             Problem("name", None, "AMT's request needs one; give 1 to 32 letters, digits and hyphens")
@@ -229,6 +231,15 @@ def to_amt_request(spec: TuningSpec, *, drop_unsupported: bool = False) -> Body:
     return body
 
 
+def _without_tables(spec: TuningSpec) -> TuningSpec:
+    """The same spec, warm started from tuning jobs only."""
+    if spec.warm_start is None:
+        return spec
+    parents = tuple(parent for parent in spec.warm_start.parents if not is_table(parent))
+    warm_start = spec.warm_start.model_copy(update={"parents": parents}) if parents else None
+    return spec.model_copy(update={"warm_start": warm_start})
+
+
 def unsupported(spec: TuningSpec) -> list[Problem]:
     """The settings of a spec that AMT's request has no place for."""
     places = table(_algorithms_in(spec))
@@ -238,6 +249,10 @@ def unsupported(spec: TuningSpec) -> list[Problem]:
     problems = []
     if spec.strategy is StrategyType.QUASI_RANDOM:
         problems.append(Problem("strategy", spec.strategy.value, "AMT has no such strategy; write Random"))
+    for i, parent in enumerate(spec.warm_start.parents if spec.warm_start else ()):
+        if is_table(parent):
+            why = "AMT learns from its own tuning jobs only; leave the file out"
+            problems.append(Problem(f"warm_start.parents[{i}]", parent, why))
     for path, value in _settings(spec, ""):
         if path not in known and re.sub(r"\[\d+\](?=\.\w+$)", "[]", path) not in known:
             problems.append(Problem(path, value, _remedy(path)))

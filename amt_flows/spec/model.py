@@ -29,6 +29,7 @@ from amt_flows.space import (
     as_text,
     resolve_scaling,
 )
+from amt_flows.spec import form
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -39,7 +40,13 @@ else:
 class Part(BaseModel):
     """What all parts of a spec share: frozen, and a misspelt field is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        field_title_generator=form.title,
+        json_schema_extra=form.editable,
+    )
 
 
 class ObjectiveType(str, Enum):
@@ -66,6 +73,13 @@ class ComparedJobs(str, Enum):
     COMPLETED = "completed"
     ENDED = "ended"
     ALL = "all"
+
+
+class HyperbandProposals(str, Enum):
+    """Who chooses the configurations that Hyperband runs."""
+
+    RANDOM = "random"
+    MODEL = "model"
 
 
 class BestEligible(str, Enum):
@@ -179,24 +193,40 @@ class EarlyStopping(Part):
     """Auto: stop a training job whose epoch is worse than the median of earlier jobs' running averages."""
     compare_with: ComparedJobs = ComparedJobs.COMPLETED
     """Whose curves are compared with."""
-    min_jobs: int = Field(default=5, ge=1)
-    """Don't judge before this many jobs can be compared with. 1: the bare rule."""
+    min_jobs: int = Field(default=2, ge=1)
+    """Don't judge before this many jobs can be compared with."""
     grace_epochs: int | None = Field(default=None, ge=0)
-    """Don't judge an epoch before this one. Empty: a quarter of the completed jobs' median length."""
+    """Don't judge an epoch before this one. Empty: a tenth of the completed jobs' median length."""
+    spare_hopeful: bool | None = None
+    """Spare a job that may still reach the best. Empty: yes, unless `min_jobs` is 1 and `grace_epochs` 0."""
+    beyond_median: bool = False
+    """In the second half, also stop a job better than the median that can't reach the best any more."""
 
 
 class Hyperband(Part):
     min_resource: int = Field(default=1, ge=1)
     """The least resource (epochs) a training job gets before it may be stopped."""
     max_resource: int = Field(ge=1)
-    """The most resource (epochs) a training job can use."""
+    """The most resource (epochs) a training job can use; one that has used it is ended, as completed."""
+    proposals: HyperbandProposals = HyperbandProposals.RANDOM
+    """How configurations are chosen: at random, as Hyperband does, or by the Bayesian strategy's model."""
 
 
 class WarmStart(Part):
     type: WarmStartType
     """Whether the parents had the same data and algorithm, or similar ones."""
     parents: tuple[str, ...] = Field(min_length=1, max_length=5)
-    """The names of one to five finished tuning jobs."""
+    """The names of one to five finished tuning jobs, or paths of CSV files of training jobs (`jobs.csv`)."""
+
+    def anchored(self, directory: Path) -> WarmStart:
+        """The same, with the relative paths of CSV files resolved against ``directory``."""
+        parents = tuple(str(directory / name) if is_table(name) else name for name in self.parents)
+        return self.model_copy(update={"parents": parents})
+
+
+def is_table(parent: str) -> bool:
+    """Whether a parent is the path of a CSV file rather than the name of a tuning job, which has no dot."""
+    return parent.lower().endswith(".csv")
 
 
 class MetricDefinition(Part):
@@ -217,16 +247,18 @@ class TrainingJobTemplate(Part):
     """The program and its arguments, e.g. `python train.py`. Started without a shell."""
     function: str | None = None
     """Instead of a command: `package.module:function`, called with the hyperparameters."""
-    hyperparameters_as_arguments: bool = True
-    """Append `--name value` to the command for every hyperparameter, as SageMaker's script mode does."""
-    working_directory: str | None = None
-    """Where the command starts. Empty: where the tuning job was started."""
-    inputs: dict[str, str] = Field(default_factory=dict)
-    """Input channels: name to the file or directory that the job reads (`SM_CHANNEL_<NAME>`)."""
-    environment: dict[str, Text] = Field(default_factory=dict)
-    """Environment variables for the job, beside those of the container contract. Not for secrets."""
     metric_definitions: tuple[MetricDefinition, ...] = ()
     """How metrics are read from the output. Empty: the lines that `amt_flows.reporting.report` prints."""
+    inputs: dict[str, str] = Field(default_factory=dict)
+    """Input channels, e.g. `{"train": "/data/digits"}`: the job finds the place in `SM_CHANNEL_TRAIN`."""
+    environment: dict[str, Text] = Field(default_factory=dict)
+    """More environment variables for the job, e.g. `{"OMP_NUM_THREADS": "1"}`. Not for secrets."""
+    secret_environment: tuple[str, ...] = ()
+    """Names of variables of the machine that runs this, handed on to training jobs and recorded nowhere."""
+    working_directory: str | None = None
+    """Where the command starts. Empty: where the flow or the command line was started."""
+    hyperparameters_as_arguments: bool = True
+    """Append `--name value` to the command for every hyperparameter, as SageMaker's script mode does."""
     max_runtime_seconds: int | None = Field(default=None, ge=1)
     """Stop a training job after this long; it keeps its last metric."""
     stop_grace_seconds: float = Field(default=120.0, ge=0, le=3600)
@@ -265,7 +297,7 @@ class Definition(Part):
     auto_parameters: tuple[AutoParameter, ...] = ()
     """Hyperparameters whose range is chosen for you."""
     static_hyperparameters: dict[str, Text] = Field(default_factory=dict)
-    """Hyperparameters that every training job gets unchanged."""
+    """Hyperparameters that every training job gets unchanged, e.g. `{"epochs": "30"}`."""
     training_job: TrainingJobTemplate = TrainingJobTemplate()
     """How one training job is run."""
 
@@ -290,36 +322,38 @@ class TuningSpec(Part):
     """Whole-number hyperparameters, e.g. a batch size."""
     categorical: tuple[CategoricalRange, ...] = ()
     """Hyperparameters with a few values, e.g. an optimizer."""
-    auto_parameters: tuple[AutoParameter, ...] = ()
-    """Hyperparameters whose range is chosen for you from a value hint."""
-    static_hyperparameters: dict[str, Text] = Field(default_factory=dict)
-    """Hyperparameters that every training job gets unchanged."""
-    strategy: StrategyType = StrategyType.BAYESIAN
-    """How the next configuration is chosen."""
-    hyperband: Hyperband | None = None
-    """Only with the Hyperband strategy: its resources."""
+    training_job: TrainingJobTemplate = TrainingJobTemplate()
+    """How one training job is run."""
     limits: ResourceLimits = ResourceLimits()
     """How much may run at once and in total."""
     completion: CompletionCriteria = CompletionCriteria()
     """When the tuning job is done; any one criterion completes it."""
     early_stopping: EarlyStopping = EarlyStopping()
     """Whether training jobs that look worse than the median are stopped early."""
-    best_eligible: BestEligible = BestEligible.COMPLETED
-    """Which jobs may be the best training job; stopped ones too when jobs run into a time limit."""
+    strategy: StrategyType = StrategyType.BAYESIAN
+    """How the next configuration is chosen."""
+    static_hyperparameters: dict[str, Text] = Field(default_factory=dict)
+    """Hyperparameters that every training job gets unchanged, e.g. `{"epochs": "30"}`."""
+    first_configurations: tuple[dict[str, Text], ...] = ()
+    """Configurations to try first, in this order, e.g. your current one: a value for each tuned one."""
     warm_start: WarmStart | None = None
     """Earlier tuning jobs to learn from."""
-    training_job: TrainingJobTemplate = TrainingJobTemplate()
-    """How one training job is run."""
+    autotune: bool = False
+    """Let limits, early stopping and convergence be chosen for you, where left out (`Omit value`)."""
+    auto_parameters: tuple[AutoParameter, ...] = ()
+    """Hyperparameters whose range is chosen for you from a value hint."""
+    best_eligible: BestEligible = BestEligible.COMPLETED
+    """Which jobs may be the best training job; stopped ones too when jobs run into a time limit."""
+    seed: int = Field(default=0, ge=0)
+    """Makes the proposals reproducible."""
+    tags: dict[str, Text] = Field(default_factory=dict)
+    """Passed on to every training job, e.g. `{"team": "vision"}`."""
+    hyperband: Hyperband | None = None
+    """Only with the Hyperband strategy: its resources."""
     definition_name: str | None = Field(default=None, min_length=1, max_length=64)
     """The name of this algorithm; needed when there are others."""
     other_definitions: tuple[Definition, ...] = Field(default=(), max_length=9)
     """Further algorithms to tune in the same tuning job."""
-    autotune: bool = False
-    """Let limits, early stopping and convergence be chosen for you."""
-    seed: int = Field(default=0, ge=0)
-    """Makes the proposals reproducible."""
-    tags: dict[str, Text] = Field(default_factory=dict)
-    """Passed on to every training job."""
 
     def __init__(self, **data: Any) -> None:
         from amt_flows.spec.rules import rule_problems
@@ -368,6 +402,8 @@ class TuningSpec(Part):
     def anchored(self, directory: Path) -> TuningSpec:
         """The same spec with its relative local paths resolved against ``directory``."""
         changed: dict[str, object] = {"training_job": self.training_job.anchored(directory)}
+        if self.warm_start is not None:
+            changed["warm_start"] = self.warm_start.anchored(directory)
         if self.other_definitions:
             changed["other_definitions"] = tuple(
                 other.model_copy(update={"training_job": other.training_job.anchored(directory)})
@@ -381,7 +417,15 @@ class TuningSpec(Part):
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values in our own shape; ``TuningSpec.parse`` reads it back to an equal spec."""
-        return self.model_dump(mode="json", exclude_defaults=True)
+        content = self.model_dump(mode="json", exclude_defaults=True)
+        if self.autotune:
+            # What is said wins over what Autotune would choose, so it must not get lost when it is a default.
+            for name in ("early_stopping", "completion"):
+                part: Part = getattr(self, name)
+                said = part.model_dump(mode="json", include=part.model_fields_set & _LEFT_TO_AUTOTUNE)
+                if said:
+                    content[name] = {**said, **content.get(name, {})}
+        return content
 
     @property
     def maximize(self) -> bool:
@@ -397,6 +441,10 @@ class TuningSpec(Part):
         content = self.to_json()
         content.pop("name", None)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+_LEFT_TO_AUTOTUNE = {"type", "complete_on_convergence"}
+"""The settings with a default that Autotune may choose otherwise."""
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

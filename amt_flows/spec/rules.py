@@ -17,7 +17,8 @@ from amt_flows.errors import Problem
 from amt_flows.names import is_tuning_job_name, tuning_job_name_from
 from amt_flows.space import Space
 from amt_flows.spec.algorithm_rules import Algorithm, algorithm_problems, numeric_ranges, range_problems
-from amt_flows.spec.model import EarlyStoppingType, StrategyType, TuningSpec
+from amt_flows.spec.first_configurations import first_configuration_problems
+from amt_flows.spec.model import EarlyStoppingType, StrategyType, TuningSpec, is_table
 
 DEFINITION_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,63}")
 MAX_ENVIRONMENT = 48
@@ -99,6 +100,20 @@ def _cost(spec: TuningSpec) -> Iterator[Problem]:
                 None,
                 "`limits.max_cost` needs it: without a time limit a training job may cost any amount",
             )
+
+
+def _secrets(spec: TuningSpec) -> Iterator[Problem]:
+    for at, algorithm in algorithms(spec):
+        job = algorithm.training_job
+        for i, name in enumerate(job.secret_environment):
+            field = f"{at}training_job.secret_environment[{i}]"
+            if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is None:
+                # Neither the name nor, should it be one, the value is told.
+                message = "is not the name of a variable; give the names only, the values stay where they are"
+                yield Problem(field, "...", message)
+            elif name in job.environment:
+                message = "has a value in `training_job.environment`, for all to read; leave it out there"
+                yield Problem(field, name, message)
 
 
 def _completion(spec: TuningSpec) -> Iterator[Problem]:
@@ -185,17 +200,19 @@ def _warm_start(spec: TuningSpec) -> Iterator[Problem]:
             list(spec.warm_start.parents),
             "several algorithms can't be warm started; leave this out, or tune one algorithm at a time",
         )
-    # AMT compares the names of tuning jobs without regard to case.
     seen: set[str] = set()
     for i, parent in enumerate(spec.warm_start.parents):
         at = f"warm_start.parents[{i}]"
-        if not is_tuning_job_name(parent):
-            yield Problem(at, parent, f"is not the name of a tuning job: {NAME_REMEDY}")
-        elif spec.name is not None and parent.lower() == spec.name.lower():
+        # AMT compares the names of tuning jobs without regard to case.
+        known_as = parent if is_table(parent) else parent.lower()
+        if not is_table(parent) and not is_tuning_job_name(parent):
+            what = f"is not the name of a tuning job ({NAME_REMEDY}), nor the path of a .csv file; mend it"
+            yield Problem(at, parent, what)
+        elif spec.name is not None and known_as == spec.name.lower():
             yield Problem(at, parent, "is this tuning job itself; name an earlier one that has ended")
-        elif parent.lower() in seen:
+        elif known_as in seen:
             yield Problem(at, parent, "is named twice; name each parent once")
-        seen.add(parent.lower())
+        seen.add(known_as)
 
 
 def _definition_names(spec: TuningSpec) -> Iterator[Problem]:
@@ -260,12 +277,14 @@ def _may_stand_in_tag(character: str) -> bool:
 _RULES: tuple[Callable[[TuningSpec], Iterator[Problem]], ...] = (
     _name,
     _something_ends_it,
+    _secrets,
     _cost,
     _completion,
     _early_stopping,
     _hyperband,
     _grid,
     _warm_start,
+    first_configuration_problems,
     _definition_names,
     _environment,
     _tags,

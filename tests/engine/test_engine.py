@@ -254,8 +254,10 @@ def test_a_rival_fences_the_first_controller_which_then_touches_no_job() -> None
 
 def test_what_the_engine_cannot_do_yet_is_refused_before_anything_is_launched() -> None:
     backend = SimulatedBackend(VirtualClock(), rising)
-    asked = spec(strategy="Hyperband", hyperband={"min_resource": 1, "max_resource": 9})
-    with pytest.raises(SpecError, match="Hyperband"):
+    other = {"definition_name": "other", "objective": {"metric_name": "accuracy"}}
+    ranges = {"continuous": [{"name": "x", "min_value": 0.0, "max_value": 1.0}]}
+    asked = spec(definition_name="one", other_definitions=[{**other, **ranges}])
+    with pytest.raises(SpecError, match="several algorithms"):
         Tuning.open(asked, backend, MemoryJournal(), clock=backend.clock)
     assert not backend.launches
 

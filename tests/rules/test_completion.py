@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amt_flows.events import Outcome
+from amt_flows.events import Ended, Outcome
 from amt_flows.rules.budget import committed_cost, launches_allowed
 from amt_flows.rules.completion import (
     MaxCost,
@@ -133,13 +133,38 @@ def test_not_improving_counts_what_a_plain_loop_counts(jobs: list[tuple[float, O
 
 def test_convergence_needs_a_whole_window_without_a_significant_improvement() -> None:
     ledger = opened()
-    for trial in range(1, 41):
-        ended_job(ledger, trial, [0.9 + trial * 1e-4])  # 0.4 % in all: significant never
+    ended_job(ledger, 1, [0.9])
+    for trial in range(2, 51):
+        ended_job(ledger, trial, [0.8])
     assert Convergence().met(ledger, 99.0) is None
-    ended_job(ledger, 41, [0.9])
+    ended_job(ledger, 51, [0.905])  # 0.6 %: not significant, but an improvement
+    assert Convergence().met(ledger, 99.0) is None
+    for trial in range(52, 71):
+        ended_job(ledger, trial, [0.8])
+    assert Convergence().met(ledger, 99.0) is None
+    ended_job(ledger, 71, [0.8])
     reason = Convergence().met(ledger, 99.0)
     assert reason is not None
-    assert reason.numbers["count"] == 40
+    assert reason.numbers == {"count": 70, "window": 50, "unimproved": 20, "quiet": 20}
+
+
+def test_small_improvements_that_add_up_to_a_significant_one_are_no_convergence() -> None:
+    ledger = opened()
+    for trial in range(1, 60):
+        ended_job(ledger, trial, [0.5 + trial * 2e-4])  # 0.04 % each, 2.3 % together
+    for trial in range(60, 80):
+        ended_job(ledger, trial, [0.4])
+    assert Convergence().met(ledger, 99.0) is None
+
+
+def test_convergence_does_not_depend_on_the_clock_or_on_what_still_runs() -> None:
+    ledger = opened()
+    for trial in range(1, 72):
+        ended_job(ledger, trial, [0.9])
+    reason = Convergence().met(ledger, 99.0)
+    assert reason is not None
+    running_job(ledger, 90, [0.99, 0.999])
+    assert Convergence().met(ledger, 1e9) == reason
 
 
 def test_failures_fail_a_tuning_job_only_while_nothing_succeeded() -> None:
@@ -182,6 +207,15 @@ def test_what_is_committed_and_what_is_allowed_never_pass_the_cost(
     more = launches_allowed(ledger)
     assert committed_cost(ledger) + more * 10 <= limit + 1e-6
     assert committed_cost(ledger) + (more + 1) * 10 > limit - 1e-6 or more == 9 - len(ledger.live)
+
+
+def test_a_lost_job_whose_start_is_unknown_is_charged_for_what_it_may_have_run() -> None:
+    ledger = opened(spec(limits={"max_parallel_training_jobs": 2, "max_cost": 15}, training_job=PRICED))
+    for trial, (seconds, charge) in enumerate([(4.0, 4.0), (500.0, 10.0)], start=1):
+        name, before = running_job(ledger, trial), committed_cost(ledger) - 10
+        at = trial + seconds
+        ledger.apply(Ended(at, name, Outcome.LOST, None, at, {}, None, None, None))
+        assert committed_cost(ledger) - before == pytest.approx(charge)
 
 
 def test_cost_completes_once_nothing_runs_and_no_worst_case_fits() -> None:

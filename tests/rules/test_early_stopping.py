@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from amt_flows.events import Judged, Outcome
 from amt_flows.ledger import Ledger
-from amt_flows.rules.early_stopping import MedianRule
+from amt_flows.rules.early_stopping import MedianRule, early_stopping_rule
 from amt_flows.spec import ComparedJobs
 from worlds import ended_job, opened, running_job, spec
 
@@ -113,13 +114,117 @@ def test_too_few_jobs_to_compare_with_is_said_and_stops_nothing() -> None:
     assert "4 of 5" in judgement.why
 
 
-def test_grace_is_a_quarter_of_the_median_length_of_completed_jobs() -> None:
-    ledger = five_completed()  # eight epochs each: grace ends at epoch 2
-    running_job(ledger, 9, [0.0, 0.0])
-    first, second = MedianRule().judge(ledger)
+def test_grace_is_a_tenth_of_the_median_length_of_completed_jobs() -> None:
+    ledger = opened()
+    for trial in range(1, 6):
+        ended_job(ledger, trial, [0.5] * 30)
+    running_job(ledger, 9, [0.0, 0.0, 0.0])
+    first, second, third = MedianRule().judge(ledger)
     assert not first.stop
-    assert "grace" in first.why
-    assert second.stop
+    assert "grace lasts until epoch 3" in second.why
+    assert third.stop
+
+
+def test_a_job_is_spared_while_its_own_trend_may_take_it_to_the_best() -> None:
+    ledger = opened()
+    for trial in range(1, 4):
+        ended_job(ledger, trial, [0.5] * 20)  # nothing is gained by anyone after the first epoch
+    rising = [
+        0.0,
+        0.0,
+        0.08,
+        0.16,
+    ]  # 0.08 an epoch for sixteen more: 0.64 if the rate falls evenly to nothing
+    slower = [0.0, 0.0, 0.02, 0.04]
+    names = [running_job(ledger, 8, rising), running_job(ledger, 9, slower)]
+    last = {j.job: j for j in MedianRule(grace_epochs=4).judge(ledger)}
+    spared, stopped = last[names[0]], last[names[1]]
+    assert not spared.stop
+    assert spared.numbers == {"reach": pytest.approx(0.8), "best": 0.5}
+    assert "may still reach 0.8; the best is 0.5" in spared.why
+    assert stopped.stop
+    assert stopped.numbers == {"reach": pytest.approx(0.2), "best": 0.5}
+    assert "worse than 0.5, the median of 3 running averages; it may reach 0.2 at most" in stopped.why
+
+
+@pytest.mark.parametrize(("gain", "spared"), [(0.05, False), (0.35, True)])
+def test_a_job_is_spared_while_it_may_gain_what_a_completed_one_gained(gain: float, spared: bool) -> None:
+    ledger = opened()
+    ended_job(ledger, 1, [0.6] * 20)
+    ended_job(ledger, 2, [0.2] * 10 + [0.2 + gain] * 10)
+    # Flat, at 0.2 with 0.4 to go to the best; the largest of two gains, and half of it more.
+    name = running_job(ledger, 9, [0.2] * 5)
+    judgements = MedianRule(grace_epochs=0).judge(ledger)
+    last = judgements[-1]
+    assert (last.job, last.stop) == (name, not spared)
+    assert last.numbers["reach"] == pytest.approx(0.2 + 1.5 * gain)
+
+
+def test_one_bad_epoch_does_not_condemn_a_job_that_was_nearly_the_best() -> None:
+    ledger = opened()
+    for trial in range(1, 4):
+        ended_job(ledger, trial, [0.5] * 20)
+    running_job(ledger, 9, [0.499, 0.5, 0.5, 0.5, 0.1])
+    *_, last = MedianRule(grace_epochs=5).judge(ledger)
+    assert last.median == 0.5
+    assert not last.stop
+
+
+def test_without_a_completed_job_to_beat_nothing_is_stopped_but_by_the_bare_rule() -> None:
+    ledger = opened()
+    for trial in range(1, 4):
+        ended_job(ledger, trial, [0.9, 0.9], Outcome.STOPPED_EARLY)
+    running_job(ledger, 9, [0.0, 0.0])
+    policy = MedianRule(ComparedJobs.ENDED, 2, grace_epochs=1)
+    assert not any(judgement.stop for judgement in policy.judge(ledger))
+    assert MedianRule(ComparedJobs.ENDED, 1, grace_epochs=0).judge(ledger)[-1].stop
+
+
+@pytest.mark.parametrize("kind", ["Maximize", "Minimize"])
+@given(data=st.data())
+def test_what_auto_stops_the_bare_rule_stops_too(kind: str, data: st.DataObject) -> None:
+    """The guards only ever spare: the guide's condition is necessary for a stop."""
+    ledger = opened(spec(objective={"metric_name": "accuracy", "type": kind}))
+    for trial, curve in enumerate(data.draw(st.lists(curves, max_size=6)), start=1):
+        ended_job(ledger, trial, curve)
+    running_job(ledger, 50, data.draw(curves))
+    bare = {
+        (j.job, j.epoch): j for j in MedianRule(spare_hopeful=False, min_jobs=1, grace_epochs=0).judge(ledger)
+    }
+    auto = [judgement for judgement in MedianRule().judge(ledger) if judgement.stop]
+    for judgement in auto:
+        earlier = [j for (job, epoch), j in bare.items() if job == judgement.job and epoch <= judgement.epoch]
+        assert any(j.stop for j in earlier)
+
+
+def test_beyond_the_median_a_job_that_cannot_reach_the_best_is_stopped_in_the_second_half_only() -> None:
+    ledger = opened()
+    for trial, final in enumerate([0.2, 0.3, 0.4, 0.9], start=1):
+        ended_job(ledger, trial, [final] * 20)
+    running_job(ledger, 9, [0.5] * 15)  # better than the median, 0.35; far from the best, 0.9
+    assert not any(judgement.stop for judgement in MedianRule().judge(ledger))
+    judgements = MedianRule(beyond_median=True).judge(ledger)
+    assert [j.epoch for j in judgements if j.stop] == [10]
+    assert "not worse than 0.35" in judgements[-1].why
+    assert "but it may reach 0.5 at most; the best is 0.9" in judgements[-1].why
+
+
+@pytest.mark.parametrize(
+    ("settings", "spares"),
+    [
+        ({}, True),
+        ({"min_jobs": 1, "grace_epochs": 0}, False),
+        ({"min_jobs": 1}, True),
+        ({"grace_epochs": 0}, True),
+        ({"min_jobs": 1, "grace_epochs": 0, "spare_hopeful": True}, True),
+        ({"spare_hopeful": False}, False),
+    ],
+)
+def test_the_policy_of_a_spec_becomes_the_rule(settings: dict[str, Any], spares: bool) -> None:
+    rule = early_stopping_rule(spec(early_stopping={"type": "Auto", **settings}))
+    assert isinstance(rule, MedianRule)
+    assert rule.spares == spares
+    assert rule.min_jobs == settings.get("min_jobs", 2)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,12 @@ SAMPLES: dict[str, dict[str, Any]] = {
     **{name: make() for name, make in BODIES.items()},
     "own": {**good(), "training_job": {"sagemaker": SAGEMAKER, "inputs": {"a": "b"}}},
     "several": several(),
+    "warm": {
+        **good(),
+        "first_configurations": [{"lr": 0.01, "layers": 3, "optimizer": "adam"}],
+        "warm_start": {"type": "TransferLearning", "parents": ["old-jobs", "old.csv"]},
+        "training_job": {"sagemaker": SAGEMAKER},
+    },
 }
 JUNK = st.recursive(
     st.none()

@@ -1,0 +1,83 @@
+"""What a running training job may still reach: the numbers behind sparing it, or giving it up.
+
+Two ways in which it may yet gain are weighed, and the larger counts: by itself, as its curve has gone so far,
+and as other jobs of the tuning did from the same epoch on. Neither is a forecast. Each is meant to be
+generous, so that a job which can't reach the best even so can be stopped with little to regret.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from amt_flows.events import Outcome
+from amt_flows.ledger import Ledger, TrainingJob
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """In losses (smaller is better): what the job may reach, and the best training job's final value."""
+
+    reach: float
+    best: float
+
+    @property
+    def hopeful(self) -> bool:
+        """Equal to the best is as good."""
+        return self.reach <= self.best
+
+
+def completed_jobs(ledger: Ledger) -> list[TrainingJob]:
+    return [job for job in ledger.ended if job.outcome is Outcome.COMPLETED]
+
+
+def longest(completed: Sequence[TrainingJob]) -> int:
+    """The epochs of the longest completed job: how far a running one is taken to go."""
+    return max((job.curve.last_epoch for job in completed), default=0)
+
+
+def prospect(ledger: Ledger, job: TrainingJob, epoch: int) -> Prospect | None:
+    """What ``job`` may reach after ``epoch``; None as long as that can't be said: while no completed job can
+    be the best, or at the job's first epoch, which shows no trend.
+    """
+    best = ledger.best
+    losses = [(at, ledger.loss(value)) for at, value in job.curve if at <= epoch]
+    if best is None or best.final_value is None or len(losses) < 2:
+        return None
+    completed = completed_jobs(ledger)
+    # The best of its epochs, so that one noisy epoch doesn't condemn a job.
+    reached = min(loss for _, loss in losses)
+    if not math.isfinite(reached):
+        return Prospect(math.inf, ledger.loss(best.final_value))
+    gain = max(_own_gain(losses, longest(completed)), _gain_of_others(ledger, completed, epoch))
+    return Prospect(reached - gain, ledger.loss(best.final_value))
+
+
+def _own_gain(losses: Sequence[tuple[int, float]], end: int) -> float:
+    """What is left to gain if the rate of gain over the last half of the epochs falls evenly to nothing at
+    the end: half of what that rate would give if it lasted. Learning curves flatten."""
+    half = max(1, len(losses) // 2)
+    (since, _), (now, _) = losses[half - 1], losses[-1]
+    before = min(loss for _, loss in losses[:half])
+    reached = min(loss for _, loss in losses)
+    if not math.isfinite(before):
+        # It came from nowhere: anything may follow.
+        return math.inf
+    return 0.5 * (before - reached) / (now - since) * max(0, end - now)
+
+
+def _gain_of_others(ledger: Ledger, completed: Sequence[TrainingJob], epoch: int) -> float:
+    """The largest gain that may be made from ``epoch`` to the end, judged by those of n completed jobs: the
+    largest seen, and one n-th more. That is how far the largest of n equally likely amounts falls short, on
+    average, of the largest possible one (the estimate of serial numbers: Goodman 1952, "Serial Number
+    Analysis")."""
+    gains = []
+    for other in completed:
+        then = other.curve.value_until(epoch) if other.curve.last_epoch >= epoch else None
+        if then is None or other.final_value is None:
+            continue
+        gain = ledger.loss(then) - ledger.loss(other.final_value)
+        if math.isfinite(gain):
+            gains.append(gain)
+    return max(0.0, max(gains)) * (1 + 1 / len(gains)) if gains else 0.0
