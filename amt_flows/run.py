@@ -50,8 +50,10 @@ def tune(
     spec without a name gets a new one. Parents of a warm start are looked for where tuning jobs are kept by
     default, unless ``parents`` finds them (see :mod:`amt_flows.parents`). Ctrl-C stops the tuning job
     gracefully, a second Ctrl-C kills its jobs. Progress is shown in a terminal and in a notebook; with
-    ``progress=True`` a line per event is written where there is neither, with ``False`` nothing is shown. Raises SpecError (nothing was launched),
-    NameTaken, Fenced, JournalError, and TuningJobFailed when the tuning job ends as Failed.
+    ``progress=True`` a line per event is written where there is neither, with ``False`` nothing is shown.
+
+    Raises SpecError (nothing was launched), NameTaken, Fenced, JournalError, and TuningJobFailed when the
+    tuning job ends as Failed.
     """
     from amt_flows.backends.local import LocalBackend
     from amt_flows.parents import parents_in

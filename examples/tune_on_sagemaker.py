@@ -4,8 +4,8 @@
     python examples/tune_on_sagemaker.py --role arn:aws:iam::<account>:role/<role> --bucket <bucket>
 
 Uploads the data and the code, runs ``digits_on_sagemaker.toml`` with its records in the bucket, and prints
-the result. With ``--simulator`` nothing leaves this machine and nothing costs: an AWS is simulated in which the
-very same requests start the training script as processes. Needs ``pip install 'amt-flows[sagemaker,examples]'``, and
+the result. With ``--simulator`` nothing leaves this machine and nothing costs: an AWS is simulated in which
+the very same requests start the training script as processes. Needs ``amt-flows[sagemaker,examples]``, and
 ``amt-flows[simulator]`` for the simulator.
 """
 

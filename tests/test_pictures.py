@@ -36,13 +36,22 @@ RICH: dict[str, Any] = {
     "categorical": [{"name": "kind", "values": ["<b>bold</b>", "10", "nag & co"]}],
     "completion": {"target_objective_metric_value": 0.9999},
 }
+# Enough completed training jobs for a model of three hyperparameters.
+ENOUGH: dict[str, Any] = {
+    **RICH,
+    "limits": {"max_parallel_training_jobs": 2, "max_number_of_training_jobs": 30},
+    "completion": {"target_objective_metric_value": 2.0},
+}
 ALL = [
     "Best so far",
     "Learning curves",
     "Each hyperparameter",
     "All hyperparameters at once",
+    "Importance",
+    "Partial dependence",
     "Time",
 ]
+OF_FEW_JOBS = [title for title in ALL if title not in ("Importance", "Partial dependence")]
 
 
 def texts(svg: str) -> list[str]:
@@ -51,13 +60,15 @@ def texts(svg: str) -> list[str]:
 
 
 def test_every_picture_says_what_it_shows() -> None:
-    ledger, _ = run(spec(**RICH))
+    ledger, _ = run(spec(**ENOUGH))
     shown = {picture.title: texts(picture.svg) for picture in pictures(ledger)}
     assert list(shown) == ALL
     assert {"accuracy", "best so far", "target", "stopped early"} <= set(shown["Best so far"])
     assert {"epoch", "accuracy", "best", "stopped early"} <= set(shown["Learning curves"])
     assert {"learning_rate", "depth", "kind"} <= set(shown["Each hyperparameter"])
     assert {"learning_rate", "depth", "kind", "<b>bold</b>"} <= set(shown["All hyperparameters at once"])
+    assert {"learning_rate", "depth", "kind", "by itself", "with interactions"} <= set(shown["Importance"])
+    assert {"accuracy", "learning_rate", "depth", "kind", "<b>bold</b>"} <= set(shown["Partial dependence"])
 
 
 def trouble(hyperparameters: Mapping[str, str]) -> Script:
@@ -67,7 +78,7 @@ def trouble(hyperparameters: Mapping[str, str]) -> Script:
 
 @pytest.mark.parametrize(
     ("train", "expected"),
-    [(rising, ALL), (trouble, ["Learning curves", "Time"]), (lambda _: Script([]), ["Time"])],
+    [(rising, OF_FEW_JOBS), (trouble, ["Learning curves", "Time"]), (lambda _: Script([]), ["Time"])],
     ids=["well", "failing", "silent"],
 )
 def test_at_every_moment_there_are_whole_pictures(train: Callable[..., Script], expected: list[str]) -> None:
@@ -96,12 +107,12 @@ def test_of_one_parameter_and_one_job_there_are_no_parallel_lines() -> None:
 
 
 def test_the_same_ledger_gives_the_same_picture() -> None:
-    ledger, _ = run(spec(**RICH))
+    ledger, _ = run(spec(**ENOUGH))
     assert [p.svg for p in pictures(ledger)] == [p.svg for p in pictures(ledger)]
 
 
 def test_the_overview_is_one_image_with_all_of_them() -> None:
-    ledger, _ = run(spec(**RICH))
+    ledger, _ = run(spec(**ENOUGH))
     kind, _, data = str(overview(ledger)).partition(",")
     assert kind == "data:image/svg+xml;base64"
     assert set(ALL) <= set(texts(base64.b64decode(data).decode()))

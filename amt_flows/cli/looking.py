@@ -1,12 +1,17 @@
-"""Commands that only look: ``status``, ``jobs``, ``logs``, ``report``, ``compare``. From any process, at any
-time."""
+"""Commands that only look: ``status``, ``jobs``, ``logs``, ``report``, ``explain``, ``compare``. From any
+process, at any time."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import click
 
 from amt_flows.cli.group import examples, home_option, json_option, main
 from amt_flows.cli.printing import print_csv, print_json, show
+
+if TYPE_CHECKING:
+    from amt_flows.ledger import Ledger
 
 
 @main.command(
@@ -138,6 +143,52 @@ def report(name: str, home: str | None, output: str | None, markdown: bool) -> N
     except OSError as error:
         raise click.ClickException(f"{path} can't be written: {error.strerror or error}") from None
     click.echo(path)
+
+
+@main.command(
+    epilog=examples("amt-flows explain nightly-7", "amt-flows explain nightly-7 nightly-7-003-1a2b3c4d")
+)
+@click.argument("name")
+@click.argument("job", required=False)
+@home_option
+@json_option("the figures")
+def explain(name: str, job: str | None, home: str | None, as_json: bool) -> None:
+    """Say which hyperparameters mattered, and where their best values lie.
+
+    With JOB, say why that training job was proposed, and why it was stopped.
+    """
+    from amt_flows.cli.records import read_record
+
+    record = read_record(name, home)
+    assert record.ledger is not None
+    if job is None:
+        _explain_tuning_job(record.ledger, as_json=as_json)
+        return
+    from amt_flows.explain import why
+    from amt_flows.render.explanation import why_json, why_lines
+
+    told = why(record.ledger, job)
+    if as_json:
+        print_json(why_json(told))
+    else:
+        click.echo("\n".join(why_lines(record.ledger, told)))
+
+
+def _explain_tuning_job(ledger: Ledger, *, as_json: bool) -> None:
+    from amt_flows.explain import NothingToExplain
+    from amt_flows.render.explanation import importance_json, importance_table
+
+    try:
+        if as_json:
+            print_json(importance_json(ledger))
+        else:
+            show(importance_table(ledger))
+    except NothingToExplain as none:
+        # No fault of whoever asks, nor an error: a tuning job's first minutes are like that.
+        if as_json:
+            print_json({"importance": [], "note": none.happened})
+        else:
+            click.echo(none.happened)
 
 
 @main.command(

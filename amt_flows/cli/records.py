@@ -65,7 +65,7 @@ def _records(home: Home) -> Iterator[Record]:
 def controller_is_gone(ledger: Ledger) -> bool:
     """Whether it is certain that nobody drives a tuning job any more: its controller was a process of this
     machine, and there is none of that number. False when it can't be known from here."""
-    match = re.fullmatch(r"process (\d+) on (.+)", ledger.controller)
+    match = re.fullmatch(r"process (\d+) on (.+?)(, flow run .+)?", ledger.controller)
     if ledger.finished or match is None or match[2] != socket.gethostname():
         return False
     try:

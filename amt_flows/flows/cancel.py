@@ -14,8 +14,8 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 
-from amt_flows.followed import Followed
 from amt_flows.flows.api import Api, Pace
+from amt_flows.followed import Followed
 
 LOOK_SECONDS = 3.0
 REASON = "cancelled in Prefect"

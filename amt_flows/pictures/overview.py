@@ -10,6 +10,7 @@ from typing import Final
 
 from amt_flows.ledger import Ledger
 from amt_flows.pictures.curves import curves_picture
+from amt_flows.pictures.importance import dependence_picture, importance_picture
 from amt_flows.pictures.progress import progress_picture
 from amt_flows.pictures.space import parallel_picture, slices_picture
 from amt_flows.pictures.timeline import timeline_picture
@@ -19,6 +20,8 @@ _ALL: Final[tuple[tuple[str, Callable[[Ledger], str | None]], ...]] = (
     ("Learning curves", curves_picture),
     ("Each hyperparameter", slices_picture),
     ("All hyperparameters at once", parallel_picture),
+    ("Importance", importance_picture),
+    ("Partial dependence", dependence_picture),
     ("Time", timeline_picture),
 )
 TITLE_HEIGHT: Final = 26.0
@@ -47,7 +50,8 @@ def overview(ledger: Ledger) -> str | None:
         its_width, its_height = _size(picture.svg)
         parts.append(
             f'<text x="8" y="{top + 18:g}" font-family="sans-serif" font-size="15" fill="#222">'
-            f'{picture.title}</text><g transform="translate(0 {top + TITLE_HEIGHT:g})">{picture.svg}</g>'
+            f'{picture.title}</text><g transform="translate(0 {top + TITLE_HEIGHT:g})">'
+            f"{_of_size(picture.svg, its_width, its_height)}</g>"
         )
         top += its_height + TITLE_HEIGHT + 10
         width = max(width, its_width)
@@ -57,6 +61,17 @@ def overview(ledger: Ledger) -> str | None:
         f'<rect width="100%" height="100%" fill="white"/>{"".join(parts)}</svg>'
     )
     return "data:image/svg+xml;base64," + base64.b64encode(whole.encode()).decode()
+
+
+def _of_size(svg: str, width: float, height: float) -> str:
+    """The same in the units of what is around it: in the points that matplotlib writes it would be larger by
+    a third than its place, and cut."""
+    return re.sub(
+        r'width="[0-9.]+pt" height="[0-9.]+pt"|height="[0-9.]+pt" width="[0-9.]+pt"',
+        f'width="{width:g}" height="{height:g}"',
+        svg,
+        count=1,
+    )
 
 
 def _size(svg: str) -> tuple[float, float]:

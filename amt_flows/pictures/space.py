@@ -89,8 +89,9 @@ def parallel_picture(ledger: Ledger) -> str | None:
     for place, parameter in zip(places, space.parameters, strict=True):
         axes.axvline(place, color=FAINT, linewidth=1.0, zorder=0)
         for height, text in _ticks(parameter):
-            offset = {"xytext": (3, 0), "textcoords": "offset points"}
-            axes.annotate(text, (place, height), fontsize=7, va="center", **offset)
+            axes.annotate(
+                text, (place, height), fontsize=7, va="center", xytext=(3, 0), textcoords="offset points"
+            )
     axes.set_xticks(list(places), space.names)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)

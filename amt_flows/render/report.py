@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from amt_flows.events import Judgement, Outcome, TuningStatus
 from amt_flows.failures import failure_line
 from amt_flows.ledger import Ledger
+from amt_flows.render.explanation import COLUMNS, importance_rows, reliability_line
 from amt_flows.render.leaderboard_rows import failed, leaderboard, state
 from amt_flows.render.markdown import cell, code, fenced, line_chart, records_table, table
 from amt_flows.render.terminal import terminal_summary
@@ -33,6 +34,7 @@ __all__ = ["best_so_far", "leaderboard", "report_markdown", "terminal_summary"]
 LOG_LINES = 15
 FAILURE_GROUPS = 5
 STOPS_LISTED = 50
+IMPORTANT = 12
 
 
 def report_markdown(ledger: Ledger, result: TuningResult, limit: int = 20, *, charts: bool = True) -> str:
@@ -44,6 +46,7 @@ def report_markdown(ledger: Ledger, result: TuningResult, limit: int = 20, *, ch
         _best(result),
         _chart(ledger) if charts else "",
         _leaderboard(result, limit),
+        _what_mattered(ledger),
         _early_stopping(ledger, result),
         _failures(result),
         _consumed(ledger, result),
@@ -147,6 +150,24 @@ def _leaderboard(result: TuningResult, limit: int) -> str:
     return f"## Leaderboard\n\n{records_table(rows)}{note}"
 
 
+# -- what mattered --------------------------------------------------------------------------------
+
+
+def _what_mattered(ledger: Ledger) -> str:
+    """Only of a tuning job that has ended: a running one's report is renewed often, in the thread that
+    launches its training jobs, and a model takes a while."""
+    if not ledger.finished:
+        return ""
+    from amt_flows.explain import NothingToExplain
+
+    try:
+        found = importance_rows(ledger)[:IMPORTANT]
+    except NothingToExplain:
+        return ""
+    rows = [(code(name), *map(cell, rest)) for name, *rest in found]
+    return f"## What mattered\n\n{cell(reliability_line(ledger))}\n\n{table(COLUMNS, rows)}"
+
+
 # -- early stopping -------------------------------------------------------------------------------
 
 
@@ -156,10 +177,13 @@ def _early_stopping(ledger: Ledger, result: TuningResult) -> str:
     stops = _stops(ledger)
     judged = [judgement for job in ledger.jobs.values() for judgement in job.judgements]
     withheld = sum(judgement.median is None for judgement in judged)
+    hyperband = ledger.spec.hyperband is not None
     text = (
         f"{count(len(judged) - withheld, 'epoch').capitalize()} compared with the median; {withheld} passed "
         "unjudged, too early or with too few jobs to compare with."
     )
+    if hyperband:
+        text = f"{count(len(judged), 'rung').capitalize()} reached, by all jobs together."
     if not stops:
         return f"## Early stopping\n\nNo training job was stopped. {text}"
     saved = result.saved
@@ -172,13 +196,18 @@ def _early_stopping(ledger: Ledger, result: TuningResult) -> str:
             code(stop.job),
             str(stop.epoch),
             number(stop.value),
-            number(stop.median),
+            _rank(stop) if hyperband else number(stop.median),
             str(stop.compared),
         )
         for stop in stops[:STOPS_LISTED]
     ]
-    columns = ["Training job", "At epoch", "Value", "Median", "Jobs compared with"]
+    columns = ["Training job", "At epoch", "Value", "Rank" if hyperband else "Median", "Jobs compared with"]
     return f"## Early stopping\n\n{head}\n\n{table(columns, rows)}"
+
+
+def _rank(stop: Judgement) -> str:
+    """Among the jobs at a rung of Hyperband: ``4 of 9``."""
+    return f"{stop.numbers['rank']:g} of {stop.numbers['of']:g}"
 
 
 def _stops(ledger: Ledger) -> list[Judgement]:

@@ -33,6 +33,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("backends",),
     ("places", "interrupts", "results", "handoff"),
     ("deploy",),
+    ("explain",),
     ("render", "progress"),
     ("pictures",),
     ("run", "stop", "plan", "recover"),

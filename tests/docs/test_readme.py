@@ -16,7 +16,13 @@ import pytest
 from click.testing import CliRunner
 
 from amt_flows.cli import main
+from amt_flows.spec import TuningSpec
 from amt_flows.testing.sagemaker import AcceleratedClock, JobScript, SimulatedSageMaker
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -123,3 +129,14 @@ def test_sagemaker_runs_the_same_on_the_simulated_service(
     for text in (ours, status):
         assert re.search(r"s3://my-bucket/models/from-the-readme-\d+.*model\.tar\.gz", text)
     assert re.search(r"s3://my-bucket/models/by-amt-\d+.*model\.tar\.gz", theirs)
+
+
+@pytest.mark.parametrize("name", ["warm.toml", "auto.toml"])
+def test_the_settings_for_what_is_known_are_settings(project: Path, name: str) -> None:
+    given = tomllib.loads(block("toml", f"# {name}"))
+    spec = tomllib.loads((project / "tuning.toml").read_text())
+    if name == "auto.toml":
+        # Its ranges are chosen.
+        del spec["continuous"]
+    (project / "old-jobs.csv").write_text("learning_rate,accuracy\n0.2,0.9\n")
+    TuningSpec.parse({**spec, **given, "name": "the-next"})
