@@ -8,16 +8,53 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from enum import Enum
-from typing import Any, ClassVar, TypeAlias
+from functools import cache
+from typing import Annotated, Any, ClassVar, TypeAlias
+
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from amt_flows.errors import JournalError
-from amt_flows.space import Value
 
 VERSION = 1
 
-Points: TypeAlias = tuple[tuple[int, float], ...]
+# JSON has no NaN and no infinity; readers in other languages choke on the bare words.
+_SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def number_to_json(value: float) -> float | str:
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+
+
+def number_from_json(value: object) -> float:
+    """Raises ValueError for what is not a number."""
+    if isinstance(value, str):
+        if value in _SPECIAL:
+            return _SPECIAL[value]
+        raise ValueError(f"{value!r} is not a number")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{value!r} is not a number")
+    return float(value)
+
+
+# What a field may be when it is read from a journal that anybody may have changed.
+Text: TypeAlias = Annotated[str, Field(strict=True)]
+Flag: TypeAlias = Annotated[bool, Field(strict=True)]
+Count: TypeAlias = Annotated[int, Field(strict=True, ge=0)]
+Ordinal: TypeAlias = Annotated[int, Field(strict=True, ge=1)]
+Number: TypeAlias = Annotated[float, BeforeValidator(number_from_json)]
+Time: TypeAlias = Annotated[float, BeforeValidator(number_from_json), Field(ge=0, le=2.5e11)]
+"""Seconds since the epoch; the calendar of Python ends a little later than the bound."""
+Scalar: TypeAlias = (
+    Annotated[str, Field(strict=True)]
+    | Annotated[int, Field(strict=True)]
+    | Annotated[float, Field(strict=True)]
+)
+
+Points: TypeAlias = tuple[tuple[Ordinal, Number], ...]
 
 
 class Outcome(str, Enum):
@@ -47,9 +84,9 @@ class TuningStatus(str, Enum):
 class Reason:
     """Why something was decided: the rule, the numbers it saw, and one sentence."""
 
-    rule: str
-    message: str
-    numbers: Mapping[str, float] = field(default_factory=dict)
+    rule: Text
+    message: Text
+    numbers: Mapping[Text, Number] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,14 +97,14 @@ class Judgement:
     guard kept the rule from judging, which ``why`` then names. ``numbers`` holds whatever else was weighed.
     """
 
-    job: str
-    epoch: int
-    value: float
-    median: float | None
-    compared: int
-    stop: bool
-    why: str
-    numbers: Mapping[str, float] = field(default_factory=dict)
+    job: Text
+    epoch: Ordinal
+    value: Number
+    median: Number | None
+    compared: Count
+    stop: Flag
+    why: Text
+    numbers: Mapping[Text, Number] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,12 +112,12 @@ class InheritedJob:
     """A training job of a parent tuning job: its configuration in our types, and its final objective
     value."""
 
-    job: str
-    configuration: Mapping[str, Value]
-    value: float
+    job: Text
+    configuration: Mapping[Text, Scalar]
+    value: Number
     outcome: Outcome
-    started_at: float | None = None
-    ended_at: float | None = None
+    started_at: Time | None = None
+    ended_at: Time | None = None
 
 
 @dataclass(frozen=True)
@@ -94,14 +131,14 @@ class Opened:
     """
 
     kind: ClassVar[str] = "opened"
-    at: float
-    name: str
-    fingerprint: str
+    at: Time
+    name: Text
+    fingerprint: Text
     spec: Mapping[str, Any]
-    controller: str
-    backend: str = ""
+    controller: Text
+    backend: Text = ""
     asked: Mapping[str, Any] = field(default_factory=dict)
-    chosen: tuple[str, ...] = ()
+    chosen: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,12 +151,12 @@ class Inherited:
     """
 
     kind: ClassVar[str] = "inherited"
-    at: float
-    parent: str
-    source: str
-    identical: bool
+    at: Time
+    parent: Text
+    source: Text
+    identical: Flag
     jobs: tuple[InheritedJob, ...]
-    left_out: int = 0
+    left_out: Count = 0
 
 
 @dataclass(frozen=True)
@@ -127,8 +164,8 @@ class Attached:
     """A controller took the tuning job over; every earlier one is fenced off."""
 
     kind: ClassVar[str] = "attached"
-    at: float
-    controller: str
+    at: Time
+    controller: Text
 
 
 @dataclass(frozen=True)
@@ -136,11 +173,11 @@ class Proposed:
     """A trial was decided on. Written before its first launch."""
 
     kind: ClassVar[str] = "proposed"
-    at: float
-    trial: int
-    configuration: Mapping[str, Value]
-    source: str
-    reason: str
+    at: Time
+    trial: Ordinal
+    configuration: Mapping[Text, Scalar]
+    source: Text
+    reason: Text
 
 
 @dataclass(frozen=True)
@@ -149,18 +186,18 @@ class Launching:
     takes over in between launches it before anything else, and no two controllers fill the same slot."""
 
     kind: ClassVar[str] = "launching"
-    at: float
-    trial: int
-    attempt: int
+    at: Time
+    trial: Ordinal
+    attempt: Ordinal
 
 
 @dataclass(frozen=True)
 class Launched:
     kind: ClassVar[str] = "launched"
-    at: float
-    job: str
-    trial: int
-    attempt: int
+    at: Time
+    job: Text
+    trial: Ordinal
+    attempt: Ordinal
 
 
 @dataclass(frozen=True)
@@ -168,14 +205,14 @@ class Observed:
     """Objective values by job: (epoch, value) pairs."""
 
     kind: ClassVar[str] = "observed"
-    at: float
-    points: Mapping[str, Points]
+    at: Time
+    points: Mapping[Text, Points]
 
 
 @dataclass(frozen=True)
 class Judged:
     kind: ClassVar[str] = "judged"
-    at: float
+    at: Time
     judgements: tuple[Judgement, ...]
 
 
@@ -184,10 +221,10 @@ class StopAsked:
     """These jobs are to be stopped. Written before the backend is asked."""
 
     kind: ClassVar[str] = "stop asked"
-    at: float
-    jobs: tuple[str, ...]
-    early: bool
-    why: str
+    at: Time
+    jobs: tuple[Text, ...]
+    early: Flag
+    why: Text
 
 
 @dataclass(frozen=True)
@@ -195,15 +232,15 @@ class Ended:
     """A training job reached its end. ``metrics`` holds the last value of every metric."""
 
     kind: ClassVar[str] = "ended"
-    at: float
-    job: str
+    at: Time
+    job: Text
     outcome: Outcome
-    started_at: float | None
-    ended_at: float
-    metrics: Mapping[str, float]
-    artifact: str | None
-    log: str | None
-    failure: str | None
+    started_at: Time | None
+    ended_at: Time
+    metrics: Mapping[Text, Number]
+    artifact: Text | None
+    log: Text | None
+    failure: Text | None
 
 
 @dataclass(frozen=True)
@@ -211,7 +248,7 @@ class Converged:
     """Convergence was detected, whether or not it is asked to complete the tuning job."""
 
     kind: ClassVar[str] = "converged"
-    at: float
+    at: Time
     reason: Reason
 
 
@@ -220,7 +257,7 @@ class Concluding:
     """It was decided to end: no new launches, and running jobs are stopped."""
 
     kind: ClassVar[str] = "concluding"
-    at: float
+    at: Time
     status: TuningStatus
     reasons: tuple[Reason, ...]
 
@@ -228,7 +265,7 @@ class Concluding:
 @dataclass(frozen=True)
 class Finished:
     kind: ClassVar[str] = "finished"
-    at: float
+    at: Time
     status: TuningStatus
 
 
@@ -267,26 +304,6 @@ _KINDS: dict[str, type[Any]] = {
     )
 }
 
-# JSON has no NaN and no infinity; readers in other languages choke on the bare words.
-_SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-
-
-def number_to_json(value: float) -> float | str:
-    if math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-
-
-def number_from_json(value: object) -> float:
-    """Raises ValueError for what is not a number."""
-    if isinstance(value, str):
-        if value in _SPECIAL:
-            return _SPECIAL[value]
-        raise ValueError(f"{value!r} is not a number")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{value!r} is not a number")
-    return float(value)
-
 
 def _plain(value: object) -> object:
     if isinstance(value, Enum):
@@ -302,60 +319,19 @@ def _plain(value: object) -> object:
 
 def event_to_json(event: Event) -> dict[str, Any]:
     """A JSON object that holds no NaN and no infinity."""
-    plain = _plain({f.name: getattr(event, f.name) for f in fields(event)} | _nested(event))
+    plain = _plain(asdict(event))
     assert isinstance(plain, dict)
     return {"v": VERSION, "kind": event.kind, **plain}
 
 
-def _nested(event: Event) -> dict[str, object]:
-    if isinstance(event, Inherited):
-        return {"jobs": [asdict(j) for j in event.jobs]}
-    if isinstance(event, Judged):
-        return {"judgements": [asdict(j) for j in event.judgements]}
-    if isinstance(event, Converged):
-        return {"reason": asdict(event.reason)}
-    if isinstance(event, Concluding):
-        return {"reasons": [asdict(r) for r in event.reasons]}
-    return {}
-
-
-def _reason(data: Mapping[str, Any]) -> Reason:
-    numbers = {str(k): number_from_json(v) for k, v in data["numbers"].items()}
-    return Reason(str(data["rule"]), str(data["message"]), numbers)
-
-
-def _judgement(data: Mapping[str, Any]) -> Judgement:
-    median = data["median"]
-    return Judgement(
-        job=str(data["job"]),
-        epoch=int(data["epoch"]),
-        value=number_from_json(data["value"]),
-        median=None if median is None else number_from_json(median),
-        compared=int(data["compared"]),
-        stop=bool(data["stop"]),
-        why=str(data["why"]),
-        # Journals of the first version lack it.
-        numbers={str(k): number_from_json(v) for k, v in data.get("numbers", {}).items()},
-    )
-
-
-def _inherited_job(data: Mapping[str, Any]) -> InheritedJob:
-    times = {name: data.get(name) for name in ("started_at", "ended_at")}
-    return InheritedJob(
-        job=str(data["job"]),
-        configuration=dict(data["configuration"]),
-        value=number_from_json(data["value"]),
-        outcome=Outcome(data["outcome"]),
-        **{name: None if at is None else number_from_json(at) for name, at in times.items()},
-    )
-
-
-def _has_default(one: Field[Any]) -> bool:
-    return one.default is not MISSING or one.default_factory is not MISSING
+@cache
+def _reader(kind: str) -> TypeAdapter[Event]:
+    return TypeAdapter(_KINDS[kind])
 
 
 def event_from_json(data: Mapping[str, Any]) -> Event:
-    """The event of a JSON object. Unknown fields are ignored, so that a newer minor writer can be read.
+    """The event of a JSON object. Unknown fields are ignored, so that a newer minor writer can be read, and a
+    field with a default may lack: it is newer than the first journals.
 
     Raises JournalError for anything that is not one of our events.
     """
@@ -365,40 +341,14 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
                 f"The journal holds an event of version {data['v']!r}; this amt-flows reads {VERSION}.",
                 remedy="use the version of amt-flows that wrote it, or a newer one",
             )
-        cls = _KINDS[data["kind"]]
-        # A field with a default is newer than the first journals, which lack it.
-        values: dict[str, Any] = {
-            f.name: data[f.name] for f in fields(cls) if f.name in data or not _has_default(f)
-        }
-        values["at"] = number_from_json(values["at"])
-        if cls is Opened:
-            values["chosen"] = tuple(str(line) for line in values.get("chosen", ()))
-        elif cls is Inherited:
-            values["jobs"] = tuple(_inherited_job(j) for j in values["jobs"])
-        elif cls is Observed:
-            values["points"] = {
-                str(job): tuple((int(e), number_from_json(v)) for e, v in points)
-                for job, points in values["points"].items()
-            }
-        elif cls is Judged:
-            values["judgements"] = tuple(_judgement(j) for j in values["judgements"])
-        elif cls is StopAsked:
-            values["jobs"] = tuple(values["jobs"])
-        elif cls is Ended:
-            values["outcome"] = Outcome(values["outcome"])
-            values["ended_at"] = number_from_json(values["ended_at"])
-            values["metrics"] = {str(k): number_from_json(v) for k, v in values["metrics"].items()}
-        elif cls is Converged:
-            values["reason"] = _reason(values["reason"])
-        elif cls is Concluding:
-            values["status"] = TuningStatus(values["status"])
-            values["reasons"] = tuple(_reason(r) for r in values["reasons"])
-        elif cls is Finished:
-            values["status"] = TuningStatus(values["status"])
-        event: Event = cls(**values)
+        return _reader(data["kind"]).validate_python(dict(data))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(step) for step in first["loc"])
+        what = f"{where or data['kind']}: {first['msg']}"
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise JournalError(
-            f"The journal holds something that is not an event of a tuning job: {error!r}.",
-            because="the file was edited, or written by another program",
-        ) from error
-    return event
+        what = repr(error)
+    raise JournalError(
+        f"The journal holds something that is not an event of a tuning job: {what}.",
+        because="the file was edited, or written by another program",
+    )

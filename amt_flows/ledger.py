@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from amt_flows.errors import JournalError, SpecError
 from amt_flows.events import (
     Attached,
     Concluding,
@@ -187,10 +188,21 @@ class Ledger:
 
     @classmethod
     def replay(cls, entries: Iterable[Iterable[Event]]) -> Ledger:
+        """The ledger of these entries; empty without any. Raises JournalError when they can't be the record of
+        a tuning job: one begins with its opening, and a trial is proposed before it is launched."""
         ledger = cls()
         for entry in entries:
             for event in entry:
-                ledger.apply(event)
+                if not ledger.opened and not isinstance(event, Opened):
+                    raise JournalError("The journal doesn't begin with the opening of a tuning job.")
+                if isinstance(event, Launched) and event.trial not in ledger.trials:
+                    raise JournalError(
+                        f"The journal has a launch of trial {event.trial}, but not its proposal."
+                    )
+                try:
+                    ledger.apply(event)
+                except SpecError as error:
+                    raise JournalError(f"The journal's tuning job has no valid spec: {error}") from error
         return ledger
 
     @property
