@@ -195,7 +195,8 @@ class Tuning:
         try:
             self.journal.append(self._next_entry, events)
         except Fenced:
-            holder = Ledger.replay(self.journal.read()).controller
+            latest = self._latest()
+            holder = "its journal can't be read" if latest is None else latest.controller
             raise Fenced(
                 f"Tuning job {self.ledger.name or 'of this name'} is driven by another controller now: "
                 f"{holder}.",
@@ -205,6 +206,13 @@ class Tuning:
         self._next_entry += 1
         for event in events:
             self.ledger.apply(event)
+
+    def _latest(self) -> Ledger | None:
+        """The record as it is by now, with what others wrote; None when it can't be read."""
+        try:
+            return Ledger.replay(self.journal.read())
+        except JournalError:
+            return None
 
     @property
     def is_fenced(self) -> bool:
@@ -502,7 +510,8 @@ class Tuning:
             self._record(launched)
         except Fenced:
             # The successor looks for this job when it closes the record. If that has happened, nobody will.
-            if Ledger.replay(self.journal.read()).finished:
+            latest = self._latest()
+            if latest is not None and latest.finished:
                 self.backend.stop(self.ledger.name, [launched.job], kill=True)
             raise
 

@@ -188,8 +188,8 @@ class Ledger:
 
     @classmethod
     def replay(cls, entries: Iterable[Iterable[Event]]) -> Ledger:
-        """The ledger of these entries; empty without any. Raises JournalError when they can't be the record of
-        a tuning job: one begins with its opening, and a trial is proposed before it is launched."""
+        """The ledger of these entries; empty without any. Raises JournalError when they can't be the record
+        of a tuning job: one begins with its opening, and a trial is proposed before it is launched."""
         ledger = cls()
         for entry in entries:
             for event in entry:

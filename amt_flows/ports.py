@@ -8,7 +8,7 @@ Every adapter runs its port's conformance suite (:mod:`amt_flows.testing`).
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol, runtime_checkable
@@ -125,7 +125,7 @@ class Backend(Protocol):
     def poll(self, tuning_job: str, names: Sequence[str]) -> Sequence[JobReport]:
         """The state and new metric values of these jobs of a tuning job, in the same order. The report
         of a terminal state comes with, or after, the last of the job's metric values. A job that the
-        backend has never heard of is LOST."""
+        backend has never heard of is LOST; one that it can't look for at the moment is STARTING."""
         ...
 
     def stop(self, tuning_job: str, names: Sequence[str], *, kill: bool = False) -> None:
@@ -157,7 +157,8 @@ class Journal(Protocol):
 
     def append(self, index: int, events: Sequence[Event]) -> None:
         """Write entry ``index``; it is safe on disk when this returns. Raises Fenced if that index was
-        written by somebody else, JournalError if it can't be written (nothing was then)."""
+        written by somebody else, JournalError if it can't be written, or if nobody can tell whether it
+        was: the record then ends here for this controller, and the next one reads what there is."""
         ...
 
     def ask_to_stop(self, reason: str) -> None:
@@ -176,5 +177,16 @@ class Clock(Protocol):
 
 
 class SystemClock:
+    """The wall clock, but for when it is set back: then it goes on from where it was, as a stop-watch does.
+    A clock that stood still until the wall clock has caught up would grant hours beyond a time limit."""
+
+    def __init__(
+        self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._wall, self._monotonic = wall, monotonic
+        self._ahead = wall() - monotonic()
+
     def now(self) -> float:
-        return time.time()
+        elapsed = self._monotonic()
+        self._ahead = max(self._ahead, self._wall() - elapsed)
+        return elapsed + self._ahead

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from amt_flows.auto import chosen
 from amt_flows.engine import Tuning, this_controller
 from amt_flows.errors import JournalError, Problem, SpecError, TuningJobNotFound
 from amt_flows.events import Event, Launched, Opened, Proposed
@@ -93,9 +94,19 @@ def _events(
     opened_at: float,
     address: str,
 ) -> list[Event]:
-    name, space = str(spec.name), spec.space()
+    choice = chosen(spec)
+    name, space = str(spec.name), choice.spec.space()
     events: list[Event] = [
-        Opened(opened_at, name, spec.fingerprint(), spec.to_json(), this_controller(), address)
+        Opened(
+            at=opened_at,
+            name=name,
+            fingerprint=spec.fingerprint(),
+            spec=choice.spec.to_json(),
+            controller=this_controller(),
+            backend=address,
+            asked=spec.to_json() if choice.why else {},
+            chosen=choice.why,
+        )
     ]
     trials: set[int] = set()
     for job in found:

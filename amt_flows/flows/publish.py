@@ -17,12 +17,13 @@ from uuid import UUID
 from prefect import get_run_logger
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
 
-from amt_flows.followed import Followed
 from amt_flows.errors import TuningInterrupted
 from amt_flows.events import number_to_json
 from amt_flows.flows.api import Api, Pace
 from amt_flows.flows.narration import standing
+from amt_flows.followed import Followed
 from amt_flows.ledger import Ledger
 from amt_flows.progress.panel import done_share
 from amt_flows.render.leaderboard_rows import leaderboard
@@ -164,12 +165,22 @@ class Publisher:
     def _put(self, client: SyncPrefectClient, drawn: Iterable[Page]) -> None:
         for page in drawn:
             # Forgotten until it has worked: an artifact that somebody deleted is made anew.
-            known = self._ids.pop(page.kind, None)
+            known = self._ids.pop(page.kind, None) or self._made_before(client, page.kind)
             if known is not None:
                 client.update_artifact(known, ArtifactUpdate(data=page.data, description=page.description))
             else:
                 known = client.create_artifact(self._artifact(page)).id
             self._ids[page.kind] = known
+
+    def _made_before(self, client: SyncPrefectClient, kind: str) -> UUID | None:
+        """The flow run's artifact, if there is one: its making had no answer, or this is a retry."""
+        made = client.read_artifacts(
+            artifact_filter=ArtifactFilter(
+                key=ArtifactFilterKey(any_=[artifact_key(kind, self._name)]),
+                flow_run_id=ArtifactFilterFlowRunId(any_=[self._flow_run_id]),
+            )
+        )
+        return made[0].id if made else None
 
     def _artifact(self, page: Page) -> ArtifactCreate:
         # The flow run is named, for there is no run context in the background.

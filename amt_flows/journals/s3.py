@@ -9,9 +9,10 @@ write, so a refused writer reads what is there and knows its own.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -20,24 +21,51 @@ from amt_flows.errors import Fenced, JournalError
 from amt_flows.events import Event
 from amt_flows.journals.entries import entry_index, entry_name, entry_text, events_of
 
+logger = logging.getLogger("amt_flows")
+
 STOP_NOTE: Final = "stop"
 READERS: Final = 10
 """Entries are read so many at a time, which is as many connections as a boto3 client keeps. With 20 ms for
 each answer, 1,000 entries take 20 s one by one and 2 s so."""
-WRITE_TRIES: Final = 4
-RETRY_SECONDS: Final = 0.5
+PATIENCE_SECONDS: Final = 900.0
+"""For how long a write is tried again while the trouble may pass. Giving up ends the controller, which stops
+its training jobs: hours of training must not be lost because credentials were renewed a little late."""
+READ_PATIENCE_SECONDS: Final = 30.0
+FIRST_PAUSE_SECONDS: Final = 0.5
+LONGEST_PAUSE_SECONDS: Final = 30.0
 
 _TAKEN: Final = ("PreconditionFailed", "412")
-_CONFLICT: Final = ("ConditionalRequestConflict", "OperationAborted", "409")
 _MISSING: Final = ("NoSuchKey", "404", "NotFound")
 _RAISED_BY_BOTO3: Final = ("boto3", "botocore", "urllib3")
 _FINAL: Final = ("AccessDenied", "NoSuchBucket", "InvalidBucketName", "PermanentRedirect", "KMS")
+_CREDENTIALS: Final = (
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+)
+"""Those that have worked may be being replaced; those that never did are wrong."""
+_PASSING: Final = (
+    "ConditionalRequestConflict",
+    "Expired",
+    "InternalError",
+    "OperationAborted",
+    "PreconditionFailed",
+    "Request",
+    "ServiceUnavailable",
+    "SlowDown",
+    "Throttl",
+)
+"""How the names of refusals begin that pass, whatever their status: that of expired credentials is 400, as of
+wrong requests."""
 
 
 class S3Journal:
     """``uri`` is ``s3://bucket/folder``; ``client`` a boto3 S3 client, by default one of the environment.
 
-    Another machine's note to stop is looked for every ``stop_note_seconds``, however often one asks.
+    Another machine's note to stop is looked for every ``stop_note_seconds``, however often one asks. So many
+    ``readers`` fetch entries at a time. ``monotonic`` and ``sleep`` are for tests.
     """
 
     def __init__(
@@ -46,6 +74,7 @@ class S3Journal:
         client: Any = None,
         *,
         stop_note_seconds: float = 10.0,
+        readers: int = READERS,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -57,6 +86,8 @@ class S3Journal:
         self._bucket, self._folder = parts.netloc, parts.path.strip("/")
         self._given_client = client
         self._stop_note_seconds = stop_note_seconds
+        self._readers = readers
+        self._worked = False  # S3 has answered us
         self._monotonic, self._sleep = monotonic, sleep
         self._stop_note: str | None = None
         self._stop_note_read_at: float | None = None
@@ -86,9 +117,33 @@ class S3Journal:
                     remedy="restore the object; going on without it could launch jobs twice",
                 )
         keys = [self._key(index) for index in indices]
-        with ThreadPoolExecutor(READERS) as pool:
-            texts = list(pool.map(self._get, keys) if len(keys) > 1 else map(self._get, keys))
-        return [_events(text, self.location, key) for text, key in zip(texts, keys, strict=True)]
+        texts = self._get_all(keys)
+        return [_events(texts[key], self.location, key) for key in keys]
+
+    def _get_all(self, keys: Sequence[str]) -> dict[str, str]:
+        texts: dict[str, str] = {}
+        pauses = _pauses(READ_PATIENCE_SECONDS)
+        while left := [key for key in keys if key not in texts]:
+            if self._readers > 1 and len(left) > 1:
+                with ThreadPoolExecutor(self._readers) as pool:
+                    answers = list(pool.map(self._try_to_get, left))
+            else:
+                answers = [self._try_to_get(key) for key in left]
+            texts |= {k: text for k, text in zip(left, answers, strict=True) if isinstance(text, str)}
+            errors = [error for error in answers if isinstance(error, Exception)]
+            worst = next((error for error in errors if _is_final(error)), errors[0] if errors else None)
+            if worst is not None and not self._wait_out(worst, pauses):
+                raise self._unreadable(worst) from worst
+        return texts
+
+    def _try_to_get(self, key: str) -> str | Exception:
+        try:
+            return self._get(key).decode("utf-8")
+        except UnicodeDecodeError:
+            return ""  # damaged, which is said by whoever parses it
+        except Exception as error:
+            _must_be_of_aws(error)
+            return error
 
     def _indices(self, start: int) -> list[int]:
         """The numbers of the entries from ``start`` on, ascending. S3 lists what was written, at once."""
@@ -96,27 +151,36 @@ class S3Journal:
         if start > 0:
             asked["StartAfter"] = self._key(start - 1)
         found: list[int] = []
+        pauses = _pauses(READ_PATIENCE_SECONDS)
         while True:
             try:
                 page = self._client.list_objects_v2(**asked)
             except Exception as error:
                 _must_be_of_aws(error)
+                if self._wait_out(error, pauses):
+                    continue
                 raise self._unreadable(error) from error
+            self._worked = True
             names = [str(entry["Key"]).removeprefix(asked["Prefix"]) for entry in page.get("Contents", ())]
             found += [entry_index(name) for name in names]
             if not page.get("NextContinuationToken"):
                 return sorted(index for index in found if index >= start)
             asked = {**asked, "ContinuationToken": page["NextContinuationToken"]}
 
-    def _get(self, key: str) -> str:
-        try:
-            body: bytes = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-            return body.decode("utf-8")
-        except UnicodeDecodeError:
-            return ""  # damaged, which is said by whoever parses it
-        except Exception as error:
-            _must_be_of_aws(error)
-            raise self._unreadable(error) from error
+    def _get(self, key: str) -> bytes:
+        body: bytes = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        return body
+
+    def _wait_out(self, error: Exception, pauses: Iterator[float]) -> bool:
+        """Sleep a little before the next try; False when there shall be none."""
+        code = _code(error)
+        pause = next(pauses, None)
+        if pause is None or _is_final(error) or (code in _CREDENTIALS and not self._worked):
+            return False
+        if pause >= LONGEST_PAUSE_SECONDS:
+            logger.warning("The journal %s can't be reached: %s. It is tried again.", self.location, error)
+        self._sleep(pause)
+        return True
 
     def _unreadable(self, error: Exception) -> JournalError:
         return JournalError(
@@ -128,21 +192,21 @@ class S3Journal:
     # -- writing ---------------------------------------------------------------------------------
 
     def append(self, index: int, events: Sequence[Event]) -> None:
-        """Returns when S3 has the entry. Raises JournalError when nobody can tell, after some tries, whether
-        it has: reading the journal again does, which is what another run begins with."""
+        """Returns when S3 has the entry. Raises JournalError when, after a quarter of an hour, nobody can
+        tell whether it has: reading the journal again does, which is what another run begins with."""
         text = entry_text(events, write=secrets.token_hex(8))
-        for number in range(1, WRITE_TRIES + 1):
+        pauses = _pauses(PATIENCE_SECONDS)
+        while True:
             try:
                 self._put(self._key(index), text, IfNoneMatch="*")
                 return
             except Exception as error:
                 _must_be_of_aws(error)
-                if self._is_written(index, text, error):
+                if self._is_written(index, text, error, pauses):
                     return
-                if number == WRITE_TRIES or _is_final(error):
+                # A conflict with a write that goes on, a lost answer, trouble that passes: ask again.
+                if not self._wait_out(error, pauses):
                     raise self._unwritable(error) from error
-            # It was no refusal (a conflict with a write that goes on, a lost answer): ask again.
-            self._sleep(RETRY_SECONDS * number)
 
     def _put(self, key: str, text: str, **conditions: str) -> None:
         self._client.put_object(
@@ -152,19 +216,24 @@ class S3Journal:
             ContentType="application/json",
             **conditions,
         )
+        self._worked = True
 
-    def _is_written(self, index: int, text: str, error: Exception) -> bool:
+    def _is_written(self, index: int, text: str, error: Exception, pauses: Iterator[float]) -> bool:
         """Whether an entry that was not confirmed is there all the same. Raises Fenced for another's."""
         if _is_final(error):
             return False
-        try:
-            body: bytes = self._client.get_object(Bucket=self._bucket, Key=self._key(index))["Body"].read()
-        except Exception as unread:
-            _must_be_of_aws(unread)
-            if _code(error) in _TAKEN:
-                # There is one, it can't be read, and ours would have been confirmed as a rule.
-                raise self._fenced(index) from error
-            return False
+        while True:
+            try:
+                body = self._get(self._key(index))
+                break
+            except Exception as unread:
+                _must_be_of_aws(unread)
+                if _code(error) not in _TAKEN or _code(unread) in _MISSING:
+                    return False
+                # There is one. Only its text tells whether it is ours: whoever takes his own for a rival's
+                # leaves training jobs that nobody else looks after.
+                if not self._wait_out(unread, pauses):
+                    raise self._unwritable(unread) from unread
         if body == text.encode("utf-8"):
             return True
         raise self._fenced(index) from error
@@ -259,13 +328,24 @@ def _must_be_of_aws(error: Exception) -> None:
         raise error
 
 
+def _pauses(patience_seconds: float) -> Iterator[float]:
+    """Longer and longer, and as many as come to ``patience_seconds``."""
+    pause, left = FIRST_PAUSE_SECONDS, patience_seconds
+    while left > 0:
+        yield min(pause, left)
+        left -= pause
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
 def _code(error: Exception) -> str:
     response = getattr(error, "response", None)
     return str(response["Error"].get("Code", "")) if isinstance(response, Mapping) and response else ""
 
 
 def _is_final(error: Exception) -> bool:
-    return _code(error).startswith(_FINAL)
+    code, response = _code(error), getattr(error, "response", None) or {}
+    wrong = response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 400
+    return code.startswith(_FINAL) or (wrong and not code.startswith((*_PASSING, *_CREDENTIALS)))
 
 
 def _likely(error: Exception) -> str:

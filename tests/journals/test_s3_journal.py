@@ -182,6 +182,63 @@ def test_what_can_not_be_written_says_so_with_a_remedy(journal: S3Journal, clien
     assert "goes on from here" in caught.value.remedy
 
 
+def test_credentials_that_are_renewed_within_minutes_cost_nothing(client: Client) -> None:
+    slept: list[float] = []
+    journal = S3Journal(URI, client, sleep=slept.append)
+    journal.append(0, ONE)
+    for code in ("ExpiredToken", "InvalidAccessKeyId"):
+        slept.clear()
+        client.before = refuse(code, 400, times=20)
+        journal.append(len(journal.read()), ONE)
+        assert 240 < sum(slept) < 900
+
+
+def test_credentials_that_never_worked_are_wrong(client: Client) -> None:
+    journal = S3Journal(URI, client, sleep=lambda seconds: pytest.fail("it waits"))
+    client.before = refuse("InvalidAccessKeyId", 403)
+    with pytest.raises(JournalError, match="InvalidAccessKeyId"):
+        journal.append(0, ONE)
+
+
+def test_a_wrong_request_is_not_tried_again(client: Client) -> None:
+    journal = S3Journal(URI, client, sleep=lambda seconds: pytest.fail("it waits"))
+    client.before = refuse("InvalidRequest", 400)
+    with pytest.raises(JournalError, match="InvalidRequest"):
+        journal.append(0, ONE)
+
+
+def test_our_own_write_that_can_not_be_read_at_once_is_not_taken_for_a_rivals(
+    journal: S3Journal, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.after = refuse("PreconditionFailed", 412)
+    plain, failures = Client.get_object, iter([ReadTimeoutError(endpoint_url="https://s3")] * 3)
+
+    def busy(self: Client, **asked: Any) -> Any:
+        for error in failures:
+            raise error
+        return plain(self, **asked)
+
+    monkeypatch.setattr(Client, "get_object", busy)
+    journal.append(0, ONE)
+    assert [list(entry) for entry in journal.read()] == [ONE]
+
+
+def test_a_read_outlasts_trouble_that_passes(
+    journal: S3Journal, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index in range(4):
+        journal.append(index, ONE)
+    plain, failures = Client.get_object, iter([ReadTimeoutError(endpoint_url="https://s3")] * 6)
+
+    def busy(self: Client, **asked: Any) -> Any:
+        for error in failures:
+            raise error
+        return plain(self, **asked)
+
+    monkeypatch.setattr(Client, "get_object", busy)
+    assert len(journal.read()) == 4
+
+
 def test_a_missing_permission_is_not_tried_again(client: Client) -> None:
     slept: list[float] = []
     journal = S3Journal(URI, client, sleep=slept.append)

@@ -1,0 +1,192 @@
+"""Real processes, really killed: each scene starts a tuning job of shell scripts on this machine, does
+something to its processes or files, runs it again, and looks at what ran."""
+
+from __future__ import annotations
+
+import random
+import resource
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from amt_flows.errors import Fenced, JournalError, TuningInterrupted
+from amt_flows.journals.entries import entry_index
+from amt_flows.testing.chaos.faults import Fault
+from amt_flows.testing.chaos.simulation import Tell, Told
+from amt_flows.testing.chaos.stage import Stage
+
+Scene = Callable[[Stage], None]
+CRASHES = 4
+
+
+def play_scene(name: str, seed: int, tell: Tell = lambda line: None) -> Told:
+    """Play a scene; ``seed`` decides its times, as far as a real machine keeps to them."""
+    directory = Path(tempfile.mkdtemp(prefix="amt-flows-chaos-"))
+    stage = Stage(directory, random.Random(f"{name} {seed}"))
+    try:
+        SCENES[name](stage)
+        stage.judge()
+        tell(
+            f"{name}: {len(stage.controllers)} controllers, {dict(stage.faults)}, {len(stage.starts())} runs"
+        )
+        launched = len(stage.ledger().jobs)
+    finally:
+        stage.clear()
+        shutil.rmtree(directory, ignore_errors=True)
+    for violation in stage.violations:
+        tell(f"BROKEN, {violation.promise}: {violation.seen}")
+    return Told(seed, stage.faults, launched, len(stage.controllers), tuple(stage.violations))
+
+
+def the_controller_is_killed(stage: Stage) -> None:
+    for crash in range(CRASHES):
+        process = stage.start_and_wait(stage.has_run(crash + 1))
+        stage.pause(0.6)
+        stage.strike(process, signal.SIGKILL, Fault.KILLED)
+        stage.ended(process)
+    stage.run_to_end()
+
+
+def the_controller_is_killed_anywhere(stage: Stage) -> None:
+    """Also while it starts, reads its record, or has nothing to do."""
+    for _ in range(CRASHES):
+        process = stage.start()
+        time.sleep(stage.chance.uniform(0.3, 1.5))
+        stage.strike(process, signal.SIGKILL, Fault.KILLED)
+        stage.ended(process)
+    stage.run_to_end()
+
+
+def workers_are_killed(stage: Stage) -> None:
+    _kill_some(stage, stage.worker_pids, Fault.WORKER_KILLED)
+
+
+def trainings_are_killed(stage: Stage) -> None:
+    _kill_some(stage, stage.training_pids, Fault.TRAINING_KILLED)
+
+
+def _kill_some(stage: Stage, victims: Callable[[], list[int]], fault: Fault) -> None:
+    process = stage.start()
+    for _ in range(3):
+        stage.wait_until(lambda: process.poll() is not None or bool(victims()))
+        stage.pause(0.3)
+        for pid in victims()[:1]:
+            stage.strike(pid, signal.SIGKILL, fault)
+    code, text = stage.ended(process)
+    if code != 0:
+        stage.broken("unended", f"the tuning job ended with {code}: {text.strip()[-300:]}")
+
+
+def controller_and_workers_are_killed(stage: Stage) -> None:
+    for _ in range(2):
+        process = stage.start_and_wait(lambda: bool(stage.worker_pids()))
+        stage.pause(0.3)
+        stage.strike(process, signal.SIGKILL, Fault.KILLED)
+        for pid in stage.worker_pids():
+            stage.strike(pid, signal.SIGKILL, Fault.WORKER_KILLED)
+        stage.ended(process)
+    stage.run_to_end()
+
+
+def the_power_is_cut(stage: Stage) -> None:
+    """Everything dies at once, the last entry of the journal is torn, and so is what was not flushed of the
+    running training jobs."""
+    for _ in range(2):
+        process = stage.start_and_wait(lambda: bool(stage.training_pids()))
+        stage.pause(0.4)
+        everything = [process.pid, *stage.processes()]
+        for pid in everything:
+            stage.strike(pid, signal.SIGKILL, Fault.POWER_CUT)
+        stage.ended(process)
+        stage.wait_until(lambda: not stage.processes())
+        entries = sorted(path for path in stage.journal.iterdir() if entry_index(path.name) >= 0)
+        text = entries[-1].read_bytes()
+        entries[-1].write_bytes(text[: stage.chance.randrange(len(text))])
+        stage.faults[Fault.TORN.value] += 1
+        for directory in stage.job_directories():
+            for file in ("request.json", "command", "claim", "process.json"):
+                if (directory / file).exists() and stage.chance.random() < 0.5:
+                    (directory / file).write_bytes(b"")
+    stage.run_to_end()
+
+
+def a_frozen_controller_wakes_up(stage: Stage) -> None:
+    """It is stopped, a second one takes over, and then it goes on as if nothing had happened."""
+    first = stage.start_and_wait(lambda: bool(stage.starts()))
+    stage.pause(0.5)
+    stage.strike(first, signal.SIGSTOP, Fault.FROZEN)
+    second = stage.start()
+    stage.faults[Fault.RIVAL.value] += 1
+    stage.wait_until(
+        lambda: second.poll() is not None or stage.ledger().controller.startswith(_who(second.pid))
+    )
+    stage.pause(0.8)
+    first.send_signal(signal.SIGCONT)
+    _expect(stage, stage.ended(first), Fenced.exit_code, _who(second.pid))
+    _expect(stage, stage.ended(second), 0)
+
+
+def two_are_started_at_once(stage: Stage) -> None:
+    first, second = stage.start(), stage.start()
+    stage.faults[Fault.RIVAL.value] += 1
+    ends = [stage.ended(first), stage.ended(second)]
+    winner = second if ends[1][0] == 0 else first
+    for end in ends:
+        if end[0] != 0:
+            _expect(stage, end, Fenced.exit_code, _who(winner.pid))
+    if all(code != 0 for code, _ in ends):
+        stage.broken("unended", "of two controllers neither came to the end")
+
+
+def the_disk_is_full(stage: Stage) -> None:
+    """The controller may not make a file longer than a byte: its journal can't be written any more."""
+    process = stage.start_and_wait(lambda: bool(stage.training_pids()))
+    stage.pause(0.3)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+    stage.faults[Fault.DISK_FULL.value] += 1
+    _expect(stage, stage.ended(process), JournalError.exit_code, "can't be written")
+    stage.expect_no_process()
+    stage.run_to_end()
+
+
+def ctrl_c_is_pressed_twice(stage: Stage) -> None:
+    process = stage.start_and_wait(lambda: bool(stage.training_pids()))
+    stage.strike(process, signal.SIGINT, Fault.INTERRUPTED)
+    time.sleep(0.05)
+    stage.strike(process, signal.SIGINT, Fault.INTERRUPTED)
+    code, text = stage.ended(process)
+    # The last one: the second came when the tuning job had ended already.
+    if code not in (0, TuningInterrupted.exit_code, -signal.SIGINT):
+        stage.broken("crashed", f"Ctrl-C twice ended it with {code}: {text.strip()[-300:]}")
+    stage.expect_no_process()
+    stage.run_to_end()
+
+
+def _who(pid: int) -> str:
+    return f"process {pid} on "
+
+
+def _expect(stage: Stage, end: tuple[int, str], code: int, words: str = "") -> None:
+    if end[0] != code or words not in end[1]:
+        seen = f"a controller ended with {end[0]} instead of {code}: {end[1].strip()[-300:]}"
+        stage.broken("fenced" if code == Fenced.exit_code else "crashed", seen)
+
+
+SCENES: Mapping[str, Scene] = {
+    scene.__name__.replace("_", "-"): scene
+    for scene in (
+        the_controller_is_killed,
+        the_controller_is_killed_anywhere,
+        workers_are_killed,
+        trainings_are_killed,
+        controller_and_workers_are_killed,
+        the_power_is_cut,
+        a_frozen_controller_wakes_up,
+        two_are_started_at_once,
+        the_disk_is_full,
+        ctrl_c_is_pressed_twice,
+    )
+}

@@ -1,0 +1,226 @@
+"""A tuning job of real processes, to which something is done; what really ran is told by the training script
+and by the table of processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from amt_flows.events import Outcome
+from amt_flows.journals.directory import DirectoryJournal
+from amt_flows.ledger import Ledger
+from amt_flows.names import parse_training_job_name
+from amt_flows.testing.chaos.faults import Fault
+from amt_flows.testing.chaos.world import Violation
+
+NAME = "chaos"
+JOBS, PARALLEL, EPOCHS = 6, 2, 4
+GRACE_SECONDS = 1
+PATIENCE_SECONDS = 120.0
+LOOK_SECONDS = 0.02
+
+# Each start leaves its mark before anything else: the proof of how often a training job was run. `kept` shows
+# that a stopped job still gets to say goodbye.
+SCRIPT = """
+echo "$TRAINING_JOB_NAME $$" >> "$STARTS"
+trap 'exit 0' TERM
+for i in 1 2 3 4; do echo "accuracy=0.$i$2;"; sleep 0.15; done
+"""
+
+
+class Stage:
+    """One tuning job in a directory of its own. ``chance`` decides when things happen."""
+
+    def __init__(self, directory: Path, chance: random.Random) -> None:
+        self.directory, self.chance = directory, chance
+        self.home = directory / "home"
+        self.faults: Counter[str] = Counter()
+        self.violations: list[Violation] = []
+        self.controllers: list[subprocess.Popen[str]] = []
+        self._spec = directory / "tuning.json"
+        self._starts = directory / "starts"
+        self._spec.write_text(json.dumps(self._body()), encoding="utf-8")
+
+    def _body(self) -> Mapping[str, object]:
+        return {
+            "name": NAME,
+            "objective": {"metric_name": "accuracy"},
+            "integer": [{"name": "x", "min_value": 1, "max_value": 99}],
+            "strategy": "Random",
+            "limits": {"max_parallel_training_jobs": PARALLEL, "max_number_of_training_jobs": JOBS},
+            "training_job": {
+                "command": ["sh", "-c", SCRIPT, "train"],
+                "environment": {"STARTS": str(self._starts)},
+                "metric_definitions": [{"name": "accuracy", "regex": r"accuracy=([0-9.]+);"}],
+                "stop_grace_seconds": GRACE_SECONDS,
+                "max_retry_attempts": 5,
+            },
+        }
+
+    # -- controllers ------------------------------------------------------------------------------
+
+    def start(self) -> subprocess.Popen[str]:
+        """`amt-flows run`, as a process of its own."""
+        command = [sys.executable, "-m", "amt_flows", "run", str(self._spec), "--home", str(self.home)]
+        process = subprocess.Popen(
+            [*command, "--quiet", "--json"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.controllers.append(process)
+        return process
+
+    def start_and_wait(self, condition: Callable[[], bool]) -> subprocess.Popen[str]:
+        """A controller that has come so far, or to its end."""
+        process = self.start()
+        self.wait_until(lambda: process.poll() is not None or condition())
+        return process
+
+    def ended(self, process: subprocess.Popen[str]) -> tuple[int, str]:
+        """Wait for a controller's end: its exit code and what it complained about."""
+        try:
+            _, text = process.communicate(timeout=PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.broken("unended", f"a controller still ran after {PATIENCE_SECONDS:.0f} s")
+            process.kill()
+            _, text = process.communicate()
+        return process.returncode, text
+
+    def run_to_end(self) -> None:
+        """Run it once more, undisturbed."""
+        code, text = self.ended(self.start())
+        if code != 0:
+            self.broken("unended", f"an undisturbed run ended with {code}: {text.strip()[-300:]}")
+
+    def strike(self, process: subprocess.Popen[str] | int, number: signal.Signals, fault: Fault) -> bool:
+        """Send a signal; whether there was somebody to get it."""
+        try:
+            os.kill(process if isinstance(process, int) else process.pid, number)
+        except ProcessLookupError:
+            return False
+        self.faults[fault.value] += 1
+        return True
+
+    # -- what is there ----------------------------------------------------------------------------
+
+    @property
+    def journal(self) -> Path:
+        return self.home / NAME / "journal"
+
+    def ledger(self) -> Ledger:
+        return Ledger.replay(DirectoryJournal(self.journal).read())
+
+    def starts(self) -> list[str]:
+        """The names of the training jobs that were run, one for each time."""
+        if not self._starts.exists():
+            return []
+        return [line.split()[0] for line in self._starts.read_text(encoding="utf-8").splitlines()]
+
+    def has_run(self, jobs: int) -> Callable[[], bool]:
+        return lambda: len(self.starts()) >= jobs
+
+    def job_directories(self) -> list[Path]:
+        """Of training jobs that have not ended, the oldest name first."""
+        jobs = self.home / NAME / "jobs"
+        found = [path for path in jobs.glob("[!.]*") if not (path / "end.json").exists()]
+        return sorted(found)
+
+    def worker_pids(self) -> list[int]:
+        return self._pids("claim")
+
+    def training_pids(self) -> list[int]:
+        return self._pids("process.json")
+
+    def _pids(self, file: str) -> list[int]:
+        found: list[int] = []
+        for directory in self.job_directories():
+            try:
+                found.append(int(json.loads((directory / file).read_text(encoding="utf-8"))["pid"]))
+            except (OSError, ValueError, KeyError):
+                continue
+        return [pid for pid in found if pid in self.processes()]
+
+    def processes(self) -> list[int]:
+        """Everything that runs for its training jobs: workers, trainings, and what these started."""
+        mark, found = str(self.home).encode(), []
+        for directory in Path("/proc").glob("[0-9]*"):
+            pid = int(directory.name)
+            try:
+                known = (directory / "cmdline").read_bytes() + (directory / "environ").read_bytes()
+                state = (directory / "stat").read_bytes().rpartition(b")")[2].split()[0]
+            except (OSError, IndexError):
+                continue
+            if mark in known and state not in b"ZX" and all(pid != one.pid for one in self.controllers):
+                found.append(pid)
+        return found
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> bool:
+        give_up_at = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > give_up_at:
+                return False
+            time.sleep(LOOK_SECONDS)
+        return True
+
+    def pause(self, longest: float) -> None:
+        """Some time at random."""
+        time.sleep(self.chance.uniform(0, longest))
+
+    # -- the verdict ------------------------------------------------------------------------------
+
+    def broken(self, promise: str, seen: str) -> None:
+        self.violations.append(Violation(promise, seen))
+
+    def expect_no_process(self) -> None:
+        if not self.wait_until(lambda: not self.processes(), GRACE_SECONDS + 10):
+            self.broken("orphaned", f"processes {self.processes()} are left")
+
+    def judge(self) -> None:
+        """Compare what ran with what the ledger says."""
+        self.expect_no_process()
+        ledger, starts = self.ledger(), self.starts()
+        if not ledger.finished:
+            self.broken("unended", f"the tuning job is {ledger.status.value}")
+        for name, count in Counter(starts).items():
+            if count > 1:
+                self.broken("doubled", f"{name} was run {count} times")
+        for name in dict.fromkeys(starts):
+            job = ledger.jobs.get(name)
+            if job is None or job.outcome is None:
+                self.broken("lost", f"{name} was run and has no end in the ledger")
+        if len(set(starts)) > JOBS or len(ledger.jobs) > JOBS:
+            self.broken("overshot", f"{len(ledger.jobs)} training jobs were launched of {JOBS}")
+        self._judge_attempts(ledger)
+
+    def _judge_attempts(self, ledger: Ledger) -> None:
+        again = (Outcome.LOST, Outcome.INFRASTRUCTURE)
+        for job in ledger.jobs.values():
+            parts = parse_training_job_name(job.name)
+            earlier = [one for one in ledger.attempts(job.trial) if one.attempt < job.attempt]
+            if parts is None or any(one.outcome not in again for one in earlier):
+                self.broken("doubled", f"{job.name} follows an attempt that needed no other")
+        if ledger.status.value == "Completed" and ledger.best is None:
+            self.broken("best", "no training job is the best")
+
+    def clear(self) -> None:
+        """Leave nothing behind, whatever happened."""
+        for process in self.controllers:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+        for pid in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue

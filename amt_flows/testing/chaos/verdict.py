@@ -1,0 +1,102 @@
+"""What a schedule's end must look like, compared with what really happened in its world."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from amt_flows.events import Outcome
+from amt_flows.ledger import Ledger
+from amt_flows.ports import JobState
+from amt_flows.spec import BestEligible
+from amt_flows.testing.chaos.truth import TrueJob
+from amt_flows.testing.chaos.world import World
+
+ROUNDING = 1e-6
+
+
+def judge(world: World, final: Ledger | None) -> None:
+    """Note everything about the end of a schedule that should not be so. ``final`` is the ledger of the
+    controller that came to the end."""
+    ledger, jobs = world.ledger(), world.truth.jobs()
+    if final is None or not ledger.finished:
+        world.broken("unended", "the tuning job has not finished")
+        return
+    _nothing_is_lost(world, ledger, jobs)
+    for job in jobs:
+        if job.alive:
+            world.broken("orphaned", f"{job.name} lives after the end")
+    _budgets_hold(world, ledger, jobs)
+    if told(ledger) != told(final):
+        world.broken("replay", "the journal, replayed, tells something else than the ledger that was driven")
+    _the_best_is_best(world, ledger, jobs)
+    configurations = [tuple(trial.configuration.items()) for trial in ledger.trials.values()]
+    if len(configurations) != len(set(configurations)):
+        world.broken("doubled", "one configuration belongs to two trials")
+
+
+def told(ledger: Ledger) -> dict[str, Any]:
+    """All of a ledger that matters, in values that can be compared."""
+    return {
+        "status": (ledger.status, ledger.end_status, ledger.finished_at),
+        "reasons": ledger.reasons,
+        "trials": list(ledger.trials.values()),
+        "jobs": [repr({**vars(job), "curve": list(job.curve)}) for job in ledger.jobs.values()],
+        "ended": [job.name for job in ledger.ended],
+        "best": None if ledger.best is None else ledger.best.name,
+    }
+
+
+def _nothing_is_lost(world: World, ledger: Ledger, jobs: Sequence[TrueJob]) -> None:
+    for number, true in enumerate(jobs):
+        job = ledger.jobs.get(true.name)
+        if job is None and world.jobs_at_end is not None and number >= world.jobs_at_end:
+            # Of a controller that was frozen in the middle of a launch until the record was closed: it is in
+            # no ledger. That it was ended at once is seen elsewhere.
+            continue
+        if job is None:
+            world.broken("lost", f"{true.name} was started and is not in the ledger")
+        elif job.outcome is None:
+            world.broken("lost", f"{true.name} was started and has no end in the ledger")
+        elif not true.alive and job.outcome not in _possible(true):
+            world.broken("lost", f"{true.name} was {true.state.value}; the ledger: {job.outcome.value}")
+    for name in ledger.jobs.keys() - {true.name for true in jobs}:
+        world.broken("lost", f"{name} is in the ledger and never started")
+
+
+def _possible(job: TrueJob) -> set[Outcome]:
+    match job.state:
+        case JobState.COMPLETED:
+            return {Outcome.COMPLETED, Outcome.NO_METRIC}
+        case JobState.FAILED:
+            return {Outcome.INFRASTRUCTURE if job.retryable else Outcome.FAILED}
+        case JobState.LOST:
+            return {Outcome.LOST}
+        case _:
+            return {Outcome.STOPPED, Outcome.STOPPED_EARLY, Outcome.TIMED_OUT}
+
+
+def _budgets_hold(world: World, ledger: Ledger, jobs: Sequence[TrueJob]) -> None:
+    limit, price = world.plan.spec.limits.max_cost, world.plan.spec.training_job.price_per_hour
+    if limit is not None and price is not None:
+        spent = sum(job.seconds for job in jobs) * price / 3600
+        if spent > limit + ROUNDING:
+            world.broken("overshot", f"{spent:.3f} was spent of {limit:.3f}")
+    if abs(ledger.opened_at - world.opened_wall) > ROUNDING:
+        world.broken("overshot", "the time of the tuning job's creation has changed")
+
+
+def _the_best_is_best(world: World, ledger: Ledger, jobs: Sequence[TrueJob]) -> None:
+    spec = world.plan.spec
+    eligible = [JobState.COMPLETED]
+    if spec.best_eligible is BestEligible.COMPLETED_AND_STOPPED:
+        eligible.append(JobState.STOPPED)
+    values = [
+        job.value
+        for job in jobs
+        if job.name in ledger.jobs and job.state in eligible and job.finite and job.value is not None
+    ]
+    expected = (max(values) if spec.maximize else min(values)) if values else None
+    best = None if ledger.best is None else ledger.best.final_value
+    if best != expected:
+        world.broken("best", f"the best in the ledger has {best}, the best in the world {expected}")

@@ -1,0 +1,104 @@
+"""Engines that are broken on purpose, each in one promise: what a suite that can fail must find."""
+
+from __future__ import annotations
+
+import secrets
+
+from amt_flows.engine import Tuning
+from amt_flows.errors import Fenced
+from amt_flows.events import Event, Finished, Launching, Observed, Proposed, TuningStatus
+from amt_flows.ports import JobReport
+
+
+class LaunchesBeforeItWrites(Tuning):
+    """What is to be launched is written when it has been."""
+
+    def _record(self, *events: Event) -> None:
+        held: list[Event] = self.__dict__.setdefault("held", [])
+        if all(isinstance(event, Proposed | Launching) for event in events):
+            for event in events:
+                self.ledger.apply(event)
+            held += events
+            return
+        written = [*held, *events]
+        held.clear()
+        super()._record(*written)
+
+
+class ReservesNothing(Tuning):
+    """A retry is launched on the strength of what was known before a rival came."""
+
+    def _record(self, *events: Event) -> None:
+        super()._record(*(event for event in events if not isinstance(event, Launching)))
+
+
+class WritesPastTheFence(Tuning):
+    """Somebody wrote in between; so it writes behind that."""
+
+    def _record(self, *events: Event) -> None:
+        try:
+            super()._record(*events)
+        except Fenced:
+            self._next_entry = len(self.journal.read())
+            super()._record(*events)
+
+
+class NamesAnew(Tuning):
+    """Every launch has a name of its own, so that none is known again."""
+
+    def _job_name(self, trial: int, attempt: int) -> str:
+        names: dict[tuple[int, int], str] = self.__dict__.setdefault("names", {})
+        plain = super()._job_name(trial, attempt)
+        return names.setdefault((trial, attempt), f"{plain}-{secrets.token_hex(2)}")
+
+
+class LooksForNothingAtTheEnd(Tuning):
+    def finish(self) -> None:
+        self._record(Finished(self.now(), self.ledger.end_status or TuningStatus.COMPLETED))
+
+
+class StopsWhatItKnowsToBeAnothers(Tuning):
+    """It breaks down and stops all jobs, whoever drives them."""
+
+    @property
+    def is_fenced(self) -> bool:
+        return False
+
+
+class CountsFromItsOwnStart(Tuning):
+    """The time limit begins anew with every controller."""
+
+    def now(self) -> float:
+        born: float = self.__dict__.setdefault("born", self._clock.now())
+        return self.ledger.opened_at + self._clock.now() - born if self.ledger.opened else born
+
+
+class FinishesWhileJobsRun(Tuning):
+    """It closes the record at once when a criterion holds."""
+
+    def stop_running_jobs(self, *, kill: bool = False) -> None:
+        self._record(Finished(self.now(), self.ledger.end_status or TuningStatus.COMPLETED))
+
+
+class NeverConcludes(Tuning):
+    """No criterion ever holds."""
+
+    def _verdict(self) -> None:
+        return None
+
+
+class WritesNoValues(Tuning):
+    """What it has observed it keeps to itself."""
+
+    def _record(self, *events: Event) -> None:
+        for event in events:
+            if isinstance(event, Observed):
+                self.ledger.apply(event)
+        super()._record(*(event for event in events if not isinstance(event, Observed)))
+
+
+class ForgetsTheLastValues(Tuning):
+    """What comes with the report of an end is not read."""
+
+    def _new_points(self, report: JobReport) -> tuple[tuple[int, float], ...]:
+        return () if report.state.terminal else super()._new_points(report)
