@@ -10,6 +10,9 @@
     │   └── CapacityUnavailable      6   passing: wait and ask again
     ├── JournalError                 7   the journal can't be read or written
     ├── TuningJobFailed              8   it ran, and ended as Failed
+    ├── DeployRejected               2   the deployment as asked for can't be; nothing was begun
+    ├── DeployFailed                 9   the model was not put to work; says what was undone
+    ├── NotComparable                10  champion and challenger were measured differently
     └── TuningInterrupted            130 the person pressed Ctrl-C twice
 
 Each message has up to three parts: what happened, why that is likely, and what to do.
@@ -24,10 +27,13 @@ __all__ = [
     "AmtFlowsError",
     "BackendError",
     "CapacityUnavailable",
+    "DeployFailed",
+    "DeployRejected",
     "Fenced",
     "JournalError",
     "LaunchRejected",
     "NameTaken",
+    "NotComparable",
     "Problem",
     "SpecError",
     "TuningInterrupted",
@@ -146,3 +152,25 @@ class TuningJobFailed(AmtFlowsError):
     def __init__(self, happened: str, *, result: object = None, because: str = "", remedy: str = "") -> None:
         super().__init__(happened, because=because, remedy=remedy)
         self.result = result
+
+
+class DeployRejected(AmtFlowsError):
+    """A model can't be put to work as asked for. Carries every problem found; nothing was begun."""
+
+    exit_code = 2
+
+    def __init__(self, what: str, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join([f"{what} can't be done as asked:", *(f"  - {p}" for p in problems)]))
+
+
+class DeployFailed(AmtFlowsError):
+    """Putting a model to work failed. The message says what serves after it, and what was undone."""
+
+    exit_code = 9
+
+
+class NotComparable(AmtFlowsError):
+    """A challenger and the champion were measured by different metrics, or in different directions."""
+
+    exit_code = 10

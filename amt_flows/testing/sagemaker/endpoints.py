@@ -67,7 +67,7 @@ class SimulatedEndpoint:
         return self.status in ("Creating", "Updating", "RollingBack", "Deleting")
 
     def describe(self) -> dict[str, Any]:
-        told = {
+        told: dict[str, Any] = {
             "EndpointName": self.name,
             "EndpointArn": self.arn,
             "EndpointConfigName": self.configuration,

@@ -158,7 +158,11 @@ class EndpointsDesk:
             raise self._busy(endpoint)
         key = self._key(ENDPOINT, call.place, endpoint.name)
         script = self.deploy(endpoint.name, {})
-        endpoint.delete(script.deleting_seconds, lambda: self.existing.pop(key, None) and None)
+
+        def gone() -> None:
+            self.existing.pop(key, None)
+
+        endpoint.delete(script.deleting_seconds, gone)
         return {}
 
     def _busy(self, endpoint: SimulatedEndpoint) -> Refusal:

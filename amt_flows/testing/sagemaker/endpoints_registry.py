@@ -85,7 +85,7 @@ class RegistryDesk:
 
     def _describe_group(self, call: Call) -> Answer:
         group = self._group(call)
-        told = {
+        told: dict[str, Any] = {
             "ModelPackageGroupName": group.name,
             "ModelPackageGroupArn": group.arn,
             "ModelPackageGroupDescription": group.description,
@@ -106,7 +106,7 @@ class RegistryDesk:
         group.versions += 1
         version, now = group.versions, self.habitat.now()
         arn = f"{arn_of(call.place, 'model-package', group.name)}/{version}"
-        told = {
+        told: dict[str, Any] = {
             **{name: value for name, value in call.params.items() if name not in ("ClientToken", "Tags")},
             "ModelPackageName": f"{group.name}/{version}",
             "ModelPackageGroupName": group.name,

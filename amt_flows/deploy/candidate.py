@@ -1,0 +1,95 @@
+"""What a deploy step needs of a tuning job's result, and nothing else: a small value to hand from step to
+step, where the result itself carries every training job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from amt_flows.dotted import get
+from amt_flows.errors import DeployRejected, Problem
+from amt_flows.results import TuningResult
+from amt_flows.results.result import Metric, spec_of
+
+VERBATIM = "training_job.sagemaker"
+
+
+class Candidate(BaseModel):
+    """A training job's model that may be put to work, and how it came about. JSON both ways."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    tuning_job: str
+    training_job: str
+    artifact: str
+    """Where the model is: ``file://`` or a path, of a directory or an archive; ``s3://``."""
+    objective_metric: str
+    objective_type: str
+    """``Maximize`` or ``Minimize``."""
+    objective_value: float
+    hyperparameters: dict[str, Any] = {}
+    """The ones that were tuned and the static ones."""
+    metrics: dict[str, Metric] = {}
+    """The last value of each metric of the training job."""
+    fingerprint: str = ""
+    """The spec's."""
+    journal: str = ""
+    """The tuning job's record."""
+    image: str | None = None
+    """The training image, on SageMaker."""
+    role: str | None = None
+    vpc: dict[str, Any] = {}
+    """SageMaker's VpcConfig of the training jobs."""
+    network_isolation: bool = False
+    tags: dict[str, str] = {}
+
+
+Deployable = TuningResult | Candidate
+
+
+def candidate_of(result: Deployable) -> Candidate:
+    """The best training job of a tuning job, ready to be put to work. A candidate is its own.
+
+    Raises DeployRejected when there is no best training job, or it left no model.
+    """
+    if isinstance(result, Candidate):
+        return result
+    best = result.best
+    if best is None or best.objective_value is None:
+        raise _rejected(result, "best", None, "there is no training job with a usable objective value")
+    if best.artifact is None:
+        raise _rejected(
+            result,
+            "best.artifact",
+            best.name,
+            "this training job left no model; let the script save one in SM_MODEL_DIR",
+        )
+    spec = spec_of(result)
+    verbatim = spec.training_job.sagemaker
+    vpc = verbatim.get("VpcConfig")
+    return Candidate(
+        tuning_job=result.name,
+        training_job=best.name,
+        artifact=best.artifact,
+        objective_metric=result.objective_metric,
+        objective_type=result.objective_type,
+        objective_value=best.objective_value,
+        hyperparameters={**spec.static_hyperparameters, **best.hyperparameters},
+        metrics=best.metrics,
+        fingerprint=result.fingerprint,
+        journal=result.journal,
+        image=_text(get(verbatim, "AlgorithmSpecification.TrainingImage")),
+        role=_text(verbatim.get("RoleArn")),
+        vpc=vpc if isinstance(vpc, dict) else {},
+        network_isolation=bool(verbatim.get("EnableNetworkIsolation", False)),
+        tags=dict(spec.tags),
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _rejected(result: TuningResult, field: str, value: object, message: str) -> DeployRejected:
+    return DeployRejected(f"The deployment of tuning job {result.name}", [Problem(field, value, message)])

@@ -1,0 +1,274 @@
+"""Promotion on this machine: a directory of versions of which one is current, switched at one stroke.
+
+Whoever serves the model reads ``<directory>/current/model``. A promoter that dies at any point leaves the old
+version current, or the new one, and never half of one; the next promoter clears up after it.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from amt_flows.deploy.candidate import Candidate, Deployable, candidate_of
+from amt_flows.deploy.champion import Champion
+from amt_flows.deploy.local_artifact import copy_model, flush_directory, local_path, refused
+from amt_flows.deploy.local_layout import (
+    FILES,
+    INCOMING,
+    RECORD,
+    REMOVED,
+    SWITCHING,
+    Shelf,
+    Version,
+    hold,
+    locked,
+    number_of,
+    sweep,
+)
+from amt_flows.errors import DeployFailed, DeployRejected, NameTaken, Problem
+
+KEEP_VERSIONS = 10
+_TRAINING_JOB = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+
+
+@dataclass(frozen=True)
+class LocalPromotion:
+    """What a promotion, or a roll-back, came to."""
+
+    version: str
+    """Which is current now."""
+    path: str
+    """The directory with its model files. ``<directory>/current/model`` leads there until the next change."""
+    previous: str | None
+    """Which was current before, and a roll-back leads to."""
+    created: bool
+    """False when the version was there already: the promotion had been done, or begun."""
+    removed: tuple[str, ...] = ()
+    """Old versions that were removed."""
+
+
+def promote_local(
+    result: Deployable, directory: str | Path, *, keep: int = KEEP_VERSIONS, by: str | None = None
+) -> LocalPromotion:
+    """Copy the best training job's model into a directory of versions, and make it the current one.
+
+    Doing it again changes nothing. Of older versions the ``keep`` newest stay (at least 1), with the current
+    one and the one that a roll-back leads to. ``by`` is who did it, by default this user at this machine. An
+    artifact in S3 is downloaded, which needs boto3.
+
+    Raises DeployRejected before anything was changed, NameTaken if the same training job was promoted before
+    with other files, and DeployFailed when the directory can't be written or is used for something else.
+    """
+    candidate = candidate_of(result)
+    _check(candidate, keep)
+    shelf = Shelf(Path(directory).expanduser().absolute())
+    try:
+        shelf.versions.mkdir(parents=True, exist_ok=True)
+        with locked(shelf):
+            shelf.current_name()
+            sweep(shelf)
+            incoming = shelf.versions / f"{INCOMING}{secrets.token_hex(8)}"
+            incoming.mkdir()
+            held = hold(incoming)
+        try:
+            digest = _fetch(candidate, incoming)
+            with locked(shelf):
+                return _commit(shelf, candidate, incoming, digest=digest, keep=keep, by=by or _myself())
+        finally:
+            os.close(held)
+            shutil.rmtree(incoming, ignore_errors=True)
+    except OSError as error:
+        raise _unwritable(shelf, error) from error
+
+
+def roll_back_local(directory: str | Path, to: str | None = None) -> LocalPromotion:
+    """Make another version current: ``to``, or the one that the current version took over from.
+
+    Raises DeployRejected when there is no such version.
+    """
+    shelf = Shelf(Path(directory).expanduser().absolute())
+    if not shelf.directory.is_dir():
+        raise _no_version(shelf, to or "", ())
+    try:
+        with locked(shelf):
+            before, names = shelf.current_name(), shelf.names()
+            target = to or (shelf.read(before).replaced if before in names and before is not None else None)
+            if target is None or target not in names:
+                raise _no_version(shelf, target, names)
+            _switch(shelf, target)
+            return LocalPromotion(target, str(shelf.files(target)), before, created=False)
+    except OSError as error:
+        raise _unwritable(shelf, error) from error
+
+
+def versions(directory: str | Path) -> list[Version]:
+    """Every version of a directory, the oldest first. Raises DeployFailed."""
+    shelf = Shelf(Path(directory).expanduser().absolute())
+    return [shelf.read(name) for name in shelf.names()]
+
+
+def current_version(directory: str | Path) -> Version | None:
+    """The version that is at work; None before the first promotion. Raises DeployFailed."""
+    shelf = Shelf(Path(directory).expanduser().absolute())
+    name = shelf.current_name()
+    return None if name is None else shelf.read(name)
+
+
+def local_champion(directory: str | Path) -> Champion | None:
+    """What a challenger is compared with. Raises DeployFailed."""
+    version = current_version(directory)
+    return None if version is None else version.champion()
+
+
+# -- the steps -----------------------------------------------------------------------------------------
+
+
+def _check(candidate: Candidate, keep: int) -> None:
+    problems = []
+    if keep < 1:
+        problems.append(Problem("keep", keep, "must be at least 1, the current version"))
+    if len(candidate.training_job) > 63 or _TRAINING_JOB.fullmatch(candidate.training_job) is None:
+        problems.append(
+            Problem(
+                "training_job", candidate.training_job, "is not the name of a training job, and is to be one"
+            )
+        )
+    if problems:
+        raise DeployRejected("The promotion", problems)
+
+
+def _fetch(candidate: Candidate, incoming: Path) -> str:
+    """Copy the model's files, and return their digest."""
+    if candidate.artifact.startswith("s3://"):
+        from amt_flows.deploy.s3_artifact import download
+
+        with download(candidate.artifact, incoming) as place:
+            return copy_model(place, incoming / FILES)
+    source = local_path(candidate.artifact)
+    if _overlaps(source, incoming):
+        raise refused(candidate.artifact, "is the directory of versions itself, or is around it")
+    return copy_model(source, incoming / FILES)
+
+
+def _overlaps(source: Path, incoming: Path) -> bool:
+    """A copy of a directory into itself would not end."""
+    return incoming.resolve().is_relative_to(source.resolve())
+
+
+def _commit(
+    shelf: Shelf, candidate: Candidate, incoming: Path, *, digest: str, keep: int, by: str
+) -> LocalPromotion:
+    before = shelf.current_name()
+    name = _existing(shelf, candidate, digest)
+    created = name is None
+    if name is None:
+        name = _place(shelf, candidate, incoming, digest=digest, replaced=before, by=by)
+    if name != before:
+        _switch(shelf, name)
+    previous = before if before != name else shelf.read(name).replaced
+    removed = _prune(shelf, keep)
+    return LocalPromotion(name, str(shelf.files(name)), previous, created, removed)
+
+
+def _existing(shelf: Shelf, candidate: Candidate, digest: str) -> str | None:
+    """The version of this training job, if it was promoted before."""
+    suffix = f"-{candidate.training_job.lower()}"
+    for name in reversed(shelf.names()):
+        if name.partition("-")[2] != suffix[1:]:
+            continue
+        version = shelf.read(name)
+        same = (version.candidate.tuning_job, version.candidate.fingerprint, version.digest) == (
+            candidate.tuning_job,
+            candidate.fingerprint,
+            digest,
+        )
+        if same:
+            return name
+        raise NameTaken(
+            f"Training job {candidate.training_job} was promoted before, as version {name}, with "
+            f"{'other files' if version.digest != digest else 'another spec'}.",
+            because="its model directory was changed since, or an earlier tuning job had the same name",
+            remedy="give the tuning job another name, or promote into another directory",
+        )
+    return None
+
+
+def _place(
+    shelf: Shelf, candidate: Candidate, incoming: Path, *, digest: str, replaced: str | None, by: str
+) -> str:
+    """Let the complete version appear, by one rename."""
+    names = shelf.names()
+    number = 1 + max(map(number_of, names), default=0)
+    name = f"{number:04d}-{candidate.training_job.lower()}"
+    version = Version(
+        name=name,
+        number=number,
+        promoted_at=time.time(),
+        promoted_by=by,
+        replaced=replaced,
+        digest=digest,
+        candidate=candidate,
+    )
+    with (incoming / RECORD).open("x", encoding="utf-8") as file:
+        file.write(version.model_dump_json(indent=2))
+        file.flush()
+        os.fsync(file.fileno())
+    flush_directory(incoming)
+    incoming.rename(shelf.versions / name)
+    flush_directory(shelf.versions)
+    return name
+
+
+def _switch(shelf: Shelf, name: str) -> None:
+    scratch = shelf.directory / f"{SWITCHING}{secrets.token_hex(8)}"
+    scratch.symlink_to(Path(shelf.versions.name, name), target_is_directory=True)
+    scratch.replace(shelf.current)
+    flush_directory(shelf.directory)
+
+
+def _prune(shelf: Shelf, keep: int) -> tuple[str, ...]:
+    names = shelf.names()
+    current = shelf.current_name()
+    stay = {*names[-keep:], current}
+    if current is not None:
+        stay.add(shelf.read(current).replaced)
+    removed = tuple(name for name in names if name not in stay)
+    for name in removed:
+        # Out of sight first: nobody sees half of it while its files go.
+        away = shelf.versions / f"{REMOVED}{secrets.token_hex(8)}"
+        (shelf.versions / name).rename(away)
+        shutil.rmtree(away)
+    return removed
+
+
+# -- what is told ---------------------------------------------------------------------------------------
+
+
+def _myself() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container may have a user without a name
+        user = f"uid-{os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
+def _no_version(shelf: Shelf, name: str | None, names: Sequence[str]) -> DeployRejected:
+    there = f"; there are {', '.join(names)}" if names else "; there is none"
+    message = f"is no version in {shelf.directory}" if name else "the current version took over from none"
+    return DeployRejected("The roll-back", [Problem("to", name or None, message + there)])
+
+
+def _unwritable(shelf: Shelf, error: OSError) -> DeployFailed:
+    return DeployFailed(
+        f"The model directory {shelf.directory} can't be written: {error}.",
+        because="the disk is full, or its permissions don't allow it",
+        remedy="make room or grant access, then do the same again; the current version is still at work",
+    )

@@ -1,0 +1,164 @@
+"""A directory of model versions: what is where, and what is known of each.
+
+    current -> versions/0002-digits-017-9a1b2c3d
+    versions/0001-digits-004-55aa66bb/model.json     where it came from, and who promoted it when
+    versions/0001-digits-004-55aa66bb/model/...      the model's own files
+    versions/0002-digits-017-9a1b2c3d/...
+
+A version appears complete and never changes. What begins with a dot is nobody's business but ours: models
+that are being copied, or removed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from amt_flows.deploy.candidate import Candidate
+from amt_flows.deploy.champion import Champion
+from amt_flows.errors import DeployFailed
+
+INCOMING, REMOVED, SWITCHING = ".incoming-", ".removed-", ".current-"
+RECORD, FILES = "model.json", "model"
+_NAME = re.compile(r"(?P<number>\d{4,})-(?P<job>[a-z0-9](-*[a-z0-9]){0,62})")
+
+
+class Version(BaseModel):
+    """A version of the model: ``model.json``."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    v: int = 1
+    name: str
+    number: int
+    promoted_at: float
+    """Seconds since the epoch."""
+    promoted_by: str
+    replaced: str | None
+    """The version that was current when this one was made; rolling back leads there."""
+    digest: str
+    """64 hex digits of the files."""
+    candidate: Candidate
+
+    def champion(self) -> Champion:
+        one = self.candidate
+        return Champion(
+            self.name,
+            one.training_job,
+            one.tuning_job,
+            one.objective_metric,
+            one.objective_type,
+            one.objective_value,
+        )
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The paths of a directory of versions."""
+
+    directory: Path
+
+    @property
+    def versions(self) -> Path:
+        return self.directory / "versions"
+
+    @property
+    def current(self) -> Path:
+        return self.directory / "current"
+
+    def files(self, version: str) -> Path:
+        """Where a version's model files are."""
+        return self.versions / version / FILES
+
+    def names(self) -> list[str]:
+        """The versions that are there, the oldest first."""
+        try:
+            found = [entry.name for entry in os.scandir(self.versions) if _NAME.fullmatch(entry.name)]
+        except FileNotFoundError:
+            return []
+        return sorted(found, key=number_of)
+
+    def read(self, name: str) -> Version:
+        """Raises DeployFailed for a version whose record can't be read."""
+        path = self.versions / name / RECORD
+        try:
+            return Version.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, ValidationError) as error:
+            raise DeployFailed(
+                f"The record of version {name}, {path}, can't be read: {error}",
+                because="somebody edited or removed it",
+                remedy="restore it, or remove the version's directory",
+            ) from error
+
+    def current_name(self) -> str | None:
+        """The version that is at work; None before the first promotion. Raises DeployFailed for a
+        ``current`` that is not ours."""
+        try:
+            end = self.current.readlink()
+        except FileNotFoundError:
+            return None
+        except OSError:
+            raise DeployFailed(
+                f"{self.current} is no link.",
+                because="the directory is used for something else",
+                remedy="promote into another directory, or move that away",
+            ) from None
+        name = end.name
+        if end != Path(self.versions.name, name) or _NAME.fullmatch(name) is None:
+            raise DeployFailed(
+                f"{self.current} leads to {end}, which is no version of this directory.",
+                because="somebody made the link by hand",
+                remedy="remove the link, or promote into another directory",
+            )
+        return name
+
+
+def number_of(name: str) -> int:
+    return int(name.partition("-")[0])
+
+
+@contextmanager
+def locked(shelf: Shelf) -> Iterator[None]:
+    """Nobody else promotes, rolls back or prunes meanwhile. The lock of one who died is free."""
+    descriptor = os.open(shelf.directory / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def sweep(shelf: Shelf) -> None:
+    """Remove what promoters left that died. To be called with the lock held."""
+    for link in shelf.directory.glob(f"{SWITCHING}*"):
+        link.unlink()
+    for leftover in shelf.versions.glob(".*"):
+        if leftover.name.startswith((INCOMING, REMOVED)) and not _is_held(leftover):
+            shutil.rmtree(leftover)
+
+
+def hold(directory: Path) -> int:
+    """Mark a directory as being worked on, until the descriptor that is returned is closed or we die."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def _is_held(directory: Path) -> bool:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
