@@ -4,6 +4,7 @@ them runs nothing."""
 from __future__ import annotations
 
 import base64
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -116,6 +117,20 @@ def test_the_overview_is_one_image_with_all_of_them() -> None:
     kind, _, data = str(overview(ledger)).partition(",")
     assert kind == "data:image/svg+xml;base64"
     assert set(ALL) <= set(texts(base64.b64decode(data).decode()))
+
+
+def test_no_picture_of_the_overview_is_cut() -> None:
+    """Each is as large as its view, in the units of the whole; and none reaches into the next one's place."""
+    ledger, _ = run(spec(**RICH))
+    whole = base64.b64decode(str(overview(ledger)).partition(",")[2]).decode()
+    sizes = re.findall(r"<svg [^>]*?>", whole)
+    assert len(sizes) == 1 + len(pictures(ledger))
+    tops = [float(top) for top in re.findall(r'<g transform="translate\(0 ([0-9.]+)\)"><svg', whole)]
+    for i, tag in enumerate(sizes[1:]):
+        width, height = re.findall(r' (?:width|height)="([0-9.]+)"', tag)
+        assert f'viewBox="0 0 {width} {height}"' in tag
+        if i + 1 < len(tops):
+            assert tops[i] + float(height) < tops[i + 1]
 
 
 def test_what_was_saved_is_drawn() -> None:
