@@ -156,9 +156,7 @@ class Tuning:
                 raise SpecError(problems)
         # Once in the record, what parents know never changes: a restarted controller must see the same.
         inherited = () if ledger.opened else inherit(choice.spec, parents, clock.now())
-        tuning = cls(
-            ledger, backend, journal, clock, strategy or strategy_of(choice.spec), len(entries)
-        )
+        tuning = cls(ledger, backend, journal, clock, strategy or strategy_of(choice.spec), len(entries))
         controller = controller or this_controller()
         if not ledger.opened:
             opened = Opened(
@@ -398,9 +396,7 @@ class Tuning:
         )
         settled = self._settle_half_launched()
         strays = [
-            job.name
-            for job in found
-            if not job.state.terminal and job.fingerprint == self.ledger.fingerprint
+            job.name for job in found if not job.state.terminal and job.fingerprint == self.ledger.fingerprint
         ]
         if strays:
             self.backend.stop(self.ledger.name, strays, kill=True)

@@ -1,7 +1,9 @@
 """What a tuning job tells Prefect's event system, for automations to act on.
 
 Every event is about the resource ``amt.tuning.<name>`` (the name in lower case) and related to the flow run.
-Its payload is plain JSON; a number that JSON has no word for is ``"NaN"``, ``"Infinity"`` or ``"-Infinity"``.
+The resource's label ``amt.step-of-a-flow`` is ``yes`` when another flow called that run, which may do more
+with the result, and ``no`` otherwise. The payload is plain JSON; a number that JSON has no word for is
+``"NaN"``, ``"Infinity"`` or ``"-Infinity"``.
 
 ``amt.tuning.started``
     ``name``, ``objective``, ``direction``, ``strategy``, ``journal``, and ``resumed``: whether a controller
@@ -93,7 +95,11 @@ class Announcer:
         run = self._flow_run
         emit_event(
             event,
-            resource={"prefect.resource.id": resource_id(ledger.name), "prefect.resource.name": ledger.name},
+            resource={
+                "prefect.resource.id": resource_id(ledger.name),
+                "prefect.resource.name": ledger.name,
+                "amt.step-of-a-flow": "no" if run.parent_task_run_id is None else "yes",
+            },
             related=[
                 {
                     "prefect.resource.id": f"prefect.flow-run.{run.id}",

@@ -5,10 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from amt_flows.names import tuning_job_name_from
-
-# 12 hex digits, a hyphen, and the rest of the 32 characters that a tuning job's name may have.
-ID_DIGITS = 12
-HEAD_LENGTH = 32 - 1 - ID_DIGITS
+from amt_flows.series import ID_DIGITS, LONGEST_NAME
 
 
 def name_for_run(flow_name: str, flow_run_id: UUID) -> str:
@@ -17,4 +14,4 @@ def name_for_run(flow_name: str, flow_run_id: UUID) -> str:
     From the flow's name and not from the flow run's, which can be changed while it runs. From the end of
     the id: the start of a time-ordered id is the same for two runs of one minute.
     """
-    return tuning_job_name_from(f"{flow_name[:HEAD_LENGTH]}-{flow_run_id.hex[-ID_DIGITS:]}")
+    return tuning_job_name_from(f"{flow_name[:LONGEST_NAME]}-{flow_run_id.hex[-ID_DIGITS:]}")

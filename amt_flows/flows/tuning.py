@@ -145,8 +145,8 @@ def _by_amt(spec: TuningSpec, tuner: SageMakerTuner, journal: Journal) -> _Drive
 
 
 def this_controller_in_flow_run() -> str:
-    """Who drives a tuning job, for a rival's message, and for whoever cleans up after a flow run that died, to
-    know whether it was this one."""
+    """Who drives a tuning job, for a rival's message, and for whoever cleans up after a flow run that died,
+    to know whether it was this one."""
     return f"{this_controller()}, flow run {this_flow_run().flow_run.id}"
 
 

@@ -84,7 +84,7 @@ def parallel_picture(ledger: Ledger) -> str | None:
     for job in sorted(jobs, key=lambda job: ledger.loss(job.final_value or 0.0), reverse=True):
         configuration = ledger.trials[job.trial].configuration
         heights = [_height(parameter, configuration[parameter.name]) for parameter in space.parameters]
-        colour = colours.to_rgba(job.final_value or 0.0)
+        colour = colours.cmap(colours.norm(job.final_value or 0.0))
         axes.plot(places, heights, color=colour, linewidth=2.2 if job is ledger.best else 0.8, alpha=0.8)
     for place, parameter in zip(places, space.parameters, strict=True):
         axes.axvline(place, color=FAINT, linewidth=1.0, zorder=0)

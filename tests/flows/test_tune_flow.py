@@ -148,9 +148,9 @@ def test_cancel_of_the_pipeline_is_a_cancel_of_its_tuning(home: Path) -> None:
 
 
 @contextmanager
-def tuning_in_a_process(name: str, home: Path) -> Iterator[subprocess.Popen[bytes]]:
+def tuning_in_a_process(name: str, home: Path, training: str = ENDLESS) -> Iterator[subprocess.Popen[bytes]]:
     """A script that runs the flow, started once two training jobs live."""
-    spec = json.dumps(local_spec(name, ENDLESS).to_json())
+    spec = json.dumps(local_spec(name, training).to_json())
     script = f"from amt_flows.flows import tune\ntune({spec}, home={str(home)!r})"
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
     process = subprocess.Popen(
