@@ -67,6 +67,7 @@ def _shown(parameter: Parameter, value: Any) -> float:
 def parallel_picture(ledger: Ledger) -> str | None:
     """A line for each training job through all its hyperparameters, coloured by its objective. None with
     fewer than two hyperparameters or training jobs."""
+    import numpy as np
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
@@ -81,10 +82,10 @@ def parallel_picture(ledger: Ledger) -> str | None:
     )
     places = range(len(space.parameters))
     # The better lines are drawn last, above the others.
-    for job in sorted(jobs, key=lambda job: ledger.loss(job.final_value or 0.0), reverse=True):
+    shaded = zip(jobs, colours.to_rgba(np.array(values)), strict=True)
+    for job, colour in sorted(shaded, key=lambda one: ledger.loss(one[0].final_value or 0.0), reverse=True):
         configuration = ledger.trials[job.trial].configuration
         heights = [_height(parameter, configuration[parameter.name]) for parameter in space.parameters]
-        colour = colours.cmap(colours.norm(job.final_value or 0.0))
         axes.plot(places, heights, color=colour, linewidth=2.2 if job is ledger.best else 0.8, alpha=0.8)
     for place, parameter in zip(places, space.parameters, strict=True):
         axes.axvline(place, color=FAINT, linewidth=1.0, zorder=0)

@@ -1,0 +1,98 @@
+"""Whether a flow run that seems dead is dead, and whether somebody else drives its tuning job.
+
+What Prefect says of a flow run can be wrong in both ways: a run whose machine died stays Running, and after a
+while without a server every run looks silent. Its training jobs are stopped on the evidence found here only.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import FlowRun
+from prefect.events.filters import (
+    EventFilter,
+    EventNameFilter,
+    EventOccurredFilter,
+    EventOrder,
+    EventResourceFilter,
+)
+from prefect.exceptions import ObjectNotFound
+
+from amt_flows.backends.local_worker.processes import process_state
+from amt_flows.flows.cancel import lineage
+from amt_flows.ledger import Ledger
+from amt_flows.ports import Journal
+
+HEARTBEAT = "prefect.flow-run.heartbeat"
+# Prefect's server keeps events for a week unless told otherwise.
+REMEMBERED = timedelta(days=7)
+CONTROLLER = re.compile(r"process (\d+) on (.+?)(, flow run ([0-9a-f-]{36}))?")
+
+
+@dataclass(frozen=True)
+class Driver:
+    """The last controller of a tuning job, from its record."""
+
+    name: str
+
+    @property
+    def flow_run_id(self) -> UUID | None:
+        """The flow run that it is; None of the command line."""
+        match = CONTROLLER.fullmatch(self.name)
+        return None if match is None or match[4] is None else UUID(match[4])
+
+    @property
+    def lives_here(self) -> bool:
+        """Whether its process runs on this machine now. False for one on another machine."""
+        match = CONTROLLER.fullmatch(self.name)
+        if match is None or match[2] != socket.gethostname():
+            return False
+        state = process_state(int(match[1]))
+        return state is not None and state[0] not in "ZX"
+
+
+def driver_of(journal: Journal) -> Driver | None:
+    """None of a tuning job that was not opened. Raises JournalError."""
+    ledger = Ledger.replay(journal.read())
+    return Driver(ledger.controller) if ledger.opened else None
+
+
+def is_driven_by(client: SyncPrefectClient, driver: Driver, flow_run: FlowRun) -> bool:
+    """Whether it is this flow run that drives, or one that it has called."""
+    if driver.flow_run_id is None:
+        return False
+    try:
+        return flow_run.id in lineage(client, client.read_flow_run(driver.flow_run_id))
+    except ObjectNotFound:
+        return False
+
+
+def silent_since(client: SyncPrefectClient, flow_run: FlowRun, seconds: float) -> datetime | None:
+    """Since when a flow run gives no sign of life: since its end, or its last heartbeat if that is longer ago
+    than ``seconds``. None if it gives one, or never sent a heartbeat that could be missed."""
+    state = flow_run.state
+    if state is None or not (state.is_running() or state.is_cancelling() or state.is_final()):
+        return None  # it waits, for its start or for an answer
+    if state.is_final():
+        return state.timestamp
+    last = last_heartbeat(client, flow_run)
+    if last is None or datetime.now(timezone.utc) - last < timedelta(seconds=seconds):
+        return None
+    return last
+
+
+def last_heartbeat(client: SyncPrefectClient, flow_run: FlowRun) -> datetime | None:
+    """When Prefect's server last heard of a flow run that was running."""
+    wanted = EventFilter(
+        event=EventNameFilter(name=[HEARTBEAT]),
+        resource=EventResourceFilter(id=[f"prefect.flow-run.{flow_run.id}"]),
+        occurred=EventOccurredFilter.model_validate({"since": datetime.now(timezone.utc) - REMEMBERED}),
+        order=EventOrder.DESC,
+    )
+    found = client.read_events(wanted, limit=1).events
+    return found[0].occurred if found else None
