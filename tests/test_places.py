@@ -162,6 +162,7 @@ def test_from_the_command_line_to_sagemaker_and_back(tmp_path: Path, world: Simu
     assert len(world.jobs) == 3
 
 
+@pytest.mark.slow
 def test_stop_finds_the_training_jobs_by_the_record(tmp_path: Path, world: SimulatedSageMaker) -> None:
     path = write(tmp_path, jobs=500)
     asked, journal = TuningSpec.load(path), open_journal("demo", HOME)
@@ -196,6 +197,7 @@ def test_sagemakers_own_tuner_is_a_place_too(tmp_path: Path, world: SimulatedSag
     assert "AMT has no such strategy" in refused.output
 
 
+@pytest.mark.slow
 def test_stop_has_sagemakers_own_tuner_stop(tmp_path: Path, world: SimulatedSageMaker) -> None:
     asked, journal = TuningSpec.load(write(tmp_path, jobs=500)), open_journal("demo", HOME)
     options = {"journal": journal, "progress": False}
@@ -211,6 +213,7 @@ def test_stop_has_sagemakers_own_tuner_stop(tmp_path: Path, world: SimulatedSage
     assert not [job.name for job in world.jobs if job.status not in ("Completed", "Stopped", "Failed")]
 
 
+@pytest.mark.slow
 def test_what_nobody_follows_is_stopped_by_its_name(tmp_path: Path, world: SimulatedSageMaker) -> None:
     """The follower is dead; AMT goes on, and so would its costs."""
     asked, journal = TuningSpec.load(write(tmp_path, jobs=500)), open_journal("demo", HOME)

@@ -44,6 +44,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_commands_tune_the_script(project: Path) -> None:
     commands = [
         line.partition("#")[0].strip() for line in block("sh", "amt-flows plan tuning.toml").splitlines()
@@ -99,6 +100,7 @@ REQUEST = {
 }
 
 
+@pytest.mark.slow
 def test_sagemaker_runs_the_same_on_the_simulated_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
