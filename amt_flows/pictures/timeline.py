@@ -42,7 +42,7 @@ def timeline_picture(ledger: Ledger) -> str | None:
     axes.set_yticks([])
     axes.set_ylabel("training jobs", fontsize=9)
     axes.set_xlabel(f"{unit} since the tuning job began; hatched: saved by early stopping", fontsize=9)
-    axes.legend(fontsize=8, frameon=False, ncols=len(labelled), loc="upper left", bbox_to_anchor=(0, 1.12))
+    axes.legend(fontsize=8, frameon=False, ncols=len(labelled), loc="lower left", bbox_to_anchor=(0, 1.0))
     return svg(figure)
 
 
