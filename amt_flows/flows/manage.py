@@ -6,7 +6,8 @@
 import time
 from typing import cast
 
-from prefect import flow, get_run_logger
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import CancelledRun
 from prefect.states import Cancelled
 
@@ -19,7 +20,7 @@ from amt_flows.results import TuningResult
 from amt_flows.run import load_ledger
 from amt_flows.stop import conclude, stop_tuning_job
 
-REASON = "stopped by the flow stop-tuning"
+REASON = "stopped in Prefect"
 # Longer than a controller takes to look at its jobs on SageMaker, twice.
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.5
@@ -35,6 +36,17 @@ def stop_tuning(name: str, home: str | None = None, kill: bool = False) -> list[
             ~/.amt-flows.
         kill: Give training jobs no time to save their work.
     """
+    return _stop(name, home, kill=kill)
+
+
+@task(name="stop tuning job", task_run_name="stop-{name}", cache_policy=NO_CACHE, persist_result=False)
+def stop_task(name: str, home: str | None = None, kill: bool = False) -> list[str]:
+    """The same as :func:`stop_tuning`, as a task for flows of your own. Returns the names of the training
+    jobs that ran. Raises TuningJobNotFound, JournalError, BackendError."""
+    return _stop(name, home, kill=kill)
+
+
+def _stop(name: str, home: str | None, *, kill: bool) -> list[str]:
     log = get_run_logger()
     ledger = load_ledger(open_journal(name, home), name)
     if ledger.finished:

@@ -64,8 +64,10 @@ wrong requests."""
 class S3Journal:
     """``uri`` is ``s3://bucket/folder``; ``client`` a boto3 S3 client, by default one of the environment.
 
-    Another machine's note to stop is looked for every ``stop_note_seconds``, however often one asks. So many
-    ``readers`` fetch entries at a time. ``monotonic`` and ``sleep`` are for tests.
+    Another machine's note to stop is looked for every ``stop_note_seconds``, however often one asks, and
+    after each entry: whoever leaves one stops the running jobs too, and none may be launched in place of a
+    job whose end was just recorded. So many ``readers`` fetch entries at a time. ``monotonic`` and ``sleep``
+    are for tests.
     """
 
     def __init__(
@@ -196,6 +198,7 @@ class S3Journal:
         tell whether it has: reading the journal again does, which is what another run begins with."""
         text = entry_text(events, write=secrets.token_hex(8))
         pauses = _pauses(PATIENCE_SECONDS)
+        self._stop_note_read_at = None
         while True:
             try:
                 self._put(self._key(index), text, IfNoneMatch="*")
