@@ -54,13 +54,16 @@ def environment(cache: Path) -> Path:
 
 
 def _make(place: Path) -> None:
-    python = str(place / "bin" / "python")
-    if shutil.which("uv"):
-        _run("uv", "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(place))
-        install = ("uv", "pip", "install", "--quiet", "--python", python)
-    else:
-        _run(sys.executable, "-m", "venv", str(place))
-        install = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    # By pip, with whose settings the environment of this test was made: another installer may know no index.
+    _run(sys.executable, "-m", "venv", str(place))
+    install = (
+        str(place / "bin" / "python"),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    )
     _run(*install, *NEEDED)
     for version, distributions in SDK.items():
         _run(*install, "--no-deps", "--target", str(place / f"sdk{version}"), *distributions)
