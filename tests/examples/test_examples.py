@@ -74,7 +74,7 @@ def run(tmp_path: Path, script: str, *arguments: str, exit_code: int = 0) -> str
 def test_the_sagemaker_example_runs_on_the_simulated_service(tmp_path: Path) -> None:
     shown = run(tmp_path, "examples/tune_on_sagemaker.py", "--simulator", "--jobs", "3", "--name", "digits")
     assert "digits completed" in shown
-    assert "3 of 3 training jobs launched (3 completed)" in shown
+    assert "3 of 3 training jobs launched" in shown
     assert "s3://simulated/digits/models/digits-00" in shown
     assert "s3://simulated/digits/tunings/digits/journal" in shown
 
@@ -192,7 +192,9 @@ def tuned(spec: TuningSpec, home: Path) -> TuningResult:
 def test_the_spec_for_the_network_tunes_it(tmp_path: Path, example: Module) -> None:
     result = tuned(small("digits.toml", {"epochs": 2}), tmp_path)
 
-    assert [job.status for job in result.jobs] == ["Completed"] * 3
+    # The third may be stopped early.
+    assert [job.status for job in result.jobs][:2] == ["Completed"] * 2
+    assert result.jobs[2].outcome in ("completed", "stopped early")
     assert [job.epochs for job in result.jobs] == [2] * 3
     assert result.best is not None
     network = example("digits_network").load_model(model_of(result))
