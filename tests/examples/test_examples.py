@@ -195,7 +195,7 @@ def test_the_spec_for_the_network_tunes_it(tmp_path: Path, example: Module) -> N
     # The third may be stopped early.
     assert [job.status for job in result.jobs][:2] == ["Completed"] * 2
     assert result.jobs[2].outcome in ("completed", "stopped early")
-    assert [job.epochs for job in result.jobs] == [2] * 3
+    assert [job.epochs for job in result.jobs][:2] == [2] * 2
     assert result.best is not None
     network = example("digits_network").load_model(model_of(result))
     assert network.hidden_units == result.best.hyperparameters["hidden_units"]
