@@ -548,20 +548,11 @@ class Tuning:
 
 
 def _outcome(spec: TuningSpec, report: JobReport, job: TrainingJob, *, has_objective: bool) -> Outcome:
-    match report.state:
-        case JobState.COMPLETED:
-            return Outcome.COMPLETED if has_objective else Outcome.NO_METRIC
-        case JobState.FAILED:
-            return Outcome.INFRASTRUCTURE if report.infrastructure else Outcome.FAILED
-        case JobState.LOST:
-            return Outcome.LOST
-        case _:
-            if report.timed_out:
-                return Outcome.TIMED_OUT
-            if job.stopped_early and has_objective and used_its_resource(spec, job):
-                # Its script would have gone on, but Hyperband has nothing more to give it.
-                return Outcome.COMPLETED
-            return Outcome.STOPPED_EARLY if job.stopped_early else Outcome.STOPPED
+    outcome = report.outcome(stopped_early=job.stopped_early, has_objective=has_objective)
+    if outcome is Outcome.STOPPED_EARLY and has_objective and used_its_resource(spec, job):
+        # Its script would have gone on, but Hyperband has nothing more to give it.
+        return Outcome.COMPLETED
+    return outcome
 
 
 def _name_taken(ledger: Ledger, spec: TuningSpec) -> NameTaken:

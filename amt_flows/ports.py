@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Protocol, runtime_checkable
 
 from amt_flows.errors import Problem
-from amt_flows.events import Event
+from amt_flows.events import Event, Outcome
 from amt_flows.spec import TrainingJobTemplate, TuningSpec
 
 
@@ -80,6 +80,21 @@ class JobReport:
     """Where the model is, as a URI."""
     log: str | None = None
     """Where the output is, as a URI."""
+
+    def outcome(self, *, stopped_early: bool, has_objective: bool) -> Outcome:
+        """How a job of this report, which is of a terminal state, has ended. ``stopped_early``: it was to be;
+        ``has_objective``: it told a value of the objective."""
+        match self.state:
+            case JobState.COMPLETED:
+                return Outcome.COMPLETED if has_objective else Outcome.NO_METRIC
+            case JobState.FAILED:
+                return Outcome.INFRASTRUCTURE if self.infrastructure else Outcome.FAILED
+            case JobState.LOST:
+                return Outcome.LOST
+            case _:
+                if self.timed_out:
+                    return Outcome.TIMED_OUT
+                return Outcome.STOPPED_EARLY if stopped_early else Outcome.STOPPED
 
 
 @dataclass(frozen=True)

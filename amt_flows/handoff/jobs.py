@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from amt_flows.backends.sagemaker.service import Record
 from amt_flows.backends.sagemaker.watched import seconds
-from amt_flows.events import Ended, Event, Launched, Outcome, Points, Proposed
+from amt_flows.events import Ended, Event, Launched, Points, Proposed
 from amt_flows.handoff.parent import objective_value
 from amt_flows.handoff.telling import algorithm_named, typed
 from amt_flows.ledger import Ledger, TrainingJob
 from amt_flows.names import parse_training_job_name
-from amt_flows.ports import JobReport, JobState
+from amt_flows.ports import JobReport
 from amt_flows.space import Value
 from amt_flows.spec import Definition, EarlyStoppingType, StrategyType, TuningSpec
 
@@ -112,7 +112,7 @@ def ending(
     return Ended(
         at=now,
         job=report.name,
-        outcome=_outcome(report, stopped_early, has_objective=value is not None),
+        outcome=report.outcome(stopped_early=stopped_early, has_objective=value is not None),
         started_at=seconds(entry.get("TrainingStartTime")) or report.started_at,
         ended_at=now if ended_at is None else ended_at,
         metrics=metrics,
@@ -120,20 +120,6 @@ def ending(
         log=report.log,
         failure=report.failure,
     )
-
-
-def _outcome(report: JobReport, stopped_early: bool, *, has_objective: bool) -> Outcome:
-    match report.state:
-        case JobState.COMPLETED:
-            return Outcome.COMPLETED if has_objective else Outcome.NO_METRIC
-        case JobState.FAILED:
-            return Outcome.INFRASTRUCTURE if report.infrastructure else Outcome.FAILED
-        case JobState.LOST:
-            return Outcome.LOST
-        case _:
-            if report.timed_out:
-                return Outcome.TIMED_OUT
-            return Outcome.STOPPED_EARLY if stopped_early else Outcome.STOPPED
 
 
 # -- jobs that AMT stops -----------------------------------------------------------------------------------

@@ -18,27 +18,18 @@ from click.testing import CliRunner
 from amt_flows.cli import main
 from amt_flows.spec import TuningSpec
 from amt_flows.testing.sagemaker import AcceleratedClock, JobScript, SimulatedSageMaker
+from readme import block, write_project
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-
-
-def block(language: str, containing: str) -> str:
-    """The one block of a language that holds a text."""
-    blocks = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    (found,) = [text for text in blocks if containing in text]
-    return str(found)
-
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory with the README's training script and spec, and a home of its own."""
-    (tmp_path / "train.py").write_text(block("python", "# train.py"))
-    (tmp_path / "tuning.toml").write_text(block("toml", "# tuning.toml"))
+    write_project(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AMT_FLOWS_HOME", str(tmp_path / "home"))
     return tmp_path

@@ -7,19 +7,12 @@ from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-
-
-def block(language: str, containing: str) -> str:
-    blocks = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    (found,) = [text for text in blocks if containing in text]
-    return str(found)
+from readme import block, write_project
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "train.py").write_text(block("python", "# train.py"))
-    (tmp_path / "tuning.toml").write_text(block("toml", "# tuning.toml"))
+    write_project(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AMT_FLOWS_HOME", str(tmp_path / "home"))
     return tmp_path
