@@ -72,7 +72,7 @@ def removed() -> Iterator[None]:
                 client.delete_automation(one.id)
 
 
-pytestmark = pytest.mark.usefixtures("removed")
+pytestmark = [pytest.mark.usefixtures("removed"), pytest.mark.long]
 
 
 def tell(event: str, name: str, *, step: str = "no", **payload: Any) -> None:

@@ -226,6 +226,7 @@ def ends(run_id: UUID, log: Path, name: str = "Completed") -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_worker_tunes(worker: Path, place: Path) -> None:
     spec = {**local_spec(None, SHORT).to_json(), "name": "by-a-worker"}
     assert ends(created("tune/tune", spec=spec), worker)
@@ -237,6 +238,7 @@ def test_a_worker_tunes(worker: Path, place: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_another_flow_run_stops_a_tuning_job_and_its_own_goes_on(worker: Path, place: Path) -> None:
     tuning = created("tune/tune", spec=local_spec("to-be-stopped", ENDLESS).to_json())
     assert eventually(lambda: len(workers(place)) >= 2, 120), worker.read_text()
@@ -248,6 +250,7 @@ def test_another_flow_run_stops_a_tuning_job_and_its_own_goes_on(worker: Path, p
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_cancel_leaves_no_training_process(worker: Path, place: Path) -> None:
     tuning = created("tune/tune", spec=local_spec("to-be-cancelled", ENDLESS).to_json())
     assert eventually(lambda: len(workers(place)) >= 2, 120), worker.read_text()

@@ -34,7 +34,7 @@ from amt_flows.ledger import Ledger
 from amt_flows.places import open_journal
 from flows.local_jobs import ENDLESS, eventually, local_spec, workers
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 Way = Callable[[str], "AbstractContextManager[subprocess.Popen[bytes]]"]
 

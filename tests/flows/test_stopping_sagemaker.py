@@ -29,7 +29,7 @@ from amt_flows.testing.sagemaker import AcceleratedClock, JobScript, SimulatedSa
 from backends.sagemaker_world import spec as sagemaker_spec
 from flows.local_jobs import eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 HOME = "s3://records/tunings"
 

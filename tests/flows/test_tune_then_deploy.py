@@ -244,6 +244,7 @@ tune_then_deploy.serve("served", pause_on_shutdown=False)
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_served_pipeline_ends_its_process_while_it_waits(tmp_path: Path, shelf: Path, home: Path) -> None:
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
     environment = {**settings, "PATH": "/usr/bin:/bin", "AMT_FLOWS_HOME": str(home)}
