@@ -130,7 +130,7 @@ def test_bad_targets_and_unknown_tuning_jobs_are_refused(home: Path, tmp_path: P
     with pytest.raises(DeployRejected, match=r"target\.directory: is needed"):
         promote("digits", Target())
     with pytest.raises(TuningJobNotFound):
-        promote("nobody", Target(directory=str(tmp_path / "served")), home=str(home))
+        promote("never-tuned-anywhere", Target(directory=str(tmp_path / "served")), home=str(home))
     assert not (tmp_path / "served").exists()
 
 
