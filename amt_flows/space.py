@@ -1,237 +1,78 @@
-"""The space of configurations: parameters, scaling, and the map to and from the unit cube.
+"""The space of configurations: parameters, conditions and constraints, and the map to and from the unit cube.
 
 Every strategy works on points of ``[0, 1]^d``; this file is the only place that knows how such a point
-becomes a configuration and back. Scaling types are AMT's.
+becomes a configuration and back.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-Value: TypeAlias = str | int | float
+from amt_flows.conditions import Condition, Forest
+from amt_flows.constraints import Constraint
+from amt_flows.parameters import (
+    Categorical,
+    Continuous,
+    Integer,
+    Parameter,
+    Scaling,
+    Value,
+    resolve_scaling,
+)
+
+__all__ = [
+    "NOWHERE",
+    "Categorical",
+    "Condition",
+    "Configuration",
+    "Constraint",
+    "Continuous",
+    "Integer",
+    "Parameter",
+    "Point",
+    "Scaling",
+    "Space",
+    "Value",
+    "as_text",
+    "configuration_key",
+    "hyperparameter_texts",
+    "resolve_scaling",
+]
+
 Configuration: TypeAlias = Mapping[str, Value]
 Point: TypeAlias = npt.NDArray[np.float64]
 
-# A value that a person reads in a table, a log line and a command needs no more digits than this,
-# and no training run can tell the difference. Only in a range that is very narrow beside its own
-# values would it merge all of them into a few: there, as many as a float carries faithfully.
-SIGNIFICANT_DIGITS = 10
-ALL_DIGITS = 15
-NARROW = 1e-6
+# The place of a hyperparameter that a configuration doesn't have: the same for all of them, so that two
+# configurations never differ in what neither has.
+NOWHERE = 0.5
 
-AUTO_LOG_RATIO = 100.0
+# A finite space with constraints is listed to tell which configurations meet them, up to this many.
+LISTED = 20_000
 
-
-class Scaling(str, Enum):
-    """How a numeric range is searched (AMT's ``ScalingType``)."""
-
-    AUTO = "Auto"
-    LINEAR = "Linear"
-    LOGARITHMIC = "Logarithmic"
-    REVERSE_LOGARITHMIC = "ReverseLogarithmic"
-
-
-def resolve_scaling(scaling: Scaling, low: float, high: float, *, continuous: bool) -> Scaling:
-    """What ``Auto`` means for a range; any other scaling is returned as it is.
-
-    The rule (ours; AWS publishes none): a positive range that spans at least two orders of magnitude is
-    searched logarithmically; a continuous range inside [0.5, 1) whose distance to 1 spans as much is
-    searched reverse-logarithmically (momentum 0.9...0.9999); everything else linearly.
-    """
-    if scaling is not Scaling.AUTO:
-        return scaling
-    if low > 0 and high / low >= AUTO_LOG_RATIO:
-        return Scaling.LOGARITHMIC
-    if continuous and 0.5 <= low < high < 1 and (1 - low) / (1 - high) >= AUTO_LOG_RATIO:
-        return Scaling.REVERSE_LOGARITHMIC
-    return Scaling.LINEAR
-
-
-def _warp(x: float, scaling: Scaling) -> float:
-    if scaling is Scaling.LOGARITHMIC:
-        return math.log(x)
-    if scaling is Scaling.REVERSE_LOGARITHMIC:
-        return -math.log1p(-x)
-    return x
-
-
-def _unwarp(t: float, scaling: Scaling) -> float:
-    if scaling is Scaling.LOGARITHMIC:
-        return math.exp(t)
-    if scaling is Scaling.REVERSE_LOGARITHMIC:
-        return -math.expm1(-t)
-    return t
-
-
-@dataclass(frozen=True)
-class Continuous:
-    """A real parameter in ``[low, high]``, optionally only at ``low + k * step``."""
-
-    name: str
-    low: float
-    high: float
-    scaling: Scaling = Scaling.LINEAR
-    step: float | None = None
-
-    def decode(self, u: float) -> float:
-        """The value at ``u`` in [0, 1]."""
-        a, b = _warp(self.low, self.scaling), _warp(self.high, self.scaling)
-        x = _unwarp(a + min(max(u, 0.0), 1.0) * (b - a), self.scaling)
-        if self.step is not None:
-            return self._on_step(round((x - self.low) / self.step))
-        return float(min(max(float(f"{x:.{self._digits}g}"), self.low), self.high))
-
-    def encode(self, value: Value) -> float:
-        """The place of ``value`` in [0, 1]; values outside the range are clipped to it."""
-        a, b = _warp(self.low, self.scaling), _warp(self.high, self.scaling)
-        x = min(max(float(value), self.low), self.high)
-        return (_warp(x, self.scaling) - a) / (b - a) if b > a else 0.5
-
-    def _on_step(self, k: int) -> float:
-        assert self.step is not None
-        k = min(max(k, 0), self._last_step)
-        # Digits are counted from the step's first, not from the value's: -0.3 + 3 * 0.1 is 0 and
-        # 1e12 + 1 keeps its 1. Adding 0.0 turns -0.0, which is another key, into 0.0.
-        digits = SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(self.step))
-        return float(min(max(round(self.low + k * self.step, digits) + 0.0, self.low), self.high))
-
-    @property
-    def _digits(self) -> int:
-        reverse = self.scaling is Scaling.REVERSE_LOGARITHMIC
-        finest = 1 - self.high if reverse else self.high - self.low
-        narrow = finest < NARROW * max(abs(self.low), abs(self.high))
-        return ALL_DIGITS if narrow else SIGNIFICANT_DIGITS
-
-    @property
-    def _last_step(self) -> int:
-        assert self.step is not None
-        return math.floor((self.high - self.low) / self.step * (1 + 1e-12))
-
-    @property
-    def size(self) -> int | None:
-        """How many values there are, or None for a continuum."""
-        if self.high <= self.low:
-            return 1
-        return None if self.step is None else self._last_step + 1
-
-    def values(self) -> Sequence[Value]:
-        """All values, in order. Only for a parameter with a ``size``."""
-        if self.size is None:
-            raise ValueError(f"{self.name} is a continuum: give it a step to enumerate it")
-        return tuple(self.value_at(k) for k in range(self.size))
-
-    def value_at(self, k: int) -> float:
-        """``values()[k]``, without making the others."""
-        return float(self.low) if self.step is None or self.size == 1 else self._on_step(k)
-
-    def contains(self, value: Value) -> bool:
-        if isinstance(value, str) or not math.isfinite(value) or not self.low <= value <= self.high:
-            return False
-        if self.step is None:
-            return True
-        nearest = self._on_step(round((value - self.low) / self.step))
-        return math.isclose(value, nearest, rel_tol=1e-15, abs_tol=self.step * 1e-6)
-
-
-@dataclass(frozen=True)
-class Integer:
-    """A whole number in ``[low, high]``, at ``low + k * step``.
-
-    Each value owns a bin of the unit interval that reaches half a step to either side (in the scaled
-    domain), so that the two end values are as likely as any other.
-    """
-
-    name: str
-    low: int
-    high: int
-    scaling: Scaling = Scaling.LINEAR
-    step: int = 1
-
-    @property
-    def _edges(self) -> tuple[float, float]:
-        half = self.step / 2
-        # Under a log scale the lower edge stays positive: low >= 1 and half a step may reach 0.
-        low = max(self.low - half, self.low / 2) if self.scaling is Scaling.LOGARITHMIC else self.low - half
-        return _warp(low, self.scaling), _warp(self._top + half, self.scaling)
-
-    @property
-    def _top(self) -> int:
-        return self.low + (self.size - 1) * self.step
-
-    def decode(self, u: float) -> int:
-        a, b = self._edges
-        x = _unwarp(a + min(max(u, 0.0), 1.0) * (b - a), self.scaling)
-        k = min(max(round((x - self.low) / self.step), 0), self.size - 1)
-        return self.low + k * self.step
-
-    def encode(self, value: Value) -> float:
-        a, b = self._edges
-        x = min(max(float(value), self.low), self.high)
-        return (_warp(x, self.scaling) - a) / (b - a)
-
-    @property
-    def size(self) -> int:
-        return (self.high - self.low) // self.step + 1
-
-    def values(self) -> Sequence[Value]:
-        return range(self.low, self._top + 1, self.step)
-
-    def value_at(self, k: int) -> int:
-        return self.low + k * self.step
-
-    def contains(self, value: Value) -> bool:
-        return (
-            isinstance(value, int)
-            and not isinstance(value, bool)
-            and self.low <= value <= self.high
-            and (value - self.low) % self.step == 0
-        )
-
-
-@dataclass(frozen=True)
-class Categorical:
-    """One of a few strings, without an order."""
-
-    name: str
-    choices: tuple[str, ...]
-
-    def decode(self, u: float) -> str:
-        return self.choices[min(int(min(max(u, 0.0), 1.0) * len(self.choices)), len(self.choices) - 1)]
-
-    def encode(self, value: Value) -> float:
-        return (self.choices.index(str(value)) + 0.5) / len(self.choices)
-
-    @property
-    def size(self) -> int:
-        return len(self.choices)
-
-    def values(self) -> Sequence[Value]:
-        return self.choices
-
-    def value_at(self, k: int) -> str:
-        return self.choices[k]
-
-    def contains(self, value: Value) -> bool:
-        return isinstance(value, str) and value in self.choices
-
-
-Parameter: TypeAlias = Continuous | Integer | Categorical
+# Draws for one configuration that meets all constraints.
+DRAWS = 10_000
 
 
 @dataclass(frozen=True)
 class Space:
-    """All parameters, in the order in which the spec names them."""
+    """All parameters, in the order in which the spec names them; ``conditions`` say which of them a
+    configuration has, and ``constraints`` must hold for each."""
 
     parameters: tuple[Parameter, ...]
+    conditions: tuple[Condition, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+
+    @cached_property
+    def _forest(self) -> Forest:
+        return Forest(self.parameters, self.conditions)
 
     @property
     def dimension(self) -> int:
@@ -241,41 +82,119 @@ class Space:
     def names(self) -> tuple[str, ...]:
         return tuple(p.name for p in self.parameters)
 
+    @cached_property
+    def unordered(self) -> npt.NDArray[np.bool_]:
+        """Which parameters have values without an order (shape ``(d,)``)."""
+        return np.array([isinstance(p, Categorical) and not p.ordered for p in self.parameters])
+
     def decode(self, point: Point | Sequence[float]) -> dict[str, Value]:
-        """The configuration at a point of the unit cube (shape ``(d,)``)."""
-        return {p.name: p.decode(float(u)) for p, u in zip(self.parameters, point, strict=True)}
+        """The configuration at a point of the unit cube (shape ``(d,)``). It may break a constraint."""
+        values = {p.name: p.decode(float(u)) for p, u in zip(self.parameters, point, strict=True)}
+        return self.used(values)
 
     def encode(self, configuration: Configuration) -> Point:
         """The point (shape ``(d,)``, in the unit cube) of a configuration."""
-        return np.array([p.encode(configuration[p.name]) for p in self.parameters], dtype=np.float64)
+        return np.array(
+            [
+                p.encode(configuration[p.name]) if p.name in configuration else NOWHERE
+                for p in self.parameters
+            ],
+            dtype=np.float64,
+        )
+
+    def used(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """``values`` without those of hyperparameters that are not used beside the others."""
+        return self._forest.used(values) if self.conditions else dict(values)
+
+    def wanted(self, values: Mapping[str, Value]) -> frozenset[str]:
+        """The names of the hyperparameters that a configuration with ``values`` has."""
+        return self._forest.wanted(values) if self.conditions else frozenset(self.names)
+
+    def condition_of(self, name: str) -> Condition | None:
+        """When the hyperparameter is used; None for one that always is."""
+        return self._forest.condition_of.get(name)
+
+    def settled(self, places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """``places`` (shape ``(m, d)``) with the coordinates of hyperparameters that aren't used there at
+        the one place that they have then. What others depend on must lie on its values."""
+        if not self.conditions:
+            return places
+        settled = places.copy()
+        settled[self._unused(places)] = NOWHERE
+        return settled
+
+    def unused_at(self, place: Point) -> npt.NDArray[np.bool_]:
+        """Which hyperparameters aren't used at a settled place (shape ``(d,)`` each)."""
+        return self._unused(place[None, :])[0]
+
+    @cached_property
+    def deciding(self) -> frozenset[str]:
+        """The names of the hyperparameters that others depend on."""
+        return frozenset(condition.on for condition in self.conditions)
+
+    def _unused(self, places: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        column = {name: j for j, name in enumerate(self.names)}
+        used = np.ones(places.shape, dtype=bool)
+        for parameter in self._forest.parents_first:
+            condition = self.condition_of(parameter.name)
+            if condition is None:
+                continue
+            parent, j = column[condition.on], column[parameter.name]
+            with_it = [self.parameters[parent].encode(value) for value in condition.values]
+            used[:, j] = used[:, parent] & np.isin(places[:, parent], with_it)
+        return ~used
+
+    def allows(self, configuration: Configuration) -> bool:
+        """Whether a configuration meets all constraints."""
+        return all(constraint.holds(configuration) for constraint in self.constraints)
 
     def contains(self, configuration: Configuration) -> bool:
-        return set(configuration) == set(self.names) and all(
-            p.contains(configuration[p.name]) for p in self.parameters
-        )
+        """Whether a configuration has the hyperparameters that it must have, in their ranges, and meets all
+        constraints."""
+        if not configuration.keys() <= set(self.names):
+            return False
+        within = all(p.contains(configuration[p.name]) for p in self.parameters if p.name in configuration)
+        return within and configuration.keys() == self.wanted(configuration) and self.allows(configuration)
+
+    def draw(self, rng: np.random.Generator) -> dict[str, Value] | None:
+        """A configuration at random that meets all constraints; None if ``DRAWS`` of them don't."""
+        drawn = (self.decode(rng.random(self.dimension)) for _ in range(DRAWS))
+        return next((configuration for configuration in drawn if self.allows(configuration)), None)
 
     @property
     def size(self) -> int | None:
-        """The number of distinct configurations, or None when a parameter is a continuum."""
-        sizes = [p.size for p in self.parameters]
-        if any(s is None for s in sizes):
-            return None
-        return math.prod(s for s in sizes if s is not None)
+        """The number of distinct configurations; None when a parameter is a continuum, and when there are
+        too many to count those that meet the constraints."""
+        size = self._forest.size
+        if size is None or not self.constraints:
+            return size
+        return None if size > LISTED else len(_allowed(self))
 
     def grid(self) -> Iterator[dict[str, Value]]:
-        """Every configuration of a finite space, the last parameter turning fastest."""
-        for values in itertools.product(*(p.values() for p in self.parameters)):
-            yield dict(zip(self.names, values, strict=True))
+        """Every configuration of a space with a ``size``, the last parameter turning fastest."""
+        size = self.size
+        if size is None:
+            raise ValueError("the space has no end: give each continuous range a step to enumerate it")
+        if not self.conditions and not self.constraints:
+            every = itertools.product(*(p.values() for p in self.parameters))
+            return (dict(zip(self.names, values, strict=True)) for values in every)
+        return (self.grid_at(index) for index in range(size))
 
     def grid_at(self, index: int) -> dict[str, Value]:
         """The ``index``-th configuration of :meth:`grid`, without walking up to it."""
-        chosen: dict[str, Value] = {}
-        for parameter in reversed(self.parameters):
-            if parameter.size is None:
-                raise ValueError(f"{parameter.name} is a continuum: give it a step to enumerate it")
-            index, k = divmod(index, parameter.size)
-            chosen[parameter.name] = parameter.value_at(k)
-        return {name: chosen[name] for name in self.names}
+        return self.at(_allowed(self)[index] if self.constraints else index)
+
+    def at(self, index: int) -> dict[str, Value]:
+        """The ``index``-th configuration of a finite space, those that break a constraint counted too."""
+        return self._forest.at(index)
+
+
+@lru_cache(maxsize=16)
+def _allowed(space: Space) -> tuple[int, ...]:
+    """The indices of the configurations that meet all constraints, among all. Kept, since each proposal makes
+    its space anew from the spec."""
+    size = replace(space, constraints=()).size
+    return tuple(k for k in range(size or 0) if space.allows(space.at(k)))
 
 
 def configuration_key(configuration: Configuration) -> str:

@@ -32,9 +32,14 @@ def value_from(parameter: Parameter, given: object) -> Value:
 
 
 def configuration_from(space: Space, given: Mapping[str, object]) -> dict[str, Value]:
-    """The values of ``given`` for the parameters of ``space``, in its order. Raises KeyError for one that
-    lacks, ValueError as :func:`value_from` does."""
-    return {parameter.name: value_from(parameter, given[parameter.name]) for parameter in space.parameters}
+    """The values of ``given`` for the parameters of ``space``, in its order, without those of parameters that
+    aren't used beside the others. Raises KeyError for one that lacks, ValueError as :func:`value_from`
+    does."""
+    values = {p.name: value_from(p, given[p.name]) for p in space.parameters if p.name in given}
+    lacking = space.wanted(values) - values.keys()
+    if lacking:
+        raise KeyError(min(lacking))
+    return space.used(values)
 
 
 def same_value(one: object, other: object) -> bool:

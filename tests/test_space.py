@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from amt_flows.parameters import AUTO_LOG_RATIO
 from amt_flows.space import (
-    AUTO_LOG_RATIO,
     Categorical,
     Continuous,
     Integer,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from amt_flows.errors import Problem
 from amt_flows.nearest import nearest
@@ -11,6 +11,7 @@ from amt_flows.space import Categorical, Integer, Parameter, Space, Value, confi
 from amt_flows.space_values import value_from
 from amt_flows.spec.algorithm_rules import range_problems
 from amt_flows.spec.model import TuningSpec
+from amt_flows.spec.space_rules import space_problems
 
 
 def first_configuration_problems(spec: TuningSpec) -> Iterator[Problem]:
@@ -24,7 +25,7 @@ def first_configuration_problems(spec: TuningSpec) -> Iterator[Problem]:
         why = "of which algorithm they are can't be said; leave them out, or tune one algorithm at a time"
         yield Problem("first_configurations", len(given), why)
         return
-    if not given or any(range_problems(spec, "")):
+    if not given or any(range_problems(spec, "")) or any(space_problems(spec, "")):
         return
     limit = spec.limits.max_number_of_training_jobs
     if limit is not None and len(given) > limit:
@@ -54,7 +55,9 @@ def _problems(
 ) -> Iterator[Problem]:
     tuned = {parameter.name: parameter for parameter in space.parameters}
     known = {*tuned, *open_names}
-    for name in sorted(known - configuration.keys()):
+    values = dict(_values(tuned, configuration))
+    wanted = space.wanted(values) | open_names
+    for name in sorted(wanted - configuration.keys()):
         yield Problem(f"{at}.{name}", None, "is tuned and has no value here; give one, since none is assumed")
     for name, value in configuration.items():
         if name not in known:
@@ -63,6 +66,26 @@ def _problems(
             yield Problem(f"{at}.{name}", value, f"is not a tuned hyperparameter; {remedy}")
         elif name in tuned:
             yield from _value_problems(tuned[name], value, f"{at}.{name}")
+            condition = space.condition_of(name)
+            if name not in wanted and condition is not None:
+                only = ", ".join(str(one) for one in condition.values)
+                yield Problem(
+                    f"{at}.{name}", value, f"is only used when {condition.on} is {only}; leave it out"
+                )
+    if values.keys() == wanted - open_names:
+        for constraint in space.constraints:
+            if not constraint.holds(values):
+                yield Problem(at, dict(configuration), f"breaks the constraint `{constraint.text}`")
+
+
+def _values(tuned: Mapping[str, Parameter], configuration: Mapping[str, str]) -> Iterator[tuple[str, Value]]:
+    """What can be read of it."""
+    for name, given in configuration.items():
+        if name in tuned:
+            try:
+                yield name, value_from(tuned[name], given)
+            except ValueError:
+                continue
 
 
 def _value_problems(parameter: Parameter, given: str, at: str) -> Iterator[Problem]:

@@ -37,6 +37,9 @@ else:
     import tomli as tomllib
 
 
+MOST_CONSTRAINTS = 30
+
+
 class Part(BaseModel):
     """What all parts of a spec share: frozen, and a misspelt field is an error."""
 
@@ -45,6 +48,7 @@ class Part(BaseModel):
         extra="forbid",
         use_attribute_docstrings=True,
         field_title_generator=form.title,
+        model_title_generator=form.part_title,
         json_schema_extra=form.editable,
     )
 
@@ -109,6 +113,13 @@ def _text(value: object) -> object:
 Text = Annotated[str, BeforeValidator(_text)]
 
 
+class OnlyWhen(Part):
+    name: str = Field(min_length=1, max_length=256)
+    """The categorical or integer hyperparameter that decides, e.g. `optimizer`."""
+    values: tuple[Text, ...] = Field(min_length=1, max_length=100)
+    """The values of it with which this hyperparameter is used, e.g. `sgd`."""
+
+
 class ContinuousRange(Part):
     name: str = Field(min_length=1, max_length=256)
     """The hyperparameter's name."""
@@ -120,6 +131,8 @@ class ContinuousRange(Part):
     """How the range is searched. Auto: logarithmic when it spans two orders of magnitude or more."""
     step: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Try only `min_value + k * step`. Empty: any value."""
+    only_when: OnlyWhen | None = None
+    """Use it only when another hyperparameter has one of some values. Empty: always."""
 
     def parameter(self) -> Parameter:
         scaling = resolve_scaling(self.scaling_type, self.min_value, self.max_value, continuous=True)
@@ -137,6 +150,8 @@ class IntegerRange(Part):
     """How the range is searched. Auto: logarithmic when it spans two orders of magnitude or more."""
     step: int = Field(default=1, ge=1)
     """Try only `min_value + k * step`."""
+    only_when: OnlyWhen | None = None
+    """Use it only when another hyperparameter has one of some values. Empty: always."""
 
     def parameter(self) -> Parameter:
         scaling = resolve_scaling(self.scaling_type, self.min_value, self.max_value, continuous=False)
@@ -148,9 +163,13 @@ class CategoricalRange(Part):
     """The hyperparameter's name."""
     values: tuple[Text, ...] = Field(min_length=1, max_length=30)
     """The values to choose from; numbers and booleans become strings, as SageMaker passes them."""
+    ordered: bool = False
+    """The values have an order, such as small, medium, large: neighbours are taken to be alike."""
+    only_when: OnlyWhen | None = None
+    """Use it only when another hyperparameter has one of some values. Empty: always."""
 
     def parameter(self) -> Parameter:
-        return Categorical(self.name, self.values)
+        return Categorical(self.name, self.values, self.ordered)
 
 
 class AutoParameter(Part):
@@ -180,8 +199,8 @@ class CompletionCriteria(Part):
     """Complete once a training job reaches this objective value."""
     max_number_of_training_jobs_not_improving: int | None = Field(default=None, ge=1)
     """Complete after this many finished training jobs in a row that did not improve the best."""
-    complete_on_convergence: bool = False
-    """Complete once further improvement by more than 1 % is unlikely."""
+    complete_on_convergence: bool = Field(default=False, json_schema_extra=form.unsaid)
+    """Complete once further improvement by more than 1 % is unlikely. Not touched: no, unless Autotune is on."""
     target_on_epochs: bool = False
     """Let the target also be reached by an epoch of a job that is still running."""
     min_relative_improvement: float = Field(default=0.0, ge=0, lt=1)
@@ -189,8 +208,9 @@ class CompletionCriteria(Part):
 
 
 class EarlyStopping(Part):
-    type: EarlyStoppingType = EarlyStoppingType.OFF
-    """Auto: stop a training job whose epoch is worse than the median of earlier jobs' running averages."""
+    type: EarlyStoppingType = Field(default=EarlyStoppingType.OFF, json_schema_extra=form.unsaid)
+    """Auto: stop a training job whose epoch is worse than the median of earlier jobs' running averages. Not
+    chosen: Off, or what Autotune chooses."""
     compare_with: ComparedJobs = ComparedJobs.COMPLETED
     """Whose curves are compared with."""
     min_jobs: int = Field(default=2, ge=1)
@@ -296,6 +316,8 @@ class Definition(Part):
     """Hyperparameters with a few values."""
     auto_parameters: tuple[AutoParameter, ...] = ()
     """Hyperparameters whose range is chosen for you."""
+    constraints: tuple[str, ...] = Field(default=(), max_length=MOST_CONSTRAINTS)
+    """Expressions that every configuration must meet, e.g. `layers * units <= 1024`."""
     static_hyperparameters: dict[str, Text] = Field(default_factory=dict)
     """Hyperparameters that every training job gets unchanged, e.g. `{"epochs": "30"}`."""
     training_job: TrainingJobTemplate = TrainingJobTemplate()
@@ -322,6 +344,8 @@ class TuningSpec(Part):
     """Whole-number hyperparameters, e.g. a batch size."""
     categorical: tuple[CategoricalRange, ...] = ()
     """Hyperparameters with a few values, e.g. an optimizer."""
+    constraints: tuple[str, ...] = Field(default=(), max_length=MOST_CONSTRAINTS)
+    """Expressions that every configuration must meet, e.g. `layers * units <= 1024`."""
     training_job: TrainingJobTemplate = TrainingJobTemplate()
     """How one training job is run."""
     limits: ResourceLimits = ResourceLimits()
@@ -339,7 +363,8 @@ class TuningSpec(Part):
     warm_start: WarmStart | None = None
     """Earlier tuning jobs to learn from."""
     autotune: bool = False
-    """Let limits, early stopping and convergence be chosen for you, where left out (`Omit value`)."""
+    """Let the number of training jobs, early stopping and convergence be chosen for you, where you say
+    nothing about them."""
     auto_parameters: tuple[AutoParameter, ...] = ()
     """Hyperparameters whose range is chosen for you from a value hint."""
     best_eligible: BestEligible = BestEligible.COMPLETED
@@ -433,8 +458,9 @@ class TuningSpec(Part):
 
     def space(self) -> Space:
         """The space that is searched: continuous, integer, then categorical ranges, in the spec's order."""
-        numeric = (one.parameter() for ranges in (self.continuous, self.integer) for one in ranges)
-        return Space((*numeric, *(one.parameter() for one in self.categorical)))
+        from amt_flows.spec.spaces import space_of
+
+        return space_of(self)
 
     def fingerprint(self) -> str:
         """64 hex digits that are equal for two specs exactly when all but their names are equal."""

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 
 from amt_flows.errors import Problem
 from amt_flows.names import is_tuning_job_name, tuning_job_name_from
-from amt_flows.space import Space
-from amt_flows.spec.algorithm_rules import Algorithm, algorithm_problems, numeric_ranges, range_problems
+from amt_flows.spec.algorithm_rules import Algorithm, algorithm_problems, range_problems
 from amt_flows.spec.first_configurations import first_configuration_problems
 from amt_flows.spec.model import EarlyStoppingType, StrategyType, TuningSpec, is_table
+from amt_flows.spec.space_rules import space_problems
+from amt_flows.spec.spaces import space_of
 
 DEFINITION_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,63}")
 MAX_ENVIRONMENT = 48
@@ -32,7 +33,7 @@ def rule_problems(spec: TuningSpec) -> list[Problem]:
     """Everything that is wrong with a spec whose fields have the right types, wherever it will run."""
     problems = [problem for rule in _RULES for problem in rule(spec)]
     for at, algorithm in algorithms(spec):
-        problems += algorithm_problems(algorithm, at)
+        problems += [*algorithm_problems(algorithm, at), *space_problems(algorithm, at)]
     return problems
 
 
@@ -46,15 +47,14 @@ def grid_size(spec: TuningSpec) -> int | None:
     """How many training jobs a grid has; None when it has no end, or can't be told from faulty ranges."""
     sizes = []
     for at, algorithm in algorithms(spec):
-        if algorithm.auto_parameters or any(range_problems(algorithm, at)):
+        if (
+            algorithm.auto_parameters
+            or any(range_problems(algorithm, at))
+            or any(space_problems(algorithm, at))
+        ):
             return None
-        sizes.append(_space(algorithm).size)
+        sizes.append(space_of(algorithm).size)
     return None if None in sizes else sum(size for size in sizes if size is not None)
-
-
-def _space(algorithm: Algorithm) -> Space:
-    numeric = (one.parameter() for _, one in numeric_ranges(algorithm))
-    return Space((*numeric, *(one.parameter() for one in algorithm.categorical)))
 
 
 def _name(spec: TuningSpec) -> Iterator[Problem]:

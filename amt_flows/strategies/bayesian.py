@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from amt_flows.history import Proposal, TrialRow, TrialState
-from amt_flows.space import Categorical, Space
+from amt_flows.space import Space
 from amt_flows.strategies.evidence import Evidence, gather, has_loss
 from amt_flows.strategies.gaussian_process import Array, NotPositiveDefinite, Posterior, condition, fit
 from amt_flows.strategies.hints import with_hints
@@ -110,7 +110,7 @@ class Bayesian:
 
 
 def _posterior(space: Space, evidence: Evidence) -> Posterior:
-    categorical = np.array([isinstance(p, Categorical) for p in space.parameters])
+    categorical = space.unordered
     return condition(
         evidence.points,
         evidence.targets,

@@ -22,7 +22,7 @@ from dataclasses import replace
 import numpy as np
 
 from amt_flows.history import TrialRow
-from amt_flows.space import Categorical, Space
+from amt_flows.space import Space
 from amt_flows.strategies.evidence import Evidence, has_loss, targets_of
 from amt_flows.strategies.gaussian_process import Array
 
@@ -70,9 +70,8 @@ def expected(space: Space, parent: tuple[Array, Array], places: Array) -> Array:
     """What a parent's results (points ``(m, d)``, targets ``(m,)``) say of ``places`` (``(n, d)`` →
     ``(n,)``): the mean of the nearest ones, weighed by their closeness."""
     points, targets = parent
-    categorical = [isinstance(parameter, Categorical) for parameter in space.parameters]
     gaps = np.abs(places[:, None, :] - points[None, :, :])
-    gaps[..., categorical] = gaps[..., categorical] > 0
+    gaps[..., space.unordered] = gaps[..., space.unordered] > 0
     distances = np.sqrt((gaps**2).sum(axis=-1))
     nearest = np.argsort(distances, axis=1, kind="stable")[:, :NEIGHBOURS]
     # One at the very place weighs a thousand times more than one at distance 1, and not infinitely more.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import minimize
 
-from amt_flows.space import Categorical, Parameter, Space, Value, configuration_key
+from amt_flows.space import NOWHERE, Categorical, Parameter, Space, Value, configuration_key
 from amt_flows.strategies.expected_improvement import log_expected_improvement, with_gradient
 from amt_flows.strategies.gaussian_process import Array, Mask
 from amt_flows.strategies.predictions import Predictions
@@ -32,6 +32,9 @@ GRADIENT_STEPS = 25
 # From this many values on, a number is climbed like a continuum and then rounded.
 MANY_VALUES = 16
 MAX_MOVES = 256
+
+# How often places that meet all constraints are drawn for, twice as many at a time as are wanted.
+MOST_ROUNDS = 10
 
 # With more values than this, where a climb starts from needs no rounding.
 FINE_VALUES = 100
@@ -54,35 +57,60 @@ def best_unused(
     values = log_expected_improvement(model, places)
     for i in np.argsort(-values, kind="stable"):
         configuration = space.decode(places[i])
-        if configuration_key(configuration) not in used:
+        if configuration_key(configuration) not in used and space.allows(configuration):
             return configuration, float(values[i])
     return None
 
 
 def _places_found(model: Predictions, space: Space, rng: np.random.Generator) -> Array:
-    broad = snap(space, rng.random((BROAD, space.dimension)), finest=FINE_VALUES)
-    near = snap(space, _around(model, space, rng), finest=FINE_VALUES)
+    broad = snap(space, _all_over(space, rng), finest=FINE_VALUES)
+    near = allowed(space, snap(space, _around(model, space, rng), finest=FINE_VALUES))
     found = []
     for places in (broad, near):
+        if len(places) == 0:
+            continue
         values = log_expected_improvement(model, places)
         best = places[np.argsort(-values, kind="stable")]
         found.append(best[: 4 * STARTS])
         found.extend(_climb(model, space, start, rng) for start in best[:STARTS])
+    if not found:
+        return np.empty((0, space.dimension))
     return snap(space, np.concatenate(found))
+
+
+def _all_over(space: Space, rng: np.random.Generator) -> Array:
+    """Places over the whole cube that meet all constraints, if that many can be found."""
+    if not space.constraints:
+        return rng.random((BROAD, space.dimension))
+    places = np.empty((0, space.dimension))
+    for _ in range(MOST_ROUNDS):
+        more = allowed(space, rng.random((2 * BROAD, space.dimension)))
+        places = np.concatenate([places, more])[:BROAD]
+        if len(places) == BROAD:
+            break
+    return places
+
+
+def allowed(space: Space, places: Array) -> Array:
+    """Those of ``places`` (shape ``(m, d)``) whose configurations meet all constraints."""
+    if not space.constraints:
+        return places
+    return places[[space.allows(space.decode(place)) for place in places]]
 
 
 def snap(space: Space, places: Array, finest: int | None = None) -> Array:
     """The places (shape ``(m, d)``) that the configurations at ``places`` map to.
 
     A continuum keeps its coordinate: the last digit that its values drop changes no prediction. So does
-    a parameter of more than ``finest`` values, if that is given.
+    a parameter of more than ``finest`` values, if that is given, unless others depend on it.
     """
     snapped: Array = places.copy()
     for j, parameter in enumerate(space.parameters):
         size = parameter.size
-        if size is not None and (finest is None or size <= finest):
+        is_fine = finest is not None and size is not None and size > finest
+        if size is not None and (not is_fine or parameter.name in space.deciding):
             snapped[:, j] = [parameter.encode(parameter.decode(float(u))) for u in places[:, j]]
-    return snapped
+    return space.settled(snapped)
 
 
 def _around(model: Predictions, space: Space, rng: np.random.Generator) -> Array:
@@ -94,6 +122,9 @@ def _around(model: Predictions, space: Space, rng: np.random.Generator) -> Array
     step = 10 ** rng.uniform(-2.3, -0.5, size=(NEAR, 1))
     moved = np.clip(origin + step * rng.standard_normal((NEAR, d)), 0.0, 1.0)
     moved = np.where(model.categorical, rng.random((NEAR, d)), moved)
+    if space.conditions:
+        # Where the best row lacks a hyperparameter, its coordinate is one that nobody chose.
+        moved = np.where(origin == NOWHERE, rng.random((NEAR, d)), moved)
     # Each place changes a random set of parameters, of random size from one to all.
     size = rng.integers(1, d + 1, size=(NEAR, 1))
     changed = rng.random((NEAR, d)).argsort(axis=1).argsort(axis=1) < size
@@ -105,8 +136,11 @@ def _climb(model: Predictions, space: Space, start: Array, rng: np.random.Genera
     smooth = np.array([_is_smooth(p) for p in space.parameters])
     passed, place = [], start
     for _ in range(TURNS):
-        top = snap(space, _along_gradient(model, place, smooth)[None, :])
-        around = np.concatenate([place[None, :], top, _moves(space, top[0], rng)])
+        used = ~space.unused_at(place)
+        top = allowed(space, snap(space, _along_gradient(model, place, smooth & used)[None, :]))
+        origin = top[0] if len(top) else place
+        moves = allowed(space, space.settled(_moves(space, origin, rng)))
+        around = np.concatenate([place[None, :], top, moves])
         values = log_expected_improvement(model, around)
         passed.append(around[np.argsort(-values, kind="stable")[:3]])
         if (passed[-1][0] == place).all():

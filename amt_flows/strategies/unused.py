@@ -45,19 +45,26 @@ def first_unused(configurations: Iterable[dict[str, Value]], used: frozenset[str
     return next((c for c in configurations if configuration_key(c) not in used), None)
 
 
+def _first_allowed(
+    space: Space, configurations: Iterable[dict[str, Value]], used: frozenset[str]
+) -> dict[str, Value] | None:
+    return first_unused((c for c in configurations if space.allows(c)), used)
+
+
 def draw_unused(
     space: Space,
     used: frozenset[str],
     draw: Callable[[], dict[str, Value]],
     rng: np.random.Generator,
 ) -> dict[str, Value] | None:
-    """A free configuration from up to ``DRAWS`` calls of ``draw``; if all of them are taken, any free one.
+    """A free configuration from up to ``DRAWS`` calls of ``draw``; if all of them are taken or break a
+    constraint, any free one.
 
     None when the space is exhausted.
     """
     if is_exhausted(space, used):
         return None
-    drawn = first_unused((draw() for _ in range(DRAWS)), used)
+    drawn = _first_allowed(space, (draw() for _ in range(DRAWS)), used)
     return pick_unused(space, used, rng) if drawn is None else drawn
 
 
@@ -69,7 +76,8 @@ def pick_unused(space: Space, used: frozenset[str], rng: np.random.Generator) ->
     """
     size = space.size
     if size is None:
-        return first_unused((space.decode(rng.random(space.dimension)) for _ in range(DRAWS)), used)
+        drawn = (space.draw(rng) for _ in range(DRAWS))
+        return first_unused((c for c in drawn if c is not None), used)
     if is_exhausted(space, used):
         return None
     if size <= LISTED:

@@ -22,7 +22,9 @@ import pytest
 from amt_flows.history import Proposal, TrialRow, TrialState
 from amt_flows.space import (
     Categorical,
+    Condition,
     Configuration,
+    Constraint,
     Continuous,
     Integer,
     Parameter,
@@ -48,8 +50,39 @@ MIXED = Space(
         Categorical("category", ("a", "b", "c")),
     )
 )
+CONDITIONAL = Space(
+    (
+        Categorical("optimizer", ("sgd", "adam", "adagrad")),
+        Continuous("momentum", 0.0, 0.99),
+        Categorical("nesterov", ("true", "false")),
+        Categorical("size", ("small", "medium", "large"), ordered=True),
+        Integer("layers", 1, 4),
+        Integer("second", 1, 8, Scaling.LOGARITHMIC),
+        Integer("third", 1, 8, Scaling.LOGARITHMIC),
+    ),
+    conditions=(
+        Condition("nesterov", "optimizer", ("sgd",)),
+        Condition("momentum", "nesterov", ("true",)),
+        Condition("second", "layers", (2, 3, 4)),
+        Condition("third", "layers", (3, 4)),
+    ),
+)
+CONSTRAINED = replace(
+    CONDITIONAL,
+    constraints=(
+        Constraint("third <= second"),
+        Constraint("size != 'small' or layers < 3"),
+        Constraint("layers * momentum < 0.5"),
+    ),
+)
 SPACES = {
     "mixed": MIXED,
+    "conditional": CONDITIONAL,
+    "constrained": CONSTRAINED,
+    "one in a thousand": Space(
+        (Continuous("x", 0.0, 1.0), Continuous("y", 0.0, 1.0)),
+        constraints=(Constraint("abs(x - y) < 0.0005"),),
+    ),
     "one continuous": Space((Continuous("x", 0.0, 1.0),)),
     "one logarithmic": Space((Continuous("x", 1e-300, 1e-290, Scaling.LOGARITHMIC),)),
     "one huge": Space((Continuous("x", -1e300, 1e300),)),
@@ -60,6 +93,16 @@ SPACES = {
     "30 categorical": Space(tuple(Categorical(f"c{i}", tuple(str(k) for k in range(30))) for i in range(30))),
 }
 TWELVE = Space((Integer("n", 1, 3), Categorical("c", ("a", "b")), Continuous("x", 0.0, 1.0, step=1.0)))
+# With a three of x and n, since one breaks the constraint; with b, which has no x, both of n.
+FIVE = Space(
+    (
+        Categorical("c", ("a", "b")),
+        Continuous("x", 0.0, 1.0, step=1.0),
+        Integer("n", 1, 2),
+    ),
+    conditions=(Condition("x", "c", ("a",)),),
+    constraints=(Constraint("x + n < 3"),),
+)
 SINGLE = Space((Continuous("x", 0.5, 0.5), Integer("n", 7, 7), Categorical("c", ("only",))))
 UNIT = Space((Continuous("x", 0.0, 1.0), Continuous("y", 0.0, 1.0)))
 
@@ -76,7 +119,7 @@ LOSSES: dict[str, Callable[[int], float]] = {
 
 def with_steps(space: Space) -> Space:
     """The same space with a step on every continuum."""
-    return Space(tuple(_with_step(p) for p in space.parameters))
+    return replace(space, parameters=tuple(_with_step(p) for p in space.parameters))
 
 
 def _with_step(parameter: Parameter) -> Parameter:
@@ -93,7 +136,8 @@ def rows_at_random(
     rows: dict[str, TrialRow] = {}
     while len(rows) < len(states):
         number = len(rows)
-        configuration = space.decode(rng.random(space.dimension))
+        configuration = space.draw(rng)
+        assert configuration is not None
         has_loss = states[number] in (TrialState.COMPLETED, TrialState.STOPPED)
         row = TrialRow(number, configuration, states[number], loss(number) if has_loss else None)
         rows.setdefault(configuration_key(configuration), row)
@@ -106,8 +150,12 @@ def ask(strategy: Strategy, space: Space, history: Sequence[TrialRow], *, seed: 
     if proposal is None:
         return None
     configuration = proposal.configuration
-    assert tuple(configuration) == space.names
+    assert tuple(configuration) == tuple(name for name in space.names if name in configuration)
+    assert configuration.keys() == space.wanted(configuration)
+    assert space.allows(configuration), f"breaks a constraint: {configuration}"
     for parameter in space.parameters:
+        if parameter.name not in configuration:
+            continue
         value = configuration[parameter.name]
         kinds = {Continuous: float, Integer: int, Categorical: str}
         assert type(value) is kinds[type(parameter)], f"{parameter.name} has the wrong type: {value!r}"
@@ -166,7 +214,7 @@ class StrategyConformance:
         history = play(self.make_strategy(), space, _sum_of_places(space), trials=12)
         assert len(history) == 12
 
-    @pytest.mark.parametrize("space", [TWELVE, SINGLE], ids=["twelve", "single"])
+    @pytest.mark.parametrize("space", [TWELVE, SINGLE, FIVE], ids=["twelve", "single", "five"])
     @pytest.mark.parametrize("ending", [*TrialState, None], ids=lambda e: "mixed" if e is None else e.value)
     def test_a_finite_space_is_tried_completely_and_then_nothing(
         self, space: Space, ending: TrialState | None
@@ -179,6 +227,7 @@ class StrategyConformance:
             history.append(TrialRow(number, proposal.configuration, state, loss))
         tried = {configuration_key(row.configuration) for row in history}
         assert tried == {configuration_key(c) for c in space.grid()}
+        assert len(tried) == space.size
 
     def test_the_last_free_configuration_of_many_is_found(self) -> None:
         space = Space((Integer("n", 0, 19), Integer("m", 0, 19)))

@@ -137,10 +137,11 @@ def _events(parent: Parent, spec: TuningSpec, name: str, at: float) -> list[Inhe
     similar: list[InheritedJob] = []
     left_out = 0
     for job in parent.jobs:
-        if not _counts(job) or any(_value(parent, job, one) is None for one in space.names):
+        inherited = _inherited(parent, job, space) if _counts(job) else None
+        if inherited is None:
             left_out += 1
             continue
-        (same if _is_identical(parent, job, spec) else similar).append(_inherited(parent, job, space))
+        (same if _is_identical(parent, job, spec) else similar).append(inherited)
     events = [
         Inherited(at, name, parent.source, identical, tuple(jobs))
         for identical, jobs in ((True, same), (False, similar))
@@ -168,10 +169,15 @@ def _is_identical(parent: Parent, job: ParentJob, spec: TuningSpec) -> bool:
     )
 
 
-def _inherited(parent: Parent, job: ParentJob, space: Space) -> InheritedJob:
+def _inherited(parent: Parent, job: ParentJob, space: Space) -> InheritedJob | None:
+    """None for a job that lacks a value of ours."""
     assert job.value is not None
-    given = {name: _value(parent, job, name) for name in space.names}
-    configuration: Mapping[str, Value] = configuration_from(space, given)
+    values = {name: _value(parent, job, name) for name in space.names}
+    given = {name: value for name, value in values.items() if value is not None}
+    try:
+        configuration: Mapping[str, Value] = configuration_from(space, given)
+    except KeyError:
+        return None
     return InheritedJob(job.name, configuration, job.value, job.outcome, job.started_at, job.ended_at)
 
 

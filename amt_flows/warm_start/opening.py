@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from amt_flows.history import Proposal, TrialRow
-from amt_flows.space import Categorical, Configuration, Space, configuration_key
+from amt_flows.space import Configuration, Space, configuration_key
 from amt_flows.space_values import configuration_from
 from amt_flows.spec import TuningSpec
 from amt_flows.strategies.unused import used_keys
@@ -64,5 +64,4 @@ def transferred(space: Space, history: Sequence[TrialRow]) -> list[tuple[TrialRo
 def _distance(space: Space, one: Configuration, other: Configuration) -> float:
     """The mean over the parameters; two categories are as far apart as the ends of a range."""
     gaps = np.abs(space.encode(one) - space.encode(other))
-    categorical = [isinstance(parameter, Categorical) for parameter in space.parameters]
-    return float(np.where(categorical, gaps > 0, gaps).mean())
+    return float(np.where(space.unordered, gaps > 0, gaps).mean())

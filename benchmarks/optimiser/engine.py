@@ -7,7 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from amt_flows.history import TrialRow, TrialState
-from amt_flows.space import Categorical, Configuration, Continuous, Integer, Parameter, Scaling, Space
+from amt_flows.space import (
+    Categorical,
+    Condition,
+    Configuration,
+    Continuous,
+    Integer,
+    Parameter,
+    Scaling,
+    Space,
+)
 from amt_flows.strategies import Strategy
 from amt_flows.strategies.bayesian import Bayesian
 from amt_flows.strategies.quasirandom import QuasiRandom
@@ -15,9 +24,10 @@ from amt_flows.strategies.random import Random
 
 
 def space_of(theirs: Any) -> Space:
-    """Our space for the benchmark's. A conditional parameter is always there, and left out when a job is
-    launched that has no use for it."""
-    return Space(tuple(_parameter(p) for p in theirs.params))
+    """Our space for the benchmark's, its conditional parameters included."""
+    conditional = [p for p in theirs.params if p.cond is not None]
+    conditions = [Condition(p.name, p.cond[0], tuple(str(one) for one in p.cond[1])) for p in conditional]
+    return Space(tuple(_parameter(p) for p in theirs.params), tuple(conditions))
 
 
 def _parameter(p: Any) -> Parameter:
@@ -56,12 +66,10 @@ class Engine:
         return number, self.shown(proposal.configuration)
 
     def shown(self, configuration: Configuration) -> dict[str, Any]:
-        """Our configuration as the benchmark has it: with its own values of categories, and only what is
-        active."""
+        """Our configuration as the benchmark has it: with its own values of categories."""
         theirs: dict[str, Any] = dict(configuration)
-        theirs |= {name: original[theirs[name]] for name, original in self.choices.items()}
-        pruned: dict[str, Any] = self.theirs.prune(theirs)
-        return pruned
+        named = {name: original for name, original in self.choices.items() if name in theirs}
+        return theirs | {name: original[theirs[name]] for name, original in named.items()}
 
     def tell(self, number: int, _configuration: dict[str, Any], loss: float | None) -> None:
         ended = loss is not None and math.isfinite(loss)

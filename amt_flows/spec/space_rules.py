@@ -1,0 +1,153 @@
+"""The rules of conditions (``only_when``) and constraints (ours; AMT's request has no place for either)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import numpy as np
+
+from amt_flows.constraints import Constraint
+from amt_flows.errors import Problem
+from amt_flows.nearest import nearest
+from amt_flows.space import Categorical, Continuous, Parameter, Space
+from amt_flows.space_values import value_from
+from amt_flows.spec.algorithm_rules import Algorithm, range_problems
+from amt_flows.spec.model import OnlyWhen
+from amt_flows.spec.spaces import ranges_of, space_of
+
+# Of this many configurations at random, so many must meet the constraints: a strategy finds one by drawing.
+DRAWN: Final = 10_000
+LEAST_MET: Final = 10
+
+
+def space_problems(algorithm: Algorithm, at: str) -> Iterator[Problem]:
+    """What is wrong with what holds between the hyperparameters of one algorithm."""
+    if any(range_problems(algorithm, at)):
+        return
+    parameters = {one.name: one.parameter() for _, one in ranges_of(algorithm)}
+    problems = [*_conditions(algorithm, parameters, at)] or [*_circles(algorithm, at)]
+    problems += _constraints(algorithm, parameters, at)
+    yield from problems
+    if not problems and algorithm.constraints:
+        yield from _feasible(algorithm, at)
+
+
+# --- conditions ------------------------------------------------------------------------------------------
+
+
+def _conditions(algorithm: Algorithm, parameters: Mapping[str, Parameter], at: str) -> Iterator[Problem]:
+    for field, one in ranges_of(algorithm):
+        if one.only_when is not None:
+            yield from _condition(one.name, one.only_when, parameters, f"{at}{field}.only_when")
+
+
+def _condition(name: str, when: OnlyWhen, parameters: Mapping[str, Parameter], at: str) -> Iterator[Problem]:
+    on = parameters.get(when.name)
+    if when.name == name:
+        yield Problem(f"{at}.name", when.name, "is this hyperparameter itself; name another one that decides")
+    elif on is None:
+        yield Problem(
+            f"{at}.name", when.name, f"is not a tuned hyperparameter; {_meant(when.name, parameters)}"
+        )
+    elif isinstance(on, Continuous):
+        why = (
+            "is a real number, which hardly ever has an exact value; let a categorical or integer one decide"
+        )
+        yield Problem(f"{at}.name", when.name, why)
+    else:
+        for i, value in enumerate(when.values):
+            yield from _value(on, value, f"{at}.values[{i}]")
+
+
+def _value(on: Parameter, given: str, at: str) -> Iterator[Problem]:
+    try:
+        value = value_from(on, given)
+    except ValueError as error:
+        yield Problem(at, given, str(error))
+        return
+    if on.contains(value):
+        return
+    if isinstance(on, Categorical):
+        yield Problem(at, given, f"is not a value of {on.name}; {_meant(given, on.choices)}")
+    else:
+        low, high = on.low, on.high
+        by = "" if on.step in (None, 1) else f" in steps of {on.step:g}"
+        yield Problem(
+            at, given, f"is never tried: {on.name} goes from {low:g} to {high:g}{by}; write one of those"
+        )
+
+
+def _circles(algorithm: Algorithm, at: str) -> Iterator[Problem]:
+    decides = {one.name: one.only_when.name for _, one in ranges_of(algorithm) if one.only_when is not None}
+    for field, one in ranges_of(algorithm):
+        passed, name = [one.name], decides.get(one.name)
+        while name is not None and name not in passed:
+            passed.append(name)
+            name = decides.get(name)
+        if name == one.name:
+            circle = " -> ".join([*passed, one.name])
+            why = f"goes round in a circle ({circle}), so none of them would ever be used; leave one out"
+            yield Problem(f"{at}{field}.only_when.name", passed[1], why)
+            return
+
+
+# --- constraints -----------------------------------------------------------------------------------------
+
+
+def _constraints(algorithm: Algorithm, parameters: Mapping[str, Parameter], at: str) -> Iterator[Problem]:
+    for i, text in enumerate(algorithm.constraints):
+        field = f"{at}constraints[{i}]"
+        try:
+            constraint = Constraint(text)
+        except ValueError as error:
+            yield Problem(field, text, str(error))
+            continue
+        for name in sorted(constraint.names - parameters.keys()):
+            if name in algorithm.static_hyperparameters:
+                why = f"`{name}` is static, and always {algorithm.static_hyperparameters[name]}; write that"
+            else:
+                why = f"`{name}` is not a tuned hyperparameter; {_meant(name, parameters)}"
+            yield Problem(field, text, why)
+        for name, value in constraint.compared:
+            parameter = parameters.get(name)
+            if isinstance(parameter, Categorical) and value not in parameter.choices:
+                why = f"`{value}` is not a value of {name}; {_meant(value, parameter.choices)}"
+                yield Problem(field, text, why)
+
+
+def _feasible(algorithm: Algorithm, at: str) -> Iterator[Problem]:
+    """Enough configurations meet all constraints, and none makes them fail."""
+    space = space_of(algorithm)
+    rng = np.random.default_rng(0)
+    met, alone = 0, [0] * len(space.constraints)
+    for _ in range(DRAWN):
+        configuration = space.decode(rng.random(space.dimension))
+        verdicts = []
+        for i, constraint in enumerate(space.constraints):
+            try:
+                verdicts.append(constraint.holds(configuration))
+            except ValueError as error:
+                yield Problem(f"{at}constraints[{i}]", constraint.text, str(error))
+                return
+            alone[i] += verdicts[-1]
+        met += all(verdicts)
+        if met >= LEAST_MET:
+            return
+    if not space.size:
+        yield from _hardly_met(space, (met, alone), at)
+
+
+def _hardly_met(space: Space, counted: tuple[int, list[int]], at: str) -> Iterator[Problem]:
+    met, alone = counted
+    worst = int(np.argmin(alone))
+    why = (
+        f"of {DRAWN:,} configurations at random {met} meet all constraints, too few to search among; this "
+        f"one alone is met by {alone[worst]:,}: narrow the ranges to where it holds, or relax it"
+    )
+    yield Problem(f"{at}constraints[{worst}]", space.constraints[worst].text, why)
+
+
+def _meant(given: str, known: Mapping[str, Parameter] | tuple[str, ...]) -> str:
+    close = nearest(given, known)
+    return f"write `{close}`" if close else f"those are {', '.join(known)}"
