@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 from click.testing import CliRunner, Result
 
@@ -35,8 +34,9 @@ from amt_flows.places import (
 from amt_flows.run import load_ledger, tune
 from amt_flows.spec import TuningSpec
 from amt_flows.stop import conclude, stop_tuning_job
-from amt_flows.testing.sagemaker import AcceleratedClock, JobScript, SimulatedSageMaker
+from amt_flows.testing.sagemaker import SimulatedSageMaker
 from backends.sagemaker_world import spec as sagemaker_spec
+from simulated_aws import aws
 from worlds import rising, spec
 
 HOME = "s3://records/team/tunings"
@@ -107,17 +107,8 @@ def test_a_running_tuning_job_does_not_change_its_backend(tmp_path: Path) -> Non
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedSageMaker]:
-    """Behind a URL, with a minute in each second, and everything that a user sets in the environment."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    monkeypatch.setenv(POLL_SECONDS, "0.2")
-    script = JobScript([0.4, 0.6, 0.8], 10, starting_seconds=5, downloading_seconds=0, uploading_seconds=0)
-    clock = AcceleratedClock(60)
-    with SimulatedSageMaker(script, clock=clock, tunes=True) as world, world.serve() as url:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-        place = {"LocationConstraint": "eu-west-1"}
-        boto3.client("s3").create_bucket(Bucket="records", CreateBucketConfiguration=place)
+    """A minute in each second."""
+    with aws(monkeypatch, [0.4, 0.6, 0.8], speed=60) as world:
         yield world
 
 

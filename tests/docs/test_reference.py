@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
-from types import ModuleType
+
+from loading import script_at
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def make_reference() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_reference", DOCS / "make_reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_reference_is_up_to_date_and_leaves_nothing_undescribed() -> None:
-    made = make_reference().reference()
+    made = script_at(DOCS / "make_reference.py").reference()
     assert (DOCS / "reference.md").read_text(encoding="utf-8") == made, "run python docs/make_reference.py"
     rows = [line.split(" | ") for line in made.splitlines() if re.match(r"\| `\w+` \|", line)]
     assert len(rows) > 50

@@ -13,6 +13,8 @@ from prefect.settings import (
 )
 from prefect.testing.utilities import prefect_test_harness
 
+from flows.local_jobs import end_all
+
 HERE = Path(__file__).parent
 
 
@@ -36,7 +38,8 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where this test's tuning jobs are kept."""
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where this test's tuning jobs are kept. Nothing that belongs to them outlives the test."""
     monkeypatch.setenv("AMT_FLOWS_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+    yield tmp_path / "home"
+    end_all(tmp_path / "home")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,8 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import get_current_settings
 
+from loading import script_at
+
 ROOT = Path(__file__).parents[2]
 DEPLOYMENTS = ROOT / "deployments"
 BIN = Path(sys.executable).parent
@@ -22,12 +23,7 @@ BIN = Path(sys.executable).parent
 
 def script(name: str) -> ModuleType:
     """A script of ``deployments/`` as a module."""
-    spec = importlib.util.spec_from_file_location(f"deployments_{name}", DEPLOYMENTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script_at(DEPLOYMENTS / f"{name}.py")
 
 
 def environment(home: Path) -> dict[str, str]:

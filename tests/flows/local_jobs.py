@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +43,18 @@ def workers(home: Path) -> list[int]:
         if any(argument.startswith(f"{home}/") for argument in arguments):
             found.append(int(file.parent.name))
     return found
+
+
+def end_all(home: Path) -> None:
+    """Kill whatever works on training jobs below a directory, or was started to train one. A test that failed
+    halfway, or whose subject is a crash, would leave it running for ever."""
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            told = (directory / "cmdline").read_bytes() + (directory / "environ").read_bytes()
+            if f"{home}/".encode() in told and int(directory.name) != os.getpid():
+                os.kill(int(directory.name), signal.SIGKILL)
+        except OSError:  # it has ended, or isn't ours
+            continue
 
 
 def eventually(true: Callable[[], bool], timeout: float = 30.0) -> bool:

@@ -26,6 +26,7 @@ from amt_flows.errors import SpecError
 from amt_flows.flows import automations, tune
 from amt_flows.flows.automations import PREFIX
 from amt_flows.flows.clean_up import Remedy, clean_up
+from amt_flows.flows.lifesigns import last_heartbeat
 from amt_flows.flows.promote import promote
 from flows.deployed import DEPLOYMENTS, read, runs_of, script, state_of
 from flows.local_jobs import eventually, workers
@@ -182,12 +183,20 @@ def test_a_crashed_run_is_cleaned_up_after_a_delay(tag: str) -> None:
 
 
 @pytest.mark.slow
+def heard_of(name: str) -> bool:
+    run = run_called(name)
+    with get_client(sync_client=True) as client:
+        return run is not None and last_heartbeat(client, run) is not None
+
+
 def test_a_killed_script_becomes_crashed_and_leaves_nothing_running(home: Path, tag: str) -> None:
     """The server would have it run for ever: there is no runner that could tell."""
     cleaning = deployment(clean_up, tag)
     # 10 seconds are the least that the server waits; a run that lives sends a heartbeat every 30 at least.
     automations.clean_up_when_silent(cleaning, silent_seconds=10, delay=timedelta(0)).create()
     with tuning_in_a_process(tag, home) as process:
+        # The automation waits for the next sign of life after one: a run without any is none of its business.
+        assert eventually(lambda: heard_of(tag))
         process.kill()
         process.wait()
     run = run_called(tag)

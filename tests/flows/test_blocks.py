@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -22,6 +21,7 @@ from amt_flows.flows.blocks import LocalTraining, SageMakerTraining, TuningJob, 
 from amt_flows.flows.where import backend_for
 from amt_flows.spec import TuningSpec
 from flows.local_jobs import SHORT, local_spec
+from loading import script_at
 
 ROOT = Path(__file__).parents[2]
 TYPES = [LocalTraining, SageMakerTraining, TuningRecords, TuningJob]
@@ -120,12 +120,7 @@ def test_credentials_of_another_block_are_used() -> None:
 
 @pytest.fixture
 def registering() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("register", ROOT / "blocks" / "register.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script_at(ROOT / "blocks" / "register.py")
 
 
 def test_the_documents_of_the_project_can_be_registered_twice(registering: ModuleType) -> None:

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import boto3
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
@@ -21,13 +20,15 @@ from prefect.states import Cancelling, Crashed
 from amt_flows.errors import TuningJobNotFound
 from amt_flows.events import TuningStatus
 from amt_flows.flows import tune
+from amt_flows.flows.clean_up import Remedy, clean_up
 from amt_flows.flows.hooks import stop_after_crash, stop_on_cancellation
 from amt_flows.flows.manage import stop_task
-from amt_flows.places import POLL_SECONDS, open_journal
+from amt_flows.places import open_journal
 from amt_flows.run import load_ledger
-from amt_flows.testing.sagemaker import AcceleratedClock, JobScript, SimulatedSageMaker
+from amt_flows.testing.sagemaker import SimulatedSageMaker
 from backends.sagemaker_world import spec as sagemaker_spec
 from flows.local_jobs import eventually
+from simulated_aws import aws
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
@@ -37,16 +38,7 @@ HOME = "s3://records/tunings"
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedSageMaker]:
     """Half a minute in each second; a training job takes an hour if nobody stops it."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    monkeypatch.setenv(POLL_SECONDS, "0.3")
-    script = JobScript([0.5] * 360, 10, starting_seconds=0, downloading_seconds=0, uploading_seconds=0)
-    clock = AcceleratedClock(30)
-    with SimulatedSageMaker(script, clock=clock, tunes=True) as world, world.serve() as url:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-        place = {"LocationConstraint": "eu-west-1"}
-        boto3.client("s3").create_bucket(Bucket="records", CreateBucketConfiguration=place)
+    with aws(monkeypatch, [0.5] * 360, speed=30) as world:
         yield world
 
 
@@ -105,6 +97,22 @@ def test_a_cancel_after_the_process_is_gone_leaves_nothing_running(
     assert running(world) == []
     assert len(world.jobs) == 2, "nothing was launched meanwhile"
     assert load_ledger(open_journal(name, HOME), name).status is TuningStatus.STOPPED
+
+
+def test_what_amt_drives_for_a_dead_flow_run_is_left_to_amt_or_ended(world: SimulatedSageMaker) -> None:
+    with flow_in_a_process("followed", "amt", world) as process:
+        process.kill()
+        process.wait()
+        run = run_called("followed")
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_state(run.id, Crashed(message="the process is gone"))
+        left = clean_up(str(run.id))
+        assert "goes on by AMT" in left.done
+        assert len(running(world)) == 2
+        ended = clean_up(str(run.id), remedy=Remedy.END)
+        assert ended.tuning_job == "followed"
+    assert running(world) == []
+    assert load_ledger(open_journal("followed", HOME), "followed").status is TuningStatus.STOPPED
 
 
 @pytest.mark.parametrize("backend", ["sagemaker", "amt"])
