@@ -22,6 +22,10 @@ class Condition:
     on: str
     values: tuple[Value, ...]
 
+    def __str__(self) -> str:
+        """When it is used, for a person: ``optimizer is sgd or nag``."""
+        return f"{self.on} is {' or '.join(map(str, self.values))}"
+
 
 @dataclass(frozen=True)
 class Forest:

@@ -140,7 +140,7 @@ def _power(base: float, exponent: float) -> float:
     result = float(base) ** float(exponent)
     if isinstance(result, complex):
         raise _Undefined
-    return result
+    return float(result)
 
 
 def _defined(function: Callable[[float], float]) -> Callable[[float], float]:

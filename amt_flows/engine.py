@@ -8,12 +8,11 @@ things are done is for the loop (:mod:`amt_flows.loop`).
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from amt_flows.auto import Chosen, chosen
+from amt_flows.controller import this_controller
 from amt_flows.errors import (
     BackendError,
     CapacityUnavailable,
@@ -38,28 +37,27 @@ from amt_flows.events import (
     Opened,
     Outcome,
     Points,
-    Proposed,
     Reason,
     StopAsked,
     TuningStatus,
 )
 from amt_flows.hiding import hidden
+from amt_flows.launching import HalfLaunched, job_request
 from amt_flows.ledger import Ledger, TrainingJob, Trial
-from amt_flows.names import training_job_name
-from amt_flows.ports import Backend, Clock, FoundJob, JobReport, JobRequest, JobState, Journal, SystemClock
+from amt_flows.observing import Seen
+from amt_flows.ports import Backend, Clock, FoundJob, JobReport, JobRequest, Journal, SystemClock
+from amt_flows.proposing import Proposer
 from amt_flows.rules.budget import launches_allowed
 from amt_flows.rules.completion import reasons_to_complete, reasons_to_fail
 from amt_flows.rules.convergence import Convergence
 from amt_flows.rules.early_stopping import early_stopping_rule
 from amt_flows.rules.hyperband import used_its_resource
-from amt_flows.space import hyperparameter_texts
 from amt_flows.spec import TuningSpec, differences
 from amt_flows.strategies import Strategy
 from amt_flows.strategies.choose import strategy_of
-from amt_flows.support import unsupported
+from amt_flows.support import problems_on, unsupported
 from amt_flows.warm_start import Reader
 from amt_flows.warm_start.inherit import inherit
-from amt_flows.warm_start.opening import opening_proposal
 
 # How often somebody else's request to stop is looked for, in seconds.
 HEARTBEAT_SECONDS = 1.0
@@ -73,19 +71,6 @@ class News:
 
     epochs: int = 0
     ended: tuple[str, ...] = ()
-
-
-@dataclass
-class _Seen:
-    """What this controller saw of a live job beside its objective: kept in memory, told again by the
-    backend to the next controller."""
-
-    metrics: dict[str, tuple[int, float]] = field(default_factory=dict)
-
-
-def this_controller() -> str:
-    """Who drives a tuning job, for the message that a rival gets."""
-    return f"process {os.getpid()} on {socket.gethostname()}"
 
 
 class Tuning:
@@ -109,11 +94,12 @@ class Tuning:
         self.journal = journal
         self._clock = clock
         self._strategy = strategy
+        self._proposer = Proposer(ledger, strategy)
+        self._half_launched = HalfLaunched(ledger, backend)
         self._next_entry = next_entry
         # Of a clock that was set back since the last event. It must not stand still until it has caught up.
         self._behind = max(0.0, ledger.last_at - clock.now())
-        self._seen: dict[str, _Seen] = {}
-        self._exhausted = False
+        self._seen: dict[str, Seen] = {}
         self._stop_reason: str | None = None
         self._rejected: Reason | None = None
         self.held_up_by: str | None = None
@@ -151,7 +137,7 @@ class Tuning:
             raise _runs_elsewhere(ledger, backend)
         choice = Chosen(ledger.spec) if ledger.opened else chosen(spec)
         if not ledger.finished:
-            problems = [*unsupported(choice.spec), *backend.check(choice.spec)]
+            problems = [*unsupported(choice.spec), *problems_on(backend, choice.spec)]
             if problems:
                 raise SpecError(problems)
         # Once in the record, what parents know never changes: a restarted controller must see the same.
@@ -178,7 +164,7 @@ class Tuning:
             tuning._ask_backend_to_stop([j.name for j in ledger.live if j.stop_asked_at is not None])
         else:
             with contextlib.suppress(BackendError):
-                tuning._end_half_launched()
+                tuning._half_launched.end()
         return tuning
 
     # -- the record ------------------------------------------------------------------------------
@@ -244,7 +230,8 @@ class Tuning:
 
     @property
     def _secret_names(self) -> tuple[str, ...]:
-        return self.ledger.spec.training_job.secret_environment
+        templates = (one.spec.training_job for one in self.ledger.algorithms)
+        return tuple(name for template in templates for name in template.secret_environment)
 
     # -- observing -------------------------------------------------------------------------------
 
@@ -272,21 +259,13 @@ class Tuning:
 
     def _new_points(self, report: JobReport) -> Points:
         job = self.ledger.jobs[report.name]
-        seen = self._seen.setdefault(report.name, _Seen())
-        objective = self.ledger.spec.objective.metric_name
-        fresh: list[tuple[int, float]] = []
-        for point in report.points:
-            last_epoch, _ = seen.metrics.get(point.metric, (0, 0.0))
-            if point.epoch >= last_epoch:
-                seen.metrics[point.metric] = (point.epoch, point.value)
-            if point.metric == objective and job.curve.value(point.epoch) is None:
-                fresh.append((point.epoch, point.value))
-        return tuple(fresh)
+        seen = self._seen.setdefault(report.name, Seen())
+        return seen.take(report, job, self.ledger.algorithm_of(job).metric_name)
 
     def _ending(self, report: JobReport) -> Ended:
         job = self.ledger.jobs[report.name]
-        metrics = {name: value for name, (_, value) in self._seen[report.name].metrics.items()}
-        has_objective = self.ledger.spec.objective.metric_name in metrics or len(job.curve) > 0
+        metrics = self._seen[report.name].last_values
+        has_objective = self.ledger.algorithm_of(job).metric_name in metrics or len(job.curve) > 0
         now = self.now()
         return Ended(
             at=now,
@@ -362,7 +341,7 @@ class Tuning:
         failures = reasons_to_fail(self.ledger, now)
         if failures:
             return TuningStatus.FAILED, failures
-        if self._exhausted and not self.ledger.live and not self.ledger.to_launch():
+        if self.exhausted and not self.ledger.live and not self.ledger.to_launch():
             count = len(self.ledger.trials)
             message = f"all {count} configurations were tried"
             if any(one.identical and one.jobs for one in self.ledger.inherited):
@@ -389,12 +368,12 @@ class Tuning:
         A fenced controller, or a launch whose answer was lost, may have left training jobs that the ledger
         lacks. They are recorded and stopped, and the record stays open until they have ended.
         """
-        self._end_half_launched()
+        self._half_launched.end()
         found = self.backend.find(self.ledger.name)
         self._record(
             *(Launched(self.now(), job.name, job.trial, job.attempt) for job in self._unknown(found))
         )
-        settled = self._settle_half_launched()
+        settled = self._half_launched.settle(self._record, self.now())
         strays = [
             job.name for job in found if not job.state.terminal and job.fingerprint == self.ledger.fingerprint
         ]
@@ -404,30 +383,13 @@ class Tuning:
             return
         self._record(Finished(self.now(), self.ledger.end_status or TuningStatus.COMPLETED))
         # Whoever launched in between could not see yet that it is over; whoever launches later will.
-        self._end_half_launched()
-
-    def _settle_half_launched(self) -> bool:
-        """Find out whether the launch that was decided and never confirmed came about, and record it if so.
-        False when that can't be known yet. It is asked for by its name, since a search may lag."""
-        if self.ledger.launching is None:
-            return True
-        trial, attempt = self.ledger.launching
-        name = self._job_name(trial, attempt)
-        state = self.backend.poll(self.ledger.name, [name])[0].state
-        # STARTING is also what a backend says that can't look at the moment.
-        if state not in (JobState.LOST, JobState.STARTING):
-            self._record(Launched(self.now(), name, trial, attempt))
-        return state is not JobState.STARTING
-
-    def _end_half_launched(self) -> None:
-        if self.ledger.launching is not None:
-            self.backend.stop(self.ledger.name, [self._job_name(*self.ledger.launching)], kill=True)
+        self._half_launched.end()
 
     def job_names_that_may_live(self) -> list[str]:
         """Of training jobs that were launched, as far as we know, and have not ended."""
         live = [job.name for job in self.ledger.live]
-        half = self.ledger.launching
-        return live if half is None else [*live, self._job_name(*half)]
+        half = self._half_launched.name
+        return live if half is None else [*live, half]
 
     # -- proposing and launching -----------------------------------------------------------------
 
@@ -446,32 +408,21 @@ class Tuning:
         matter to the choice, so that a slot that does become free is filled without thinking."""
         ledger, limit = self.ledger, self.ledger.spec.limits.max_number_of_training_jobs
         enough = self.waiting() > 0 or (limit is not None and len(ledger.jobs) >= limit)
-        if not self._strategy.ignores_results or self._exhausted or ledger.concluding or enough:
+        if not self._strategy.ignores_results or self.exhausted or ledger.concluding or enough:
             return 0
         return 1
 
     @property
     def exhausted(self) -> bool:
         """The strategy has no configuration left that was not tried."""
-        return self._exhausted
+        return self._proposer.exhausted
 
     def propose(self, count: int) -> list[Trial]:
         """Choose up to ``count`` new configurations and record them; fewer when the space is exhausted."""
-        spec = self.ledger.spec
-        space = spec.space()
         trials: list[Trial] = []
-        for _ in range(count):
-            number = self.ledger.next_trial
-            history = self.ledger.history()
-            proposal = opening_proposal(spec, space, history)
-            if proposal is None:
-                proposal = self._strategy.propose(space, history, number=number, seed=spec.seed)
-            if proposal is None:
-                self._exhausted = True
-                break
-            configuration = dict(proposal.configuration)
-            self._record(Proposed(self.now(), number, configuration, proposal.source, proposal.reason))
-            trials.append(self.ledger.trials[number])
+        while len(trials) < count and (proposed := self._proposer.propose(self.now())) is not None:
+            self._record(proposed)
+            trials.append(self.ledger.trials[proposed.trial])
         return trials
 
     def launch(self, count: int) -> list[str]:
@@ -511,22 +462,8 @@ class Tuning:
                 self.backend.stop(self.ledger.name, [launched.job], kill=True)
             raise
 
-    def _job_name(self, trial: int, attempt: int) -> str:
-        return training_job_name(self.ledger.name, trial, self.ledger.trials[trial].configuration, attempt)
-
     def _request(self, trial: Trial, attempt: int) -> JobRequest:
-        spec = self.ledger.spec
-        return JobRequest(
-            name=self._job_name(trial.number, attempt),
-            tuning_job=self.ledger.name,
-            trial=trial.number,
-            attempt=attempt,
-            hyperparameters={**spec.static_hyperparameters, **hyperparameter_texts(trial.configuration)},
-            fingerprint=self.ledger.fingerprint,
-            template=spec.training_job,
-            objective_metric=spec.objective.metric_name,
-            tags=spec.tags,
-        )
+        return job_request(self.ledger, trial.number, attempt)
 
     # -- waiting ---------------------------------------------------------------------------------
 

@@ -170,7 +170,8 @@ class Attached:
 
 @dataclass(frozen=True)
 class Proposed:
-    """A trial was decided on. Written before its first launch."""
+    """A trial was decided on. Written before its first launch. ``definition`` names the one of several
+    algorithms that it is of; empty for the only one."""
 
     kind: ClassVar[str] = "proposed"
     at: Time
@@ -178,6 +179,7 @@ class Proposed:
     configuration: Mapping[Text, Scalar]
     source: Text
     reason: Text
+    definition: Text = ""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,9 @@ class TrialRow:
     the state is COMPLETED or STOPPED, and then finite. ``curve`` holds (epoch, loss) pairs, ascending
     by epoch, in the same sign. ``seconds`` is the training time so far.
 
+    ``other_losses`` are those of further objectives, if the tuning job has any, with the same turn; None for
+    a metric that wasn't there.
+
     ``parent`` names the earlier tuning job that an inherited row comes from (warm start); such rows stand
     before the others, have numbers below 1, and are COMPLETED. ``identical`` says whether the parent had the
     same data and algorithm, so that its losses can be compared with ours; if not, only their order within
@@ -46,6 +49,7 @@ class TrialRow:
     seconds: float | None = None
     parent: str = ""
     identical: bool = True
+    other_losses: tuple[float | None, ...] = ()
 
     @property
     def is_hint(self) -> bool:

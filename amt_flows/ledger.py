@@ -7,10 +7,12 @@ so a repeated or late event changes nothing. Rules and strategies read; they nev
 from __future__ import annotations
 
 import bisect
+import copy
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from amt_flows.algorithms import Algorithm, algorithms_of
 from amt_flows.errors import JournalError, SpecError
 from amt_flows.events import (
     Attached,
@@ -35,7 +37,7 @@ from amt_flows.events import (
 from amt_flows.history import TrialRow, TrialState
 from amt_flows.inheritance import inherited_rows
 from amt_flows.space import Value
-from amt_flows.spec import BestEligible, TuningSpec
+from amt_flows.spec import BestEligible, ObjectiveType, TuningSpec
 
 
 class Curve:
@@ -101,6 +103,12 @@ class Trial:
     configuration: Mapping[str, Value]
     source: str
     reason: str
+    definition: str = ""
+    """Which of several algorithms it is of; empty for the only one."""
+    ordinal: int = 0
+    """Its number among the trials of its algorithm: that of an only algorithm is ``number``. Strategies count
+    by it. By ``number``, an algorithm that gets every other trial would be given every other point of a
+    sequence, which is one half of a range."""
 
 
 @dataclass
@@ -161,6 +169,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._spec: TuningSpec | None = None
+        self.algorithms: tuple[Algorithm, ...] = ()
         self._asked: TuningSpec | None = None
         self.name = ""
         self.fingerprint = ""
@@ -188,22 +197,26 @@ class Ledger:
 
     @classmethod
     def replay(cls, entries: Iterable[Iterable[Event]]) -> Ledger:
-        """The ledger of these entries; empty without any. Raises JournalError when they can't be the record
-        of a tuning job: one begins with its opening, and a trial is proposed before it is launched."""
+        """The ledger of these entries; empty without any. Raises as :meth:`extend`."""
         ledger = cls()
+        ledger.extend(entries)
+        return ledger
+
+    def extend(self, entries: Iterable[Iterable[Event]]) -> None:
+        """Go on with the entries that come next in the journal. Raises JournalError when they can't be the
+        record of a tuning job: one begins with its opening, and a trial is proposed before it is launched."""
         for entry in entries:
             for event in entry:
-                if not ledger.opened and not isinstance(event, Opened):
+                if not self.opened and not isinstance(event, Opened):
                     raise JournalError("The journal doesn't begin with the opening of a tuning job.")
-                if isinstance(event, Launched) and event.trial not in ledger.trials:
+                if isinstance(event, Launched) and event.trial not in self.trials:
                     raise JournalError(
                         f"The journal has a launch of trial {event.trial}, but not its proposal."
                     )
                 try:
-                    ledger.apply(event)
+                    self.apply(event)
                 except SpecError as error:
                     raise JournalError(f"The journal's tuning job has no valid spec: {error}") from error
-        return ledger
 
     @property
     def spec(self) -> TuningSpec:
@@ -229,6 +242,7 @@ class Ledger:
             case Opened():
                 if self._spec is None:
                     self._spec = TuningSpec.parse(event.spec)
+                    self.algorithms = algorithms_of(self._spec)
                     self._asked = TuningSpec.parse(event.asked) if event.asked else None
                     self.chosen = event.chosen
                     self.name, self.fingerprint = event.name, event.fingerprint
@@ -239,8 +253,7 @@ class Ledger:
             case Attached():
                 self.controller = event.controller
             case Proposed():
-                trial = Trial(event.trial, dict(event.configuration), event.source, event.reason)
-                self.trials.setdefault(event.trial, trial)
+                self.trials.setdefault(event.trial, self._trial(event))
             case Launching():
                 if event.trial in self.trials and event.attempt == len(self.attempts(event.trial)) + 1:
                     self.launching = (event.trial, event.attempt)
@@ -283,6 +296,17 @@ class Ledger:
             self.inherited.append(event)
             self._inherited_rows = inherited_rows(self.inherited, self.loss)
 
+    def _trial(self, event: Proposed) -> Trial:
+        source, definition = event.source, event.definition
+        if not definition and len(self.algorithms) > 1 and source.startswith("amt/"):
+            # The first journals of tuning jobs that AMT drives have it there.
+            source, _, definition = source.partition("/")
+        ordinal = event.trial if len(self.algorithms) < 2 else self._count(definition) + 1
+        return Trial(event.trial, dict(event.configuration), source, event.reason, definition, ordinal)
+
+    def _count(self, definition: str) -> int:
+        return sum(trial.definition == definition for trial in self.trials.values())
+
     def _launched(self, event: Launched) -> None:
         if event.job not in self.jobs:
             job = TrainingJob(event.job, event.trial, event.attempt, event.at)
@@ -298,7 +322,7 @@ class Ledger:
         job.outcome, job.started_at, job.ended_at = event.outcome, event.started_at, event.ended_at
         job.metrics = dict(event.metrics)
         job.artifact, job.log, job.failure = event.artifact, event.log, event.failure
-        job.final_value = job.metrics.get(self.spec.objective.metric_name, job.curve.last_value)
+        job.final_value = job.metrics.get(self.algorithm_of(job).metric_name, job.curve.last_value)
         self.ended.append(job)
 
     # -- reading ---------------------------------------------------------------------------------
@@ -308,6 +332,46 @@ class Ledger:
         if not math.isfinite(value):
             return math.inf
         return -value if self.spec.maximize else value
+
+    def other_losses(self, job: TrainingJob) -> tuple[float | None, ...]:
+        """The last values of the further objectives, turned so that smaller is better; None for one that
+        wasn't there or isn't finite."""
+        told = [(one, job.metrics.get(one.metric_name)) for one in self.spec.other_objectives]
+        return tuple(
+            None
+            if value is None or not math.isfinite(value)
+            else (-value if one.type is ObjectiveType.MAXIMIZE else value)
+            for one, value in told
+        )
+
+    def algorithm(self, trial: Trial) -> Algorithm:
+        """The one that a trial is of."""
+        return next((one for one in self.algorithms if one.name == trial.definition), self.algorithms[0])
+
+    def algorithm_of(self, job: TrainingJob) -> Algorithm:
+        trial = self.trials.get(job.trial)
+        return self.algorithms[0] if trial is None else self.algorithm(trial)
+
+    @property
+    def leading_algorithm(self) -> Algorithm:
+        """That of the best training job; the first one while there is none."""
+        best = self.best
+        return self.algorithms[0] if best is None else self.algorithm_of(best)
+
+    def of_one_algorithm(self, algorithm: Algorithm | None = None) -> Ledger:
+        """The tuning job as if an algorithm (by default the leading one) were its only one, for whatever
+        draws or explains one space. A view of a ledger that stands still: apply no event to it."""
+        if len(self.algorithms) == 1:
+            return self
+        algorithm = algorithm or self.leading_algorithm
+        one = copy.copy(self)
+        one._spec, one.algorithms = algorithm.spec, (Algorithm("", algorithm.spec),)
+        one.trials = {n: trial for n, trial in self.trials.items() if self.algorithm(trial) is algorithm}
+        one.jobs = {name: job for name, job in self.jobs.items() if job.trial in one.trials}
+        one.ended = [job for job in self.ended if job.trial in one.trials]
+        one._attempts = {n: jobs for n, jobs in self._attempts.items() if n in one.trials}
+        one._rows = {}
+        return one
 
     @property
     def concluding(self) -> bool:
@@ -327,18 +391,27 @@ class Ledger:
     def to_launch(self) -> list[tuple[Trial, int]]:
         """Trials that wait for a launch and the attempt it would be: first the one whose launch was decided
         already, then the oldest trial."""
-        attempts_allowed = 1 + self.spec.training_job.max_retry_attempts
         waiting: list[tuple[Trial, int]] = []
         for number in sorted(self.trials):
             attempts = self.attempts(number)
-            retry = attempts and attempts[-1].outcome in RETRYABLE and len(attempts) < attempts_allowed
-            if not attempts or retry:
+            if not attempts or self._is_retried(attempts[-1], len(attempts)):
                 waiting.append((self.trials[number], len(attempts) + 1))
         return sorted(waiting, key=lambda one: (one[0].number, one[1]) != self.launching)
+
+    def _is_retried(self, job: TrainingJob, attempts: int) -> bool:
+        """Whether the trial of a job, the latest of so many, gets another attempt."""
+        return (
+            job.outcome in RETRYABLE
+            and attempts <= self.algorithm_of(job).spec.training_job.max_retry_attempts
+        )
 
     @property
     def next_trial(self) -> int:
         return max(self.trials, default=0) + 1
+
+    def next_ordinal(self, algorithm: Algorithm) -> int:
+        """Of the next trial, if it is of this algorithm."""
+        return self.next_trial if len(self.algorithms) < 2 else self._count(algorithm.name) + 1
 
     def eligible(self, job: TrainingJob) -> bool:
         """Whether a job may be the best training job."""
@@ -360,9 +433,12 @@ class Ledger:
     def _loss_of(self, job: TrainingJob) -> float:
         return math.inf if job.final_value is None else self.loss(job.final_value)
 
-    def history(self) -> list[TrialRow]:
-        """What a strategy may see, a row per trial in the order of their numbers; those of parents first."""
-        return [*self._inherited_rows, *(self._row(self.trials[number]) for number in sorted(self.trials))]
+    def history(self, algorithm: Algorithm | None = None) -> list[TrialRow]:
+        """What a strategy may see, a row per trial (of one algorithm, if given) in the order of their
+        numbers; those of parents first."""
+        trials = (self.trials[number] for number in sorted(self.trials))
+        own = (self._row(trial) for trial in trials if algorithm in (None, self.algorithm(trial)))
+        return [*self._inherited_rows, *own]
 
     def _row(self, trial: Trial) -> TrialRow:
         settled = self._rows.get(trial.number)
@@ -382,10 +458,10 @@ class Ledger:
         seconds = job.training_seconds(self.last_at)
         state = TrialState.FAILED
         loss: float | None = None
-        attempts_allowed = 1 + self.spec.training_job.max_retry_attempts
-        if job.live or (job.outcome in RETRYABLE and job.attempt < attempts_allowed):
+        if job.live or self._is_retried(job, job.attempt):
             state = TrialState.PENDING
         elif job.has_usable_value:
             state = TrialState.COMPLETED if job.outcome is Outcome.COMPLETED else TrialState.STOPPED
             loss = self._loss_of(job)
-        return TrialRow(trial.number, trial.configuration, state, loss, curve, seconds)
+        others = () if loss is None else self.other_losses(job)
+        return TrialRow(trial.number, trial.configuration, state, loss, curve, seconds, other_losses=others)

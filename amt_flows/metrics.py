@@ -34,16 +34,18 @@ class Reading:
     value: float | None
 
 
-def definitions(template: TrainingJobTemplate, objective_metric: str) -> tuple[MetricDefinition, ...]:
-    """The metrics that a job's output is searched for: the template's own, and first the objective as
-    ``amt_flows.reporting.report`` prints it, unless the template defines it.
+def definitions(
+    template: TrainingJobTemplate, objective_metric: str, other_metrics: Iterable[str] = ()
+) -> tuple[MetricDefinition, ...]:
+    """The metrics that a job's output is searched for: the template's own, and first the objectives as
+    ``amt_flows.reporting.report`` prints them, but for those that the template defines.
 
-    Raises ValueError when the objective's name is one that ``report`` refuses.
+    Raises ValueError when an objective's name is one that ``report`` refuses.
     """
     given = template.metric_definitions
-    if any(d.name == objective_metric for d in given):
-        return given
-    return (_definition(objective_metric, metric_regex(objective_metric)), *given)
+    known = {definition.name for definition in given}
+    added = [name for name in (objective_metric, *other_metrics) if name not in known]
+    return (*(_definition(name, metric_regex(name)) for name in added), *given)
 
 
 def try_on(defined: Sequence[MetricDefinition], sample_line: str) -> tuple[Reading, ...]:

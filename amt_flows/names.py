@@ -32,14 +32,21 @@ class JobName:
         return f"{self.tuning_job}-{self.trial:03d}-{self.digest}{retry}"
 
 
-def configuration_digest(configuration: Configuration) -> str:
-    """8 hex digits of a configuration."""
-    return hashlib.sha256(configuration_key(configuration).encode()).hexdigest()[:8]
+def configuration_digest(configuration: Configuration, definition: str = "") -> str:
+    """8 hex digits of a configuration, and of the one of several algorithms that it is for."""
+    key = configuration_key(configuration)
+    # A definition's name has no such character, so that no two of these are the same text.
+    text = f"{definition}\0{key}" if definition else key
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def training_job_name(tuning_job: str, trial: int, configuration: Configuration, attempt: int = 1) -> str:
-    """``<tuning>-<trial>-<8 hex of the configuration>``, and ``-r<attempt>`` from the second attempt on."""
-    return str(JobName(tuning_job, trial, configuration_digest(configuration), attempt))
+def training_job_name(
+    tuning_job: str, trial: int, configuration: Configuration, attempt: int = 1, *, definition: str = ""
+) -> str:
+    """``<tuning>-<trial>-<8 hex of the configuration>``, and ``-r<attempt>`` from the second attempt on. Of
+    several algorithms, ``definition`` goes into the 8 digits: a job's name tells whoever knows the spec whose
+    it is."""
+    return str(JobName(tuning_job, trial, configuration_digest(configuration, definition), attempt))
 
 
 def parse_training_job_name(name: str) -> JobName | None:

@@ -34,6 +34,10 @@ class JobRequest:
     template: TrainingJobTemplate
     objective_metric: str
     tags: Mapping[str, str] = field(default_factory=dict)
+    other_metrics: tuple[str, ...] = ()
+    """Those of further objectives."""
+    definition: str = ""
+    """Which of several algorithms it trains; empty for the only one."""
 
 
 class JobState(str, Enum):

@@ -1,20 +1,24 @@
 """Rebuild a lost journal from the training jobs themselves.
 
-A training job's name, tags and hyperparameters tell its trial, attempt, configuration and the fingerprint
-of its spec; its output tells the rest. What only the journal knew is gone: why a configuration was proposed,
-why a job was stopped, and proposals that were never launched.
+A training job's name, tags and hyperparameters tell its trial, attempt, algorithm, configuration and the
+fingerprint of its spec; its output tells the rest. What only the journal knew is gone: why a configuration
+was proposed, why a job was stopped, and proposals that were never launched.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from amt_flows.algorithms import Algorithm, algorithms_of
 from amt_flows.auto import chosen
-from amt_flows.engine import Tuning, this_controller
+from amt_flows.controller import this_controller
+from amt_flows.engine import Tuning
 from amt_flows.errors import JournalError, Problem, SpecError, TuningJobNotFound
 from amt_flows.events import Event, Launched, Opened, Proposed
 from amt_flows.ledger import Ledger
+from amt_flows.names import parse_training_job_name, training_job_name
 from amt_flows.ports import Backend, Clock, FoundJob, Journal, SystemClock
+from amt_flows.space import Value
 from amt_flows.space_values import configuration_from
 from amt_flows.spec import TuningSpec
 
@@ -95,7 +99,7 @@ def _events(
     address: str,
 ) -> list[Event]:
     choice = chosen(spec)
-    name, space = str(spec.name), choice.spec.space()
+    name, every = str(spec.name), algorithms_of(choice.spec)
     events: list[Event] = [
         Opened(
             at=opened_at,
@@ -113,7 +117,34 @@ def _events(
         at = started.get(job.name, opened_at)
         if job.trial not in trials:
             trials.add(job.trial)
-            configuration = configuration_from(space, job.hyperparameters)
-            events.append(Proposed(at, job.trial, configuration, SOURCE, f"found as {job.name}"))
+            definition, configuration = _what_it_trains(every, job)
+            why = f"found as {job.name}"
+            events.append(Proposed(at, job.trial, configuration, SOURCE, why, definition))
         events.append(Launched(at, job.name, job.trial, job.attempt))
     return events
+
+
+def _what_it_trains(every: Sequence[Algorithm], job: FoundJob) -> tuple[str, dict[str, Value]]:
+    """The definition's name and the configuration of a training job. Which of several algorithms it is of,
+    the digits in its name tell: they are those of its definition and configuration. Raises JournalError."""
+    if len(every) == 1:
+        return every[0].name, configuration_from(every[0].space, job.hyperparameters)
+    parts = parse_training_job_name(job.name)
+    for algorithm in every:
+        try:
+            configuration = configuration_from(algorithm.space, job.hyperparameters)
+        except (KeyError, ValueError):
+            continue  # it has not this algorithm's hyperparameters
+        name = training_job_name(
+            "" if parts is None else parts.tuning_job,
+            job.trial,
+            configuration,
+            job.attempt,
+            definition=algorithm.name,
+        )
+        if name == job.name:
+            return algorithm.name, configuration
+    raise JournalError(
+        f"Nobody can tell which of {len(every)} algorithms the training job {job.name} is of.",
+        because="it was given another name, or other hyperparameters, than those it was launched with",
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from amt_flows.engine import News, Tuning
-from amt_flows.errors import AmtFlowsError, Fenced, TuningInterrupted, TuningJobFailed, TuningJobNotFound
+from amt_flows.errors import AmtFlowsError, Fenced, TuningInterrupted, TuningJobFailed
 from amt_flows.events import TuningStatus
 from amt_flows.followed import Followed
 from amt_flows.interrupts import graceful_interrupts
@@ -17,19 +17,14 @@ from amt_flows.ports import Journal
 from amt_flows.results import TuningResult, result_of
 from amt_flows.spec import TuningSpec
 from amt_flows.warm_start import Reader
+from amt_flows.watch import Watch
 
 Tick = Callable[[Followed, News], None]
 
 
 def load_ledger(journal: Journal, name: str) -> Ledger:
     """The ledger of an existing tuning job. Raises TuningJobNotFound, JournalError."""
-    ledger = Ledger.replay(journal.read())
-    if not ledger.opened:
-        raise TuningJobNotFound(
-            f"There is no tuning job {name} at {journal.location}.",
-            remedy="check the name, and $AMT_FLOWS_HOME (or --home) if it was kept elsewhere",
-        )
-    return ledger
+    return Watch(journal, name).ledger
 
 
 def tune(
@@ -62,19 +57,10 @@ def tune(
     spec = spec if spec.name is not None else spec.named(made_up_name())
     assert spec.name is not None
     if isinstance(backend, SageMakerTuner):
-        from amt_flows.handoff import Following, tune_on_amt
+        from amt_flows.handoff import open_at, to_its_end
 
-        how = Following(poll_seconds=backend.poll_seconds)
-        return tune_on_amt(
-            spec,
-            journal=journal,
-            session=backend.session,
-            region=backend.region,
-            progress=progress,
-            how=how,
-            on_tick=on_tick,
-            on_open=on_open,
-        )
+        handed_off = open_at(backend, spec, journal or open_journal(spec.name))
+        return to_its_end(handed_off, progress=progress, on_tick=on_tick, on_open=on_open)
     backend = backend or LocalBackend()
     parents = parents or parents_in(place=backend)
     tuning = Tuning.open(spec, backend, journal or open_journal(spec.name), parents=parents)

@@ -14,7 +14,7 @@ from amt_flows.errors import Problem, SpecError
 from amt_flows.home import Home
 from amt_flows.ledger import Ledger
 from amt_flows.names import is_tuning_job_name
-from amt_flows.places import journals, open_journal
+from amt_flows.places import AMT, journals, open_journal
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.model import WarmStart, WarmStartType
 from amt_flows.warm_start import parent_from_ledger
@@ -43,13 +43,20 @@ def check_series(name: str | None) -> str:
 
 
 def next_in_series(
-    spec: TuningSpec, name: str, *, learn_from: int, kind: WarmStartType, home: Home = None
+    spec: TuningSpec,
+    name: str,
+    *,
+    learn_from: int,
+    kind: WarmStartType,
+    home: Home = None,
+    by_amt: bool = False,
 ) -> tuple[TuningSpec, list[PassedOver]]:
     """``spec`` as the tuning job ``name`` of its series: warm-started from the ``learn_from`` latest ones
     that have ended with a usable training job, after the parents that the spec has already.
 
     One that was opened before, by a run that died, is as it was opened: others may have ended since. A
-    predecessor that does not fit any more, because other hyperparameters are tuned now, say, is passed over.
+    predecessor that does not fit any more, because other hyperparameters are tuned now, say, is passed over;
+    so is, if SageMaker's own tuner is to learn from it (``by_amt``), one that it has not tuned itself.
     Raises SpecError, JournalError.
     """
     before = Ledger.replay(open_journal(name, home).read())
@@ -61,7 +68,9 @@ def next_in_series(
     passed_over: list[PassedOver] = []
     for ledger in predecessors(name, home) if wanted > 0 else ():
         problems = list(parent_problems(parent_from_ledger(ledger), spec, "parent"))
-        if problems:
+        if by_amt and ledger.backend.partition(":")[0] != AMT:
+            passed_over.append(PassedOver(ledger.name, "was not tuned by AMT, which knows only its own"))
+        elif problems:
             passed_over.append(PassedOver(ledger.name, problems[0].message))
         elif ledger.name not in given:
             found.append(ledger.name)

@@ -119,13 +119,14 @@ class Space:
         the one place that they have then. What others depend on must lie on its values."""
         if not self.conditions:
             return places
-        settled = places.copy()
+        settled: npt.NDArray[np.float64] = places.copy()
         settled[self._unused(places)] = NOWHERE
         return settled
 
     def unused_at(self, place: Point) -> npt.NDArray[np.bool_]:
         """Which hyperparameters aren't used at a settled place (shape ``(d,)`` each)."""
-        return self._unused(place[None, :])[0]
+        unused: npt.NDArray[np.bool_] = self._unused(place[None, :])[0]
+        return unused
 
     @cached_property
     def deciding(self) -> frozenset[str]:

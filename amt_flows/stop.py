@@ -11,6 +11,7 @@ import contextlib
 from amt_flows.engine import Tuning
 from amt_flows.errors import AmtFlowsError, BackendError, TuningJobNotFound
 from amt_flows.home import Home
+from amt_flows.ledger import Ledger
 from amt_flows.loop import drive
 from amt_flows.places import LOCAL, Place, SageMakerTuner, open_journal, place_at
 from amt_flows.ports import Backend, Clock, SystemClock
@@ -22,39 +23,54 @@ MARGIN_SECONDS = 10.0
 LONGEST_GRACE_SECONDS = 120.0
 
 
-def request_stop(name: str, home: Home = None, reason: str = "stopped by the user") -> None:
+def request_stop(name: str, home: Home = None, reason: str = "stopped by the user") -> Ledger:
     """Leave a note in the journal for whoever drives the tuning job, now or later: it ends as Stopped.
+    Returns what the record says of it.
 
     Raises TuningJobNotFound, JournalError.
     """
     journal = open_journal(name, home)
-    if not load_ledger(journal, name).finished:
+    ledger = load_ledger(journal, name)
+    if not ledger.finished:
         journal.ask_to_stop(reason)
+    return ledger
 
 
 def stop_training_jobs(
-    name: str, home: Home = None, *, kill: bool = False, backend: Place | None = None
+    name: str,
+    home: Home = None,
+    *,
+    kill: bool = False,
+    backend: Place | None = None,
+    ledger: Ledger | None = None,
 ) -> list[str]:
     """Stop the training jobs of a tuning job, with their grace time or (``kill``) without, and wait until
-    none lives. Returns their names. ``backend`` is where they run; without it, the record says so.
-    SageMaker's own tuner is asked to stop the tuning job, and stops them itself.
+    none lives. Returns their names. ``backend`` is where they run; without it, the record says so, which is
+    read unless ``ledger`` has it. SageMaker's own tuner is asked to stop the tuning job, and stops them
+    itself.
 
     Raises BackendError if one can't be stopped.
     """
-    backend = backend or _place(name, home)
+    ledger = _recorded(name, home) if ledger is None else ledger
+    name = name if ledger is None else ledger.name
+    # Where nothing is known of it, there may be training jobs of it here all the same.
+    backend = backend or place_at(LOCAL if ledger is None else ledger.backend, home)
     if isinstance(backend, SageMakerTuner):
-        return _have_amt_stop(name, home, backend)
-    return stop_until_none_lives(backend, name, kill=kill, grace_seconds=_grace(name, home))
+        return _have_amt_stop(name, backend, ledger)
+    graces = () if ledger is None else (one.spec.training_job.stop_grace_seconds for one in ledger.algorithms)
+    grace = max(graces, default=LONGEST_GRACE_SECONDS)
+    return stop_until_none_lives(backend, name, kill=kill, grace_seconds=grace)
 
 
 def stop_tuning_job(
     name: str, home: Home = None, *, reason: str, kill: bool = False, backend: Place | None = None
 ) -> list[str]:
     """Both: first the note, so that a controller that still lives launches nothing more; then the jobs."""
+    ledger = None
     with contextlib.suppress(TuningJobNotFound):
         # Without a journal there may still be training jobs.
-        request_stop(name, home, reason)
-    return stop_training_jobs(name, home, kill=kill, backend=backend)
+        ledger = request_stop(name, home, reason)
+    return stop_training_jobs(name, home, kill=kill, backend=backend, ledger=ledger)
 
 
 def conclude(name: str, home: Home = None, *, reason: str, backend: Place | None = None) -> None:
@@ -67,10 +83,9 @@ def conclude(name: str, home: Home = None, *, reason: str, backend: Place | None
     ledger = load_ledger(journal, name)
     backend = backend or place_at(ledger.backend, home)
     if isinstance(backend, SageMakerTuner):
-        from amt_flows.handoff import Following, HandedOff, follow
+        from amt_flows.handoff import follow, open_at
 
-        how = Following(poll_seconds=backend.poll_seconds)
-        handed_off = HandedOff.open(ledger.spec, backend.clients(), journal, how=how)
+        handed_off = open_at(backend, ledger.spec, journal)
         handed_off.request_stop(reason)
         follow(handed_off)
         return
@@ -101,29 +116,18 @@ def stop_until_none_lives(
     return list(asked)
 
 
-def _have_amt_stop(name: str, home: Home, tuner: SageMakerTuner) -> list[str]:
+def _have_amt_stop(name: str, tuner: SageMakerTuner, ledger: Ledger | None) -> list[str]:
     from amt_flows.handoff import stop_handed_off
 
     with contextlib.suppress(TuningJobNotFound):
         # It may have died before AMT was asked for anything.
         stop_handed_off(name, tuner.clients())
+    return [] if ledger is None else [job.name for job in ledger.live]
+
+
+def _recorded(name: str, home: Home) -> Ledger | None:
+    """What the record says of a tuning job; None when there is none, or none that can be read."""
     try:
-        return [job.name for job in load_ledger(open_journal(name, home), name).live]
+        return load_ledger(open_journal(name, home), name)
     except AmtFlowsError:
-        return []
-
-
-def _place(name: str, home: Home) -> Place:
-    try:
-        address = load_ledger(open_journal(name, home), name).backend
-    except AmtFlowsError:
-        # Nothing is known of it; here it may have training jobs all the same.
-        address = LOCAL
-    return place_at(address, home)
-
-
-def _grace(name: str, home: Home) -> float:
-    try:
-        return load_ledger(open_journal(name, home), name).spec.training_job.stop_grace_seconds
-    except AmtFlowsError:
-        return LONGEST_GRACE_SECONDS
+        return None

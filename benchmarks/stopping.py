@@ -35,11 +35,11 @@ import numpy as np  # noqa: E402
 
 from amt_flows.events import Ended, Judged, Launched, Observed, Opened, Outcome, Proposed, StopAsked  # noqa: E402
 from amt_flows.ledger import Ledger  # noqa: E402
-from amt_flows.rules.convergence import Convergence  # noqa: E402
 from amt_flows.rules.early_stopping import EarlyStoppingRule, early_stopping_rule  # noqa: E402
 from amt_flows.space import Configuration  # noqa: E402
 from amt_flows.spec import TuningSpec  # noqa: E402
 from amt_flows.strategies.choose import strategy_of  # noqa: E402
+from benchmarks import convergence as recorded  # noqa: E402
 from benchmarks.optimiser.engine import Engine  # noqa: E402
 
 Floats: TypeAlias = Sequence[float]
@@ -52,6 +52,7 @@ POLICIES: Mapping[str, Mapping[str, Any]] = {
     "`Auto`": {"type": "Auto"},
     "`Auto`, `spare_hopeful = false`": {"type": "Auto", "spare_hopeful": False},
     "`Auto`, `min_jobs = 1`": {"type": "Auto", "min_jobs": 1},
+    "`Auto`, `min_jobs = 2`": {"type": "Auto", "min_jobs": 2},
     "`Auto`, `min_jobs = 5`": {"type": "Auto", "min_jobs": 5},
     "`Auto`, `beyond_median = true`": {"type": "Auto", "beyond_median": True},
 }
@@ -184,17 +185,26 @@ def early_stopping(options: argparse.Namespace, tasks: Any, refs: Mapping[str, A
                 )
                 rows[policy].setdefault(task_name, []).append(row)
     columns = (
-        *("policy", "training saved", "wall clock saved", "jobs stopped", "tunings whose best got worse"),
-        *("mean change of regret", "cost to reach the full tuning's best (median)", "reached"),
+        *("policy", "training saved", "less `Auto` (90 %)", "wall clock saved", "jobs stopped"),
+        *(
+            "tunings whose best got worse",
+            "mean change of regret (90 %)",
+            "cost to reach the full tuning's best (median)",
+            "reached",
+        ),
     )
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    auto = _measured(rows["`Auto`"])
     for policy, by_task in rows.items():
+        low, high = recorded.interval(recorded.difference(_measured(by_task), auto), 0)
+        least, most = recorded.interval(_measured(by_task), 1)
         every = [row for some in by_task.values() for row in some]
         reached = [row.reach for row in every if row.reach is not None]
         lines.append(
-            f"| {policy} | {fmean(r.saved for r in every):.1%} | {fmean(r.wall for r in every):.1%} "
-            f"| {fmean(r.stopped for r in every):.0%} | {fmean(r.regret > 1e-9 for r in every):.1%} "
-            f"| {fmean(r.regret for r in every):.4f} | {median(reached):.2f} "
+            f"| {policy} | {fmean(r.saved for r in every):.1%} | {low:+.1%} … {high:+.1%} "
+            f"| {fmean(r.wall for r in every):.1%} | {fmean(r.stopped for r in every):.0%} "
+            f"| {fmean(r.regret > 1e-9 for r in every):.1%} "
+            f"| {fmean(r.regret for r in every):.4f} ({least:.4f} … {most:.4f}) | {median(reached):.2f} "
             f"| {len(reached) / len(every):.0%} |"
         )
     lines += ["", "Training saved by task:", "", "| policy | " + " | ".join(rows["`Auto`"]) + " |"]
@@ -206,6 +216,11 @@ def early_stopping(options: argparse.Namespace, tasks: Any, refs: Mapping[str, A
         )
         lines.append(f"| {policy} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _measured(by_task: Mapping[str, Sequence[Row]]) -> dict[str, recorded.Numbers]:
+    """By task, an array of shape ``(tunings, 2)``: training saved and change of regret."""
+    return {task: np.array([(row.saved, row.regret) for row in some]) for task, some in by_task.items()}
 
 
 def _over(curves: Sequence[tuple[Floats, Floats]], settings: Mapping[str, Any]) -> Simulation:
@@ -291,43 +306,7 @@ def _tuning(task: Any, spec: TuningSpec, seed: int) -> Simulation:
 
 
 def convergence(options: argparse.Namespace, _: Any, refs: Mapping[str, Any]) -> str:
-    rules = {
-        "1 % in the last 20 jobs": Convergence(20, quiet=0),
-        "1 % in the last 40 jobs": Convergence(40, quiet=0),
-        "1 % in the last 50 jobs": Convergence(50, quiet=0),
-        "1 % in the last 40 jobs, and nothing in the last 20": Convergence(40, quiet=20),
-        "**1 % in the last 50 jobs, and nothing in the last 20** (ours)": Convergence(),
-        "1 % in the last 60 jobs, and nothing in the last 20": Convergence(60, quiet=20),
-        "1 % in the last 50 jobs, and nothing in the last 30": Convergence(50, quiet=30),
-    }
-    lines = ["| rule | " + " | ".join(f"{path.stem}: saved | given up" for path in options.traces) + " |"]
-    lines.append("|---" * (1 + 2 * len(options.traces)) + "|")
-    for name, rule in rules.items():
-        cells = []
-        for path in options.traces:
-            traces = [json.loads(line) for line in path.read_text().splitlines()]
-            ends = [_stopped(trace, rule, refs[trace["task"]]) for trace in traces]
-            cells.append(f"{fmean(saved for saved, _ in ends):.0%} | {fmean(paid for _, paid in ends):.4f}")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _stopped(trace: Mapping[str, Any], rule: Convergence, ref: Mapping[str, Any]) -> tuple[float, float]:
-    """The share of jobs saved, and the regret that the later jobs would have taken away."""
-    losses = [float(loss) for loss in trace["loss"]]
-    ledger, end = opened(made_spec()), len(losses)
-    for trial, loss in enumerate(losses, start=1):
-        name = f"benchmark-{trial:04d}"
-        ledger.apply(Proposed(trial, trial, {"x": trial / 1e6}, "benchmark", ""))
-        ledger.apply(Launched(trial, name, trial, 1))
-        outcome = Outcome.COMPLETED if math.isfinite(loss) else Outcome.FAILED
-        ledger.apply(Ended(trial, name, outcome, trial, trial, {"loss": loss}, None, None, None))
-        if rule.met(ledger, trial) is not None:
-            end = trial
-            break
-    usable = [loss if math.isfinite(loss) else math.inf for loss in losses]
-    scale = ref["median"] - min(ref["best"], *usable)
-    return 1 - end / len(losses), (min(usable[:end]) - min(usable)) / scale
+    return recorded.table({path.stem: recorded.read(path, refs) for path in options.traces})
 
 
 def main() -> None:

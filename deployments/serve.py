@@ -8,6 +8,7 @@ Each flow run is a process of its own; Ctrl-C ends this one and those.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,26 @@ BESIDE = Path(__file__).with_name("prefect.yaml")
 MOST_RUNS = 10
 
 
-def deployments(file: Path = BESIDE) -> list[RunnerDeployment]:
-    """The deployments of a file."""
+def tables(file: Path = BESIDE) -> list[dict[str, Any]]:
+    """What a file says of each deployment."""
     text = file.read_text(encoding="utf-8")
     # `prefect deploy` is run from the project's root; this may be run from anywhere.
     root = file.resolve().parents[1]
-    return [
-        _deployment(table) for table in yaml.safe_load(text.replace("{{ $PWD }}", str(root)))["deployments"]
-    ]
+    found: list[dict[str, Any]] = yaml.safe_load(text.replace("{{ $PWD }}", str(root)))["deployments"]
+    return found
+
+
+def deployments(file: Path = BESIDE) -> list[RunnerDeployment]:
+    """The deployments of a file."""
+    return [_deployment(table) for table in tables(file)]
+
+
+def environment(file: Path = BESIDE) -> dict[str, str]:
+    """The variables that a work pool would give to their flow runs."""
+    given: dict[str, str] = {}
+    for table in tables(file):
+        given |= table["work_pool"]["job_variables"]["env"]
+    return given
 
 
 def _deployment(table: dict[str, Any]) -> RunnerDeployment:
@@ -44,7 +57,6 @@ def _deployment(table: dict[str, Any]) -> RunnerDeployment:
         parameters=table.get("parameters", {}),
         schedules=[_schedule(**one) for one in table.get("schedules", ())],
         concurrency_limit=None if limit is None else ConcurrencyLimitConfig(**limit),
-        job_variables=table["work_pool"]["job_variables"],
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
     assert isinstance(made, RunnerDeployment), "there is no event loop here, so it is no future"
@@ -56,6 +68,9 @@ def _schedule(cron: str, timezone: str, **more: Any) -> DeploymentScheduleCreate
 
 
 def main() -> None:
+    # Flow runs are children of this process. Job variables are refused without a work pool.
+    for name, value in environment().items():
+        os.environ.setdefault(name, value)
     serve(*deployments(), limit=MOST_RUNS)
 
 

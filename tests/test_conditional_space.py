@@ -33,7 +33,8 @@ def forests(draw: st.DrawFn, *, finite: bool = True) -> Space:
     conditions: list[Condition] = []
     for name in NAMES[: draw(st.integers(1, len(NAMES)))]:
         deciding = [one for one in parameters if not isinstance(one, Continuous)]
-        if deciding and draw(st.booleans()):
+        depends = draw(st.booleans())
+        if deciding and depends:
             on = draw(st.sampled_from(deciding))
             values = draw(st.lists(st.sampled_from(list(on.values())), min_size=1, unique=True))
             conditions.append(Condition(name, on.name, tuple(values)))

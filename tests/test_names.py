@@ -58,3 +58,14 @@ def test_made_up_names_are_valid_and_differ() -> None:
 @pytest.mark.parametrize("name", ["demo", "demo-1-00000000", "demo-001-zzzzzzzz", "demo-001-0000000", ""])
 def test_names_that_are_not_ours_are_not_parsed(name: str) -> None:
     assert parse_training_job_name(name) is None
+
+
+@given(st.from_regex(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,9}", fullmatch=True))
+def test_of_several_algorithms_the_name_tells_one_from_another(definition: str) -> None:
+    """An algorithm that is alone has no name in it."""
+    plain = training_job_name("t", 1, {"a": 1}, definition="")
+    assert plain == training_job_name("t", 1, {"a": 1})
+    named = training_job_name("t", 1, {"a": 1}, definition=definition)
+    assert named != plain
+    assert named != training_job_name("t", 1, {"a": 1}, definition=f"{definition}x")
+    assert parse_training_job_name(named) is not None

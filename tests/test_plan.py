@@ -107,6 +107,12 @@ def test_hyperparameters_that_are_no_arguments_are_shown_beside_the_command() ->
     assert "hyperparameters: rounds=5 learning_rate=" in text
 
 
+def test_a_hyperparameter_is_in_the_command_only_under_its_own_name() -> None:
+    values = {"hyperparameters_as_arguments": False, "command": ["train", "--rate", "7"]}
+    text = printed(planned(spec(training_job=values, static_hyperparameters={"rat": 5}), first_jobs=1))
+    assert "hyperparameters: rat=5" in text
+
+
 def test_no_more_jobs_are_shown_than_there_will_be() -> None:
     assert len(planned(spec(limits={"max_number_of_training_jobs": 2}), first_jobs=5).first_jobs) == 2
     assert planned(spec(), first_jobs=0).first_jobs == ()
@@ -125,11 +131,11 @@ def test_a_tuning_job_that_only_its_cost_ends_has_first_jobs_too() -> None:
     assert len(made.first_jobs) == 3
 
 
-def test_what_cannot_be_driven_yet_is_refused_but_described() -> None:
+def test_what_cannot_be_driven_is_refused_but_described() -> None:
     ranges = {"continuous": [{"name": "x", "min_value": 0.0, "max_value": 1.0}]}
-    other = {"definition_name": "other", "objective": {"metric_name": "accuracy"}, **ranges}
+    other = {"definition_name": "other", "objective": {"metric_name": "loss", "type": "Minimize"}, **ranges}
     made = planned(spec(definition_name="one", other_definitions=[other]), job_seconds=5.0)
-    assert [problem.field for problem in made.problems] == ["other_definitions"]
+    assert [problem.field for problem in made.problems] == ["other_definitions[0].objective.type"]
     assert (made.first_jobs, made.estimate) == ((), None)
     assert "It can't run here" in printed(made)
 
@@ -212,7 +218,7 @@ def test_every_way_to_end_is_in_words() -> None:
         "8 training jobs in a row without improving the best by more than 0.01",
         "1 h 30 min since it was created; running jobs are stopped",
         "error of 0.05 or less reached, by any epoch of a running job too",
-        "convergence: 50 jobs in a row without improving the best by 1%, the last 20 of them not at all",
+        "convergence: 30 jobs in a row without improving the best by 1%, 25 not at all, of at least 50",
         "one more training job might make it cost more than 12.50",
         "as Failed: 5 failed jobs and not one success",
         "as Failed: 9 failed jobs",

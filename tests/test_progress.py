@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import math
 import re
@@ -15,6 +16,7 @@ from rich.console import Console
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.engine import News, Tuning
+from amt_flows.errors import TuningInterrupted
 from amt_flows.events import Concluding, Finished, Outcome, Reason, StopAsked, TuningStatus
 from amt_flows.journals.memory import MemoryJournal
 from amt_flows.ledger import Ledger
@@ -23,6 +25,7 @@ from amt_flows.ports import JobState
 from amt_flows.progress import bar as progress_module
 from amt_flows.progress.bar import progress_bar
 from amt_flows.progress.lines import Lines
+from amt_flows.progress.notebook import in_notebook, picture
 from amt_flows.progress.panel import done_share, panel
 from amt_flows.run import tune
 from amt_flows.spec import TuningSpec
@@ -54,6 +57,14 @@ def stderr(monkeypatch: pytest.MonkeyPatch) -> Stderr:
     return use
 
 
+class ZMQInteractiveShell:
+    """A Jupyter kernel's shell, by its name."""
+
+
+class Shell(ZMQInteractiveShell):
+    """That of a notebook service: a kind of it."""
+
+
 class Notebook:
     """What IPython gives a kernel: ``display`` with an id, and a handle to update it."""
 
@@ -61,25 +72,22 @@ class Notebook:
         self.shown: list[Any] = []
         self.displays = 0
 
-    def display(self, shown: Any, *, display_id: bool) -> Notebook:
+    def display(self, shown: Any, *, raw: bool, display_id: bool) -> Notebook:
         assert display_id
         self.displays += 1
-        self.update(shown)
+        self.update(shown, raw=raw)
         return self
 
-    def update(self, shown: Any) -> None:
-        self.shown.append(shown._repr_mimebundle_(include=["text/html"], exclude=[])["text/html"])
+    def update(self, shown: Any, *, raw: bool) -> None:
+        assert raw
+        self.shown.append(shown["text/html"])
 
 
 @pytest.fixture
 def notebook(monkeypatch: pytest.MonkeyPatch) -> Notebook:
     kernel = Notebook()
-
-    class ZMQInteractiveShell:
-        pass
-
     ipython = types.ModuleType("IPython")
-    ipython.get_ipython = ZMQInteractiveShell  # type: ignore[attr-defined]
+    ipython.get_ipython = Shell  # type: ignore[attr-defined]
     displaying = types.ModuleType("IPython.display")
     displaying.display = kernel.display  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "IPython", ipython)
@@ -107,6 +115,57 @@ def test_a_notebook_gets_one_display_that_is_updated(notebook: Notebook, stderr:
     assert notebook.displays == 1
     assert "10 of 10 jobs ended" in notebook.shown[-1]
     assert log.getvalue() == ""
+
+
+def test_ipython_in_a_terminal_is_no_notebook(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    for shell in (object, lambda: None):
+        monkeypatch.setattr(sys.modules["IPython"], "get_ipython", shell)
+        assert not in_notebook()
+
+
+def test_a_cell_that_is_left_says_that_nobody_follows_any_more(notebook: Notebook) -> None:
+    def look(tuning: Tuning, news: News) -> None:
+        tick(tuning, news)
+        raise KeyError("somebody else's fault")
+
+    with pytest.raises(KeyError), progress_bar() as tick:
+        drive(begun(), on_tick=look)
+    assert notebook.displays == 1
+    assert "not followed any more" not in notebook.shown[0]
+    assert "not followed any more" in notebook.shown[-1]
+
+
+def test_the_cell_shows_how_far_what_runs_and_the_best_whatever_the_names() -> None:
+    limits = {"max_number_of_training_jobs": 20, "max_runtime_seconds": 3600}
+    ledger = opened(spec(limits=limits, objective={"metric_name": "<b>accuracy</b>"}))
+    ended_job(ledger, 1, [0.5, 0.75])
+    running_job(ledger, 2, [0.1, 0.2, 0.25])
+    stopping = running_job(ledger, 3)
+    ledger.apply(StopAsked(9.0, (stopping,), True, "poor"))
+    ledger.apply(Concluding(9.0, TuningStatus.STOPPED, (Reason("StoppedByUser", "<script>enough</script>"),)))
+    drawn = picture(ledger, 65.0, "no <place>")
+    words = texts(drawn["text/html"])
+    assert "1 of 20 jobs ended, 2 running 1 min 5 s of 1 h" in words
+    assert "best <b>accuracy</b> 0.75 demo-001-00000000 learning_rate=0.5" in words
+    assert "demo-002-00000000 running 3 0.25 1 min 3 s" in words
+    assert "demo-003-00000000 stopping – – 1 min 2 s" in words
+    assert "ending: <script>enough</script>" in words
+    assert words.endswith("no <place>")
+    assert "<script" not in drawn["text/html"]
+    assert "<b>" not in drawn["text/html"]
+    assert drawn["text/plain"].startswith("demo  1 of 20 jobs ended")
+
+
+def test_of_many_running_jobs_the_cell_shows_some() -> None:
+    ledger = opened()
+    for trial in range(1, 31):
+        running_job(ledger, trial)
+    assert "and 22 more" in texts(picture(ledger, 1.0)["text/html"])
+
+
+def texts(page: str) -> str:
+    """The words of a page, without its tags."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
 @pytest.mark.parametrize(("progress", "silent"), [(None, True), (False, True), (True, False)])
@@ -202,6 +261,17 @@ def test_a_display_that_breaks_falls_silent(monkeypatch: pytest.MonkeyPatch, fai
         drive(tuning, on_tick=tick)
     assert tuning.ledger.finished
     assert display.calls.count(fails_on) == 1
+
+
+def test_a_second_interrupt_gets_through_a_display_that_is_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(Broken):
+        def _call(self, what: str) -> None:
+            if what == self.fails_on:
+                raise TuningInterrupted("Interrupted a second time.")
+
+    monkeypatch.setattr(progress_module, "_display", lambda progress: Interrupted("show"))
+    with pytest.raises(TuningInterrupted), progress_bar() as tick:
+        drive(begun(), on_tick=tick)
 
 
 def test_a_closed_stream_does_not_end_the_tuning(stderr: Stderr) -> None:

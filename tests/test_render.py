@@ -91,6 +91,7 @@ def test_money_keeps_the_digits_that_a_small_amount_needs() -> None:
 def test_a_file_uri_becomes_the_path_that_one_types() -> None:
     assert place("file:///a%20b/model") == "/a b/model"
     assert place("s3://bucket/model.tar.gz") == "s3://bucket/model.tar.gz"
+    assert place("https://[nowhere") == "https://[nowhere"
 
 
 @pytest.mark.parametrize(
@@ -204,7 +205,8 @@ def test_a_row_says_all_of_a_job() -> None:
     name = running_job(ledger, 1, [0.1, 0.9731423])
     metrics = {"accuracy": 0.9731423}
     artifact = "file:///models/a%20b"
-    ledger.apply(Ended(90.0, name, Outcome.COMPLETED, 1.0, 66.0, metrics, artifact, None, None))
+    log = "file:///logs/1.log"
+    ledger.apply(Ended(90.0, name, Outcome.COMPLETED, 1.0, 66.0, metrics, artifact, log, None))
     assert leaderboard(result(ledger)) == [
         {
             "Rank": 1,
@@ -215,7 +217,8 @@ def test_a_row_says_all_of_a_job() -> None:
             "Epochs": 2,
             "Time": "1 min 5 s",
             "learning_rate": 0.5,
-            "Model": "/models/a b",
+            "Model": "file:///models/a%20b",
+            "Log": "file:///logs/1.log",
         }
     ]
 

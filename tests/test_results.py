@@ -445,11 +445,25 @@ def test_rows_have_the_columns_of_the_sdks_analytics_and_typed_hyperparameters()
         "TrainingElapsedTimeSeconds",
         "Outcome",
         "Epochs",
+        "ModelUri",
+        "LogUri",
     ]
     assert frame["learning_rate"].dtype == "float64"
     assert frame["FinalObjectiveValue"].is_monotonic_decreasing
     elapsed = (frame["TrainingEndTime"] - frame["TrainingStartTime"]).dt.total_seconds()
     assert elapsed.tolist() == pytest.approx(frame["TrainingElapsedTimeSeconds"].tolist())
+
+
+def test_a_row_has_the_addresses_of_the_model_and_the_log_as_they_were_recorded() -> None:
+    ledger = opened()
+    name = running_job(ledger, 1, [0.5])
+    values = {"accuracy": 0.5}
+    model, log = "s3://bucket/a%20b/model.tar.gz", "file:///logs/a%20b.log"
+    ledger.apply(Ended(3.0, name, Outcome.COMPLETED, 1.0, 3.0, values, model, log, None))
+    running_job(ledger, 2)
+    first, second = result_of(ledger, "memory:").rows()
+    assert (first["ModelUri"], first["LogUri"]) == (model, log)
+    assert (second["ModelUri"], second["LogUri"]) == (None, None)
 
 
 def test_a_frame_without_jobs_has_its_columns_all_the_same() -> None:

@@ -85,6 +85,16 @@ def test_one_that_does_not_fit_any_more_is_passed_over(tmp_path: Path) -> None:
     assert "momentum" in why
 
 
+def test_sagemakers_own_tuner_learns_from_no_tuning_job_of_ours(tmp_path: Path) -> None:
+    """It would refuse a parent that it does not know."""
+    tuned(f"digits-{IDS[0]}", tmp_path, 1.0)
+    made, passed_over = next_in_series(
+        spec(name=None), f"digits-{IDS[7]}", learn_from=3, kind=TRANSFER, home=tmp_path, by_amt=True
+    )
+    assert made.warm_start is None
+    assert [(one.name, "AMT" in one.why) for one in passed_over] == [(f"digits-{IDS[0]}", True)]
+
+
 def test_a_retry_opens_what_the_first_attempt_opened(tmp_path: Path) -> None:
     """Though another tuning job of the series has ended meanwhile."""
     name = f"digits-{IDS[7]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from amt_flows.algorithms import Algorithm, algorithms_of
 from amt_flows.auto.hints import Range
 from amt_flows.auto.ranges import range_for
 from amt_flows.auto.settings import chosen_settings
@@ -27,16 +28,26 @@ class Chosen:
 def chosen(spec: TuningSpec) -> Chosen:
     """What ``spec`` asks for, with ranges and settings in the place of hints and of ``autotune``.
 
-    The same spec gives the same answer. One that leaves nothing to us is returned as it is, and so are the
-    other algorithms of one that has several. Raises SpecError for a hint that no range can be chosen from.
+    The same spec gives the same answer. One that leaves nothing to us is returned as it is. Raises SpecError
+    for a hint that no range can be chosen from.
     """
-    if not spec.auto_parameters and not spec.autotune:
+    algorithms = algorithms_of(spec)
+    if not spec.autotune and not any(one.spec.auto_parameters for one in algorithms):
         return Chosen(spec)
-    ranges, why = _ranges(spec)
-    content: dict[str, Any] = {**spec.to_json(), "auto_parameters": []}
-    for kind, cls in _KINDS.items():
-        own = [one for one in ranges if isinstance(one, cls)]
-        content[kind] = content.get(kind, []) + [one.model_dump(mode="json") for one in own]
+    why: list[str] = []
+    problems: list[Problem] = []
+    content = spec.to_json()
+    parts: list[dict[str, Any]] = [content, *content.get("other_definitions", [])]
+    for algorithm, part in zip(algorithms, parts, strict=True):
+        ranges, sentences, wrong = _ranges(algorithm)
+        why += sentences
+        problems += wrong
+        part["auto_parameters"] = []
+        for kind, cls in _KINDS.items():
+            own = [one for one in ranges if isinstance(one, cls)]
+            part[kind] = part.get(kind, []) + [one.model_dump(mode="json") for one in own]
+    if problems:
+        raise SpecError(problems)
     complete = TuningSpec(**content)
     if spec.autotune:
         settings = list(chosen_settings(complete))
@@ -51,7 +62,9 @@ def chosen(spec: TuningSpec) -> Chosen:
 _KINDS = {"continuous": ContinuousRange, "integer": IntegerRange, "categorical": CategoricalRange}
 
 
-def _ranges(spec: TuningSpec) -> tuple[list[Range], list[str]]:
+def _ranges(algorithm: Algorithm) -> tuple[list[Range], list[str], list[Problem]]:
+    """Of one algorithm: its ranges, a sentence on each, and what is wrong with its hints."""
+    spec, whose = algorithm.spec, f"{algorithm.name}: " if algorithm.name else ""
     ranges: list[Range] = []
     why: list[str] = []
     problems: list[Problem] = []
@@ -59,19 +72,19 @@ def _ranges(spec: TuningSpec) -> tuple[list[Range], list[str]]:
         try:
             one, reason = range_for(asked.name, asked.value_hint)
         except ValueError as error:
-            problems.append(Problem(f"auto_parameters[{i}].value_hint", asked.value_hint, str(error)))
+            field = algorithm.field(f"auto_parameters[{i}].value_hint")
+            problems.append(Problem(field, asked.value_hint, str(error)))
             continue
         ranges.append(one)
-        why.append(f"{asked.name}: {_in_words(one)}, from the hint {asked.value_hint} ({reason})")
+        why.append(f"{whose}{asked.name}: {_in_words(one)}, from the hint {asked.value_hint} ({reason})")
     count = len(ranges) + spec.space().dimension
     if count > MAX_TUNABLE:
         message = (
             f"with the ranges given they make {count} hyperparameters to tune, and {MAX_TUNABLE} are the most"
         )
-        problems.append(Problem("auto_parameters", len(spec.auto_parameters), f"{message}; make some static"))
-    if problems:
-        raise SpecError(problems)
-    return ranges, why
+        field = algorithm.field("auto_parameters")
+        problems.append(Problem(field, len(spec.auto_parameters), f"{message}; make some static"))
+    return ranges, why, problems
 
 
 def _in_words(one: Range) -> str:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from amt_flows.errors import AmtFlowsError
+from amt_flows.errors import AmtFlowsError, TuningInterrupted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,6 +39,10 @@ class Commands(click.Group):
         except AmtFlowsError as error:
             click.echo(str(error), err=True)
             ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            # Where no tuning job is driven here, which would be ended gracefully.
+            click.echo("Interrupted.", err=True)
+            ctx.exit(TuningInterrupted.exit_code)
 
 
 def examples(*lines: str) -> str:
@@ -60,6 +64,7 @@ def _print_version(ctx: click.Context, parameter: click.Parameter, asked: bool) 
 def home_option(command: F) -> F:
     return click.option(
         "--home",
+        type=click.Path(),
         metavar="DIR",
         help="Where tuning jobs are kept, or s3://bucket/folder [default: $AMT_FLOWS_HOME or ~/.amt-flows].",
     )(command)
@@ -88,6 +93,16 @@ def set_option(command: F) -> F:
         metavar="FIELD=VALUE",
         multiple=True,
         help="Change a field of the spec, e.g. limits.max_parallel_training_jobs=4. May be repeated.",
+    )(command)
+
+
+def prices_option(command: F) -> F:
+    return click.option(
+        "--prices",
+        type=click.Path(),
+        metavar="FILE",
+        help="Your price table, for what the spec gives no price of "
+        "[default: $AMT_FLOWS_PRICES, or prices.toml in your configuration directory].",
     )(command)
 
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from amt_flows.cli.completion import TRAINING_JOB, TUNING_JOB
 from amt_flows.cli.group import examples, home_option, json_option, main
-from amt_flows.cli.printing import print_csv, print_json, show
+from amt_flows.cli.printing import print_csv, print_described, print_json, print_result, show
+from amt_flows.errors import AmtFlowsError
 
 if TYPE_CHECKING:
     from amt_flows.ledger import Ledger
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 @main.command(
     epilog=examples("amt-flows status", "amt-flows status nightly-7", "amt-flows status nightly-7 --json")
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=TUNING_JOB)
 @home_option
 @json_option("SageMaker's DescribeHyperParameterTuningJob answer (or, without NAME, the list's)")
 def status(name: str | None, home: str | None, as_json: bool) -> None:
@@ -28,21 +30,16 @@ def status(name: str | None, home: str | None, as_json: bool) -> None:
     if name is None:
         _list(home, as_json=as_json)
         return
-    import time
-
-    from amt_flows.cli.records import controller_is_gone, read_record
-    from amt_flows.render.terminal import terminal_summary
-    from amt_flows.results import result_of
-    from amt_flows.results.amt_shapes import describe
+    from amt_flows.cli.records import read_record
+    from amt_flows.controller import Controller
 
     record = read_record(name, home)
-    ledger, now = record.ledger, time.time()
-    assert ledger is not None
+    ledger = record.ledger
     if as_json:
-        print_json(describe(ledger, now))
+        print_described(ledger)
         return
-    show(terminal_summary(result_of(ledger, record.journal.location, now), home=home))
-    if controller_is_gone(ledger):
+    print_result(record.result(), home, as_json=False)
+    if not ledger.finished and Controller(ledger.controller).is_gone:
         click.echo(
             f"\nNobody drives it any more ({ledger.controller} is gone). "
             "`amt-flows resume` goes on with it, or stop it.",
@@ -51,7 +48,7 @@ def status(name: str | None, home: str | None, as_json: bool) -> None:
 
 
 def _list(home: str | None, *, as_json: bool) -> None:
-    from amt_flows.cli.records import all_records
+    from amt_flows.cli.records import DamagedRecord, all_records
     from amt_flows.home import home_directory, home_text, is_in_s3
     from amt_flows.render.terminal import records_table
     from amt_flows.results.amt_shapes import tuning_job_summary
@@ -63,7 +60,7 @@ def _list(home: str | None, *, as_json: bool) -> None:
     elif records:
         show(records_table(records))
         for record in records:
-            if record.damage:
+            if isinstance(record, DamagedRecord):
                 click.echo(f"{record.name}: {record.damage}", err=True)
     else:
         click.echo(f"No tuning job in {home_text(home) if is_in_s3(home) else home_directory(home)} yet.")
@@ -72,24 +69,20 @@ def _list(home: str | None, *, as_json: bool) -> None:
 @main.command(
     epilog=examples("amt-flows jobs nightly-7", "amt-flows jobs nightly-7 --csv > jobs.csv"),
 )
-@click.argument("name")
+@click.argument("name", type=TUNING_JOB)
 @home_option
 @json_option("SageMaker's ListTrainingJobsForHyperParameterTuningJob answer")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a row for each job as CSV.")
 def jobs(name: str, home: str | None, as_json: bool, as_csv: bool) -> None:
     """List the training jobs of a tuning job, the best first."""
-    import time
-
     from amt_flows.cli.records import read_record
     from amt_flows.render.terminal import JobsTable
-    from amt_flows.results import result_of
     from amt_flows.results.amt_shapes import training_jobs
 
     if as_json and as_csv:
         raise click.UsageError("give --json or --csv, not both")
     record = read_record(name, home)
-    assert record.ledger is not None
-    result = result_of(record.ledger, record.journal.location, time.time())
+    result = record.result()
     if as_json:
         print_json(training_jobs(record.ledger))
     elif as_csv:
@@ -103,35 +96,43 @@ def jobs(name: str, home: str | None, as_json: bool, as_csv: bool) -> None:
 @main.command(
     epilog=examples("amt-flows logs nightly-7-003-1a2b3c4d", "amt-flows logs nightly-7-003-1a2b3c4d -n 500")
 )
-@click.argument("job")
+@click.argument("job", type=TRAINING_JOB)
 @home_option
 @click.option(
     "-n", "--lines", type=click.IntRange(min=1), default=50, show_default=True, help="The last N lines."
 )
-def logs(job: str, home: str | None, lines: int) -> None:
+@json_option("the lines")
+def logs(job: str, home: str | None, lines: int, as_json: bool) -> None:
     """Print what a training job wrote last."""
     from amt_flows.cli.records import training_job_log
 
-    click.echo(training_job_log(job, home, lines=lines))
+    text = training_job_log(job, home, lines=lines)
+    if as_json:
+        print_json({"TrainingJobName": job, "Lines": text.splitlines()})
+    else:
+        click.echo(text)
 
 
 @main.command(epilog=examples("amt-flows report nightly-7", "amt-flows report nightly-7 --markdown | less"))
-@click.argument("name")
+@click.argument("name", type=TUNING_JOB)
 @home_option
-@click.option("-o", "--output", metavar="FILE", help="Where to write it [default: NAME.html here].")
+@click.option(
+    "-o", "--output", metavar="FILE", type=click.Path(), help="Where to write it [default: NAME.html here]."
+)
 @click.option("--markdown", is_flag=True, help="Print it as markdown, without pictures.")
-def report(name: str, home: str | None, output: str | None, markdown: bool) -> None:
+@json_option("the result, as `run` does,")
+def report(name: str, home: str | None, output: str | None, markdown: bool, as_json: bool) -> None:
     """Write a report with pictures, as one HTML file that needs nothing else."""
-    import time
     from pathlib import Path
 
     from amt_flows.cli.records import read_record
     from amt_flows.render.report import report_markdown
-    from amt_flows.results import result_of
 
     record = read_record(name, home)
-    assert record.ledger is not None
-    result = result_of(record.ledger, record.journal.location, time.time())
+    result = record.result()
+    if as_json:
+        print_result(result, home, as_json=True)
+        return
     if markdown:
         click.echo(report_markdown(record.ledger, result), nl=False)
         return
@@ -141,15 +142,17 @@ def report(name: str, home: str | None, output: str | None, markdown: bool) -> N
     try:
         path.write_text(report_page(record.ledger, result), encoding="utf-8")
     except OSError as error:
-        raise click.ClickException(f"{path} can't be written: {error.strerror or error}") from None
+        raise AmtFlowsError(
+            f"{path} can't be written: {error.strerror or error}.", remedy="name another file with --output"
+        ) from None
     click.echo(path)
 
 
 @main.command(
     epilog=examples("amt-flows explain nightly-7", "amt-flows explain nightly-7 nightly-7-003-1a2b3c4d")
 )
-@click.argument("name")
-@click.argument("job", required=False)
+@click.argument("name", type=TUNING_JOB)
+@click.argument("job", required=False, type=TRAINING_JOB)
 @home_option
 @json_option("the figures")
 def explain(name: str, job: str | None, home: str | None, as_json: bool) -> None:
@@ -159,19 +162,18 @@ def explain(name: str, job: str | None, home: str | None, as_json: bool) -> None
     """
     from amt_flows.cli.records import read_record
 
-    record = read_record(name, home)
-    assert record.ledger is not None
+    ledger = read_record(name, home).ledger
     if job is None:
-        _explain_tuning_job(record.ledger, as_json=as_json)
+        _explain_tuning_job(ledger, as_json=as_json)
         return
     from amt_flows.explain import why
     from amt_flows.render.explanation import why_json, why_lines
 
-    told = why(record.ledger, job)
+    told = why(ledger, job)
     if as_json:
         print_json(why_json(told))
     else:
-        click.echo("\n".join(why_lines(record.ledger, told)))
+        click.echo("\n".join(why_lines(ledger, told)))
 
 
 def _explain_tuning_job(ledger: Ledger, *, as_json: bool) -> None:
@@ -194,24 +196,17 @@ def _explain_tuning_job(ledger: Ledger, *, as_json: bool) -> None:
 @main.command(
     epilog=examples("amt-flows compare digits-off digits-auto", "amt-flows compare monday tuesday --json")
 )
-@click.argument("names", nargs=-1, required=True, metavar="NAME NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME NAME...", type=TUNING_JOB)
 @home_option
 @json_option("the figures")
 def compare(names: tuple[str, ...], home: str | None, as_json: bool) -> None:
     """Set tuning jobs side by side: what they found, and what that took. The first is compared with."""
-    import time
-
     from amt_flows.cli.records import read_record
     from amt_flows.render.comparison import comparison_table, figures
-    from amt_flows.results import result_of
 
     if len(names) < 2:
         raise click.UsageError("give two tuning jobs or more")
-    results = []
-    for name in names:
-        record = read_record(name, home)
-        assert record.ledger is not None
-        results.append(result_of(record.ledger, record.journal.location, time.time()))
+    results = [read_record(name, home).result() for name in names]
     if as_json:
         print_json([figures(result, results[0]) for result in results])
     else:

@@ -10,6 +10,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from amt_flows.ledger import Ledger
     from amt_flows.results import TuningResult
 
 
@@ -45,3 +46,12 @@ def print_result(result: TuningResult, home: str | None, *, as_json: bool) -> No
     from amt_flows.render.terminal import terminal_summary
 
     show(terminal_summary(result, home=home))
+
+
+def print_described(ledger: Ledger) -> None:
+    """SageMaker's DescribeHyperParameterTuningJob answer, by now."""
+    import time
+
+    from amt_flows.results.amt_shapes import describe
+
+    print_json(describe(ledger, time.time()))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import re
-import socket
-from collections.abc import Iterator
+import time
 from dataclasses import dataclass
 
 from amt_flows.backends.local.paths import tuning_paths
@@ -14,8 +11,8 @@ from amt_flows.home import Home, home_directory
 from amt_flows.ledger import Ledger
 from amt_flows.names import parse_training_job_name
 from amt_flows.places import AMT, SAGEMAKER, journals, open_journal
-from amt_flows.ports import Journal
 from amt_flows.render.text import last_lines
+from amt_flows.results import TuningResult, result_of
 from amt_flows.run import load_ledger
 
 # Of a log that may be large.
@@ -24,57 +21,48 @@ LOG_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Record:
-    """A tuning job of a home. ``ledger`` is None when its journal can't be read; ``damage`` says
-    why then."""
+    """A tuning job of a home."""
 
-    name: str
-    journal: Journal
-    ledger: Ledger | None
-    damage: str = ""
+    ledger: Ledger
+    location: str
+    """Of its journal, as a URI."""
 
     @property
-    def address(self) -> str:
-        """Of the backend that its training jobs run on."""
-        return "" if self.ledger is None else self.ledger.backend
+    def name(self) -> str:
+        return self.ledger.name
+
+    def result(self) -> TuningResult:
+        """What it came to, or where it stands by now."""
+        return result_of(self.ledger, self.location, time.time())
+
+
+@dataclass(frozen=True)
+class DamagedRecord:
+    """A tuning job of a home whose journal can't be read; ``damage`` says why."""
+
+    name: str
+    damage: str
+    ledger: None = None
 
 
 def read_record(name: str, home: Home = None) -> Record:
     """The record of one tuning job. Raises TuningJobNotFound, JournalError."""
     journal = open_journal(name, home)
-    ledger = load_ledger(journal, name)
-    return Record(ledger.name, journal, ledger)
+    return Record(load_ledger(journal, name), journal.location)
 
 
-def all_records(home: Home = None) -> list[Record]:
-    """Every tuning job of a home, the newest first. A damaged one doesn't hide the others."""
-    records = list(_records(home))
-    return sorted(records, key=lambda r: r.ledger.opened_at if r.ledger is not None else 0.0, reverse=True)
-
-
-def _records(home: Home) -> Iterator[Record]:
+def all_records(home: Home = None) -> list[Record | DamagedRecord]:
+    """Every tuning job of a home, the newest first. A damaged one doesn't hide the others, and comes last."""
+    records, damaged = list[Record](), list[DamagedRecord]()
     for name, journal in journals(home):
         try:
             ledger = Ledger.replay(journal.read())
         except JournalError as error:
-            yield Record(name, journal, None, error.happened)
+            damaged.append(DamagedRecord(name, error.happened))
             continue
         if ledger.opened:
-            yield Record(ledger.name, journal, ledger)
-
-
-def controller_is_gone(ledger: Ledger) -> bool:
-    """Whether it is certain that nobody drives a tuning job any more: its controller was a process of this
-    machine, and there is none of that number. False when it can't be known from here."""
-    match = re.fullmatch(r"process (\d+) on (.+?)(, flow run .+)?", ledger.controller)
-    if ledger.finished or match is None or match[2] != socket.gethostname():
-        return False
-    try:
-        os.kill(int(match[1]), 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return False
+            records.append(Record(ledger, journal.location))
+    return [*sorted(records, key=lambda record: record.ledger.opened_at, reverse=True), *damaged]
 
 
 def training_job_log(name: str, home: Home = None, *, lines: int) -> str:
@@ -103,7 +91,7 @@ def training_job_log(name: str, home: Home = None, *, lines: int) -> str:
 def _log_elsewhere(name: str, tuning_job: str, home: Home, lines: int) -> str | None:
     """From where the tuning job's record says that its training jobs run."""
     try:
-        backend = read_record(tuning_job, home).address
+        backend = read_record(tuning_job, home).ledger.backend
     except TuningJobNotFound:
         return None
     kind, _, region = backend.partition(":")

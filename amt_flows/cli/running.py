@@ -1,12 +1,13 @@
-"""Commands that act: ``run``, ``resume``, ``stop``, ``recover``; and ``plan``, which says what ``run`` would
-do."""
+"""Commands that act: ``run``, ``resume``, ``stop``, ``recover``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 import click
 
+from amt_flows.cli.completion import TUNING_JOB
 from amt_flows.cli.group import (
     backend_options,
     examples,
@@ -14,14 +15,16 @@ from amt_flows.cli.group import (
     json_option,
     main,
     name_option,
+    prices_option,
     set_option,
 )
-from amt_flows.cli.printing import print_json, print_result, show
+from amt_flows.cli.printing import print_described, print_result
 from amt_flows.errors import TuningJobFailed
 
 if TYPE_CHECKING:
-    from amt_flows.flows.tune import PlaceName
+    from amt_flows.flows.parameters import PlaceName
     from amt_flows.places import Place
+    from amt_flows.ports import Backend
     from amt_flows.results import TuningResult
     from amt_flows.spec import TuningSpec
 
@@ -33,11 +36,12 @@ if TYPE_CHECKING:
         "amt-flows run tuning.toml --json | jq -r .best.artifact",
     )
 )
-@click.argument("spec")
+@click.argument("spec", type=click.Path())
 @name_option
 @backend_options
 @home_option
 @click.option("--prefect/--no-prefect", default=False, help="Run it as a Prefect flow [default: no].")
+@prices_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option("the result")
 @set_option
@@ -48,6 +52,7 @@ def run(
     region: str | None,
     home: str | None,
     prefect: bool,
+    prices: str | None,
     quiet: bool,
     as_json: bool,
     changes: tuple[str, ...],
@@ -58,25 +63,32 @@ def run(
     the best so far; a second Ctrl-C kills its training jobs.
     """
     from amt_flows.cli.input import load_spec
+    from amt_flows.cli.pricing import priced_spec
+    from amt_flows.ledger import Ledger
     from amt_flows.names import made_up_name
-    from amt_flows.places import open_place
+    from amt_flows.places import open_journal, open_place
 
-    asked = load_spec(spec, changes, name)
+    priced = priced_spec(
+        lambda *more: load_spec(spec, [*changes, *more], name),
+        prices,
+        address=lambda: open_place(backend, home=home, region=region).address,
+        recorded=lambda its_name: Ledger.replay(open_journal(its_name, home).read()),
+    )
+    if priced.note and not quiet:
+        click.echo(f"Its cost is not known: {priced.note}", err=True)
+    asked = priced.spec
     asked = asked if asked.name is not None else asked.named(made_up_name())
-    try:
+
+    def to_its_end() -> TuningResult:
         if prefect:
-            result = _run_as_flow(asked, home, backend, region)
-        else:
-            result = _run_here(asked, home, open_place(backend, home=home, region=region), quiet=quiet)
-    except TuningJobFailed as error:
-        if error.result is not None:
-            print_result(error.result, home, as_json=as_json)  # type: ignore[arg-type]
-        raise
-    print_result(result, home, as_json=as_json)
+            return _run_as_flow(asked, home, backend, region)
+        return _run_here(asked, home, open_place(backend, home=home, region=region), quiet=quiet)
+
+    _print_outcome(to_its_end, home, as_json=as_json)
 
 
 @main.command(epilog=examples("amt-flows resume nightly-7"))
-@click.argument("name")
+@click.argument("name", type=TUNING_JOB)
 @home_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option("the result")
@@ -88,11 +100,15 @@ def resume(name: str, home: str | None, quiet: bool, as_json: bool) -> None:
     from amt_flows.cli.records import read_record
     from amt_flows.places import place_at
 
-    record = read_record(name, home)
-    assert record.ledger is not None
-    backend = place_at(record.address, home)
+    ledger = read_record(name, home).ledger
+    place = place_at(ledger.backend, home)
+    _print_outcome(lambda: _run_here(ledger.spec, home, place, quiet=quiet), home, as_json=as_json)
+
+
+def _print_outcome(to_its_end: Callable[[], TuningResult], home: str | None, *, as_json: bool) -> None:
+    """Also of a tuning job that ends as Failed, which raises TuningJobFailed all the same."""
     try:
-        result = _run_here(record.ledger.spec, home, backend, quiet=quiet)
+        result = to_its_end()
     except TuningJobFailed as error:
         if error.result is not None:
             print_result(error.result, home, as_json=as_json)  # type: ignore[arg-type]
@@ -120,7 +136,6 @@ def _run_as_flow(spec: TuningSpec, home: str | None, backend: str, region: str |
     from amt_flows.cli.records import read_record
     from amt_flows.flows.ephemeral import start_server_beyond_ctrl_c
     from amt_flows.flows.tune import tune
-    from amt_flows.results import result_of
 
     start_server_beyond_ctrl_c()
     place = cast("PlaceName", backend)
@@ -130,75 +145,11 @@ def _run_as_flow(spec: TuningSpec, home: str | None, backend: str, region: str |
         return result
     # Ctrl-C: to Prefect a cancelled run has no result, to a person at a terminal it has the best so far.
     assert spec.name is not None
-    record = read_record(spec.name, home)
-    assert record.ledger is not None
-    return result_of(record.ledger, record.journal.location)
-
-
-@main.command(
-    epilog=examples(
-        "amt-flows plan tuning.toml",
-        "amt-flows plan tuning.toml --job-seconds 600 --set training_job.price_per_hour=1.2",
-    )
-)
-@click.argument("spec")
-@name_option
-@backend_options
-@home_option
-@click.option(
-    "--job-seconds",
-    type=click.FloatRange(min=0, min_open=True),
-    help="How long one training job takes, to estimate the whole.",
-)
-@click.option(
-    "--first", type=click.IntRange(min=0), default=3, show_default=True, help="Training jobs to show."
-)
-@json_option("the plan")
-@set_option
-def plan(
-    spec: str,
-    name: str | None,
-    backend: str,
-    region: str | None,
-    home: str | None,
-    job_seconds: float | None,
-    first: int,
-    as_json: bool,
-    changes: tuple[str, ...],
-) -> None:
-    """Show what `run` would do. Launches nothing.
-
-    Exit code 2 when the spec is wrong or can't run here.
-    """
-    from amt_flows.cli.input import load_spec
-    from amt_flows.errors import SpecError
-    from amt_flows.ledger import Ledger
-    from amt_flows.parents import parents_in
-    from amt_flows.places import open_journal, open_place
-    from amt_flows.plan.dry_run import plan as planned
-    from amt_flows.plan.text import plan_text
-
-    asked = load_spec(spec, changes, name)
-    existing = None if asked.name is None else Ledger.replay(open_journal(asked.name, home).read())
-    where = open_place(backend, home=home, region=region)
-    made = planned(
-        asked,
-        where,
-        job_seconds=job_seconds,
-        first_jobs=first,
-        existing=existing,
-        parents=parents_in(home, where),
-    )
-    if as_json:
-        print_json(made.to_json())
-    else:
-        show(plan_text(made))
-    if made.problems:
-        raise SpecError(made.problems)
+    return read_record(spec.name, home).result()
 
 
 @main.command(epilog=examples("amt-flows stop nightly-7", "amt-flows stop nightly-7 --kill"))
-@click.argument("name")
+@click.argument("name", type=TUNING_JOB)
 @home_option
 @click.option("--kill", is_flag=True, help="Kill the training jobs: no time to save their work.")
 @click.option(
@@ -209,7 +160,8 @@ def plan(
     metavar="SECONDS",
     help="How long to wait for the end. 0: only leave the request.",
 )
-def stop(name: str, home: str | None, kill: bool, wait: float) -> None:
+@json_option("SageMaker's DescribeHyperParameterTuningJob answer after it")
+def stop(name: str, home: str | None, kill: bool, wait: float, as_json: bool) -> None:
     """End a tuning job and keep the best so far.
 
     Its controller, wherever it runs, stops the training jobs and closes the record. If none answers in time
@@ -217,33 +169,65 @@ def stop(name: str, home: str | None, kill: bool, wait: float) -> None:
     """
     from amt_flows.cli.stop import stop as stop_it
 
-    stop_it(name, home, kill=kill, wait=wait, say=click.echo)
+    ledger = stop_it(name, home, kill=kill, wait=wait, say=lambda line: click.echo(line, err=as_json))
+    if as_json:
+        print_described(ledger)
 
 
 @main.command(
     epilog=examples("amt-flows recover tuning.toml", "amt-flows recover tuning.toml --backend sagemaker")
 )
-@click.argument("spec")
+@click.argument("spec", type=click.Path())
 @name_option
 @backend_options
 @home_option
+@prices_option
+@json_option("SageMaker's DescribeHyperParameterTuningJob answer after it")
 @set_option
 def recover(
-    spec: str, name: str | None, backend: str, region: str | None, home: str | None, changes: tuple[str, ...]
+    spec: str,
+    name: str | None,
+    backend: str,
+    region: str | None,
+    home: str | None,
+    prices: str | None,
+    as_json: bool,
+    changes: tuple[str, ...],
 ) -> None:
     """Rebuild a tuning job's lost record from its training jobs.
 
     SPEC is the one that it was run with. Launches and stops nothing; `run` then goes on with it.
     """
     from amt_flows.cli.input import load_spec
+    from amt_flows.cli.pricing import priced_spec
+    from amt_flows.errors import SpecError
+    from amt_flows.ledger import Ledger
     from amt_flows.places import open_backend, open_journal
     from amt_flows.recover import recover as rebuild
-    from amt_flows.render.terminal import terminal_summary
     from amt_flows.render.text import count
     from amt_flows.results import result_of
 
-    asked = load_spec(spec, changes, name)
-    journal = open_journal(str(asked.name), home)
-    ledger = rebuild(asked, lambda: open_backend(backend, home=home, region=region), journal)
-    show(terminal_summary(result_of(ledger, journal.location, ledger.last_at), home=home))
+    def load(*more: str) -> TuningSpec:
+        return load_spec(spec, [*changes, *more], name)
+
+    def there() -> Backend:
+        return open_backend(backend, home=home, region=region)
+
+    # What was recorded is lost.
+    priced = priced_spec(load, prices, address=lambda: there().address, recorded=lambda _: Ledger())
+    journal = open_journal(str(priced.spec.name), home)
+    try:
+        ledger = rebuild(priced.spec, there, journal)
+    except SpecError as error:
+        if priced.price is None:
+            raise
+        try:
+            # It may have been run before there was a price table.
+            ledger = rebuild(load(), there, journal)
+        except SpecError:
+            raise error from None
+    if as_json:
+        print_described(ledger)
+    else:
+        print_result(result_of(ledger, journal.location, ledger.last_at), home, as_json=False)
     click.echo(f"Recovered {count(len(ledger.jobs), 'training job')}.", err=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from amt_flows.algorithms import algorithm_named
 from amt_flows.dotted import get
 from amt_flows.errors import DeployRejected, Problem
 from amt_flows.results import TuningResult
@@ -65,7 +66,7 @@ def candidate_of(result: Deployable) -> Candidate:
             best.name,
             "this training job left no model; let the script save one in SM_MODEL_DIR",
         )
-    spec = spec_of(result)
+    spec = algorithm_named(spec_of(result), best.definition).spec
     verbatim = spec.training_job.sagemaker
     vpc = verbatim.get("VpcConfig")
     return Candidate(

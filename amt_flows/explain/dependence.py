@@ -4,19 +4,30 @@ its best values lie."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from amt_flows.errors import AmtFlowsError
-from amt_flows.explain.surface import Surface, on_values, spread_out, surface_of
+from amt_flows.explain.plausible import PlausibleFunctions
+from amt_flows.explain.surface import (
+    NothingToExplain,
+    Surface,
+    allowed,
+    on_values,
+    spread_out,
+    surface_of,
+)
 from amt_flows.ledger import Ledger
 from amt_flows.nearest import nearest
-from amt_flows.space import Categorical, Parameter, Value
+from amt_flows.space import Categorical, Parameter, Space, Value
 from amt_flows.strategies.gaussian_process import Array
 from amt_flows.strategies.one_thread import one_thread
 
 POINTS = 21
 BACKGROUND = 64
+# Where there are constraints, a part of them is left for each value.
+BACKGROUND_CONSTRAINED = 128
 
 # As good as the best value: worse by less than this share of the standard deviation of the results.
 AS_GOOD = 0.1
@@ -37,8 +48,8 @@ class DependencePoint:
 @dataclass(frozen=True)
 class BestRegion:
     """Where the best values of a hyperparameter may lie, as far as the results can tell: from ``low`` to
-    ``high``, or among ``choices``, the likeliest first (empty for a number; ``low`` and ``high`` are then the
-    first and last of them in the spec's order).
+    ``high``, or among ``choices``, the likeliest first, or in their order if they have one (empty for a
+    number; ``low`` and ``high`` are then the first and last of them in the spec's order).
 
     As wide as the range where the hyperparameter doesn't matter, or too little is known.
     """
@@ -53,11 +64,14 @@ def dependence(ledger: Ledger, name: str) -> tuple[DependencePoint, ...]:
     """Points over the range of hyperparameter ``name``, in its order: all its values, or 21 in even steps of
     its scaling. Raises NothingToExplain; AmtFlowsError for a name that is not tuned.
 
+    Of a hyperparameter that is used only with some values of others, over the configurations that have it;
+    and everywhere over those that meet the constraints: a value that none of them has gets no point.
+
     After Friedman 2001, "Greedy Function Approximation: A Gradient Boosting Machine", with the others spread
     evenly over their ranges rather than where training was tried: the main effect of the functional ANOVA.
     """
     surface = surface_of(ledger)
-    values, curves = _curves(surface, _position(surface, name))
+    values, curves = _curves(surface.space, surface.functions, _position(surface, name))
     objective = surface.centre + surface.unit * curves
     means, sds = objective.mean(axis=1), objective.std(axis=1, ddof=1)
     return tuple(
@@ -71,12 +85,14 @@ def best_region(ledger: Ledger, name: str) -> BestRegion:
     :func:`dependence` does."""
     surface = surface_of(ledger)
     position = _position(surface, name)
-    values, curves = _curves(surface, position)
+    values, curves = _curves(surface.space, surface.functions, position)
     likely = (curves <= curves.min(axis=0) + AS_GOOD).mean(axis=1)
     left = np.flatnonzero(likely >= min(RULED_OUT, float(likely.max())))
     choices: tuple[str, ...] = ()
-    if isinstance(surface.space.parameters[position], Categorical):
-        choices = tuple(str(values[i]) for i in sorted(left, key=lambda i: -float(likely[i])))
+    parameter = surface.space.parameters[position]
+    if isinstance(parameter, Categorical):
+        order = left if parameter.ordered else sorted(left, key=lambda i: -float(likely[i]))
+        choices = tuple(str(values[int(i)]) for i in order)
     return BestRegion(name, values[int(left[0])], values[int(left[-1])], choices)
 
 
@@ -91,20 +107,42 @@ def _position(surface: Surface, name: str) -> int:
     return names.index(name)
 
 
-def _curves(surface: Surface, position: int) -> tuple[tuple[Value, ...], Array]:
+# Its best region is found on the very curves that are drawn.
+@lru_cache(maxsize=64)
+def _curves(space: Space, functions: PlausibleFunctions, position: int) -> tuple[tuple[Value, ...], Array]:
     """Values of the parameter, and a curve over them for each plausible function (shape ``(values, s)``)."""
-    space = surface.space
-    values = _values(space.parameters[position])
-    background = spread_out(space.dimension, BACKGROUND)
-    for j, parameter in enumerate(space.parameters):
-        background[:, j] = on_values(parameter, background[:, j])
-    places = np.tile(background, (len(values), 1))
-    places[:, position] = np.repeat(
-        [space.parameters[position].encode(value) for value in values], BACKGROUND
-    )
-    with one_thread():
-        outcomes = surface.functions(places)
-    return values, outcomes.reshape(len(values), BACKGROUND, -1).mean(axis=1)
+    parameter = space.parameters[position]
+    amount = BACKGROUND_CONSTRAINED if space.constraints else BACKGROUND
+    background = _where_used(space, position, spread_out(space.dimension, amount))
+    values: list[Value] = []
+    curves: list[Array] = []
+    for value in _values(parameter):
+        places = background.copy()
+        places[:, position] = parameter.encode(value)
+        places = space.settled(places[allowed(space, places)])
+        if len(places):
+            values.append(value)
+            with one_thread():
+                curves.append(functions(places).mean(axis=0))
+    if not values:
+        raise NothingToExplain(
+            f"The constraints are met by too few configurations to show what {parameter.name} does.",
+            remedy="narrow the ranges to where the constraints hold",
+        )
+    return tuple(values), np.stack(curves)
+
+
+def _where_used(space: Space, position: int, spread: Array) -> Array:
+    """Places spread over the configurations that have the parameter: what it depends on, and what that
+    depends on, has one of the values with which it is used, each as often."""
+    places = on_values(space, spread)
+    condition = space.condition_of(space.names[position])
+    while condition is not None:
+        j = space.names.index(condition.on)
+        wanted = np.array([space.parameters[j].encode(value) for value in condition.values])
+        places[:, j] = wanted[(spread[:, j] * len(wanted)).astype(int)]
+        condition = space.condition_of(condition.on)
+    return places
 
 
 def _values(parameter: Parameter) -> tuple[Value, ...]:

@@ -10,8 +10,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.linalg import cho_solve
 
+from amt_flows.space import NOWHERE
 from amt_flows.strategies.gaussian_process import (
     MEAN_VARIANCE,
     Array,
@@ -28,14 +30,14 @@ FEATURES = 512
 DEGREES = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PlausibleFunctions:
     """``s`` functions over the cube of ``d`` parameters, given ``n`` results, as sums of ``f`` cosines and a
     correction for each result.
 
     ``slopes`` has shape ``(d, f)``, with zeros for categories, which have a row for each choice in ``steps``
-    instead (parameter -> ``(choices, f)``). ``phases`` is ``(f,)``, ``amplitudes`` ``(f, s)``, ``levels``
-    ``(s,)``, ``corrections`` ``(n, s)``.
+    instead, and one more for not being used (parameter -> ``(choices + 1, f)``). ``phases`` is ``(f,)``,
+    ``amplitudes`` ``(f, s)``, ``levels`` ``(s,)``, ``corrections`` ``(n, s)``.
     """
 
     posterior: Posterior
@@ -62,8 +64,16 @@ class PlausibleFunctions:
         """Their values as drawn, before they are bent to the results."""
         angles = places @ self.slopes + self.phases
         for parameter, rows in self.steps.items():
-            angles += rows[(places[:, parameter] * len(rows)).astype(int)]
+            angles += rows[_choice(places[:, parameter], len(rows) - 1)]
         return np.asarray(np.cos(angles) @ self.amplitudes + self.levels)
+
+
+def _choice(column: Array, amount: int) -> npt.NDArray[np.int64]:
+    """Which of ``amount`` choices each place is, ``amount`` where it is none of theirs: the parameter isn't
+    used there, and the process holds that to be another category."""
+    choices = (column * amount).astype(int)
+    elsewhere = (column == NOWHERE) & (choices + 0.5 != column * amount)
+    return np.where(elsewhere, amount, choices)
 
 
 def plausible_functions(posterior: Posterior, targets: Array, choices: tuple[int, ...]) -> PlausibleFunctions:
@@ -83,7 +93,7 @@ def plausible_functions(posterior: Posterior, targets: Array, choices: tuple[int
     for parameter, (amount, length) in enumerate(zip(choices, settings.length_scales, strict=True)):
         if amount:
             # One axis for each choice; two of them lie as far apart as the process holds categories to lie.
-            steps[parameter] = rng.standard_normal((amount, FEATURES)) * scale / (length * math.sqrt(2.0))
+            steps[parameter] = rng.standard_normal((amount + 1, FEATURES)) * scale / (length * math.sqrt(2.0))
         else:
             slopes[parameter] = rng.standard_normal(FEATURES) * scale / length
     drawn = PlausibleFunctions(

@@ -16,12 +16,24 @@ from amt_flows.history import TrialState
 from amt_flows.ledger import Ledger
 from amt_flows.space import Categorical, Continuous, Parameter, Space
 from amt_flows.strategies.evidence import MAX_ROWS, has_loss, honest_losses
-from amt_flows.strategies.gaussian_process import Array, NotPositiveDefinite, Posterior, condition, fit
+from amt_flows.strategies.gaussian_process import (
+    Array,
+    Mask,
+    NotPositiveDefinite,
+    Posterior,
+    condition,
+    fit,
+)
 from amt_flows.strategies.one_thread import one_thread
 
 # Results beyond this many quartile ranges from the middle half are held at that limit ("far out" in
 # Tukey 1977, "Exploratory Data Analysis"): of one diverged job all variance would be that job's.
 FAR_OUT = 3.0
+
+# Where there are constraints, so many times as many places are drawn until enough meet them; with fewer than
+# these nothing is said.
+TIMES_DRAWN = (1, 8)
+FEWEST = 32
 
 
 class NothingToExplain(AmtFlowsError):
@@ -58,8 +70,9 @@ def predictability(ledger: Ledger) -> float:
 def surface_of(ledger: Ledger) -> Surface:
     """The surface by the completed training jobs and those cut short, of whose end as much is believed as the
     optimiser believes; failures tell nothing about the objective's values. Jobs of parents count where their
-    values can be compared with ours. Raises NothingToExplain.
+    values can be compared with ours. Of several algorithms it is the leading one's. Raises NothingToExplain.
     """
+    ledger = ledger.of_one_algorithm()
     space = ledger.spec.space()
     rows = [
         row
@@ -122,8 +135,11 @@ def _targets(losses: Array) -> tuple[Array, float, float]:
 def _fitted(space: Space, points_bytes: bytes, targets_bytes: bytes) -> tuple[PlausibleFunctions, float]:
     points = np.frombuffer(points_bytes).reshape(-1, space.dimension)
     targets = np.frombuffer(targets_bytes)
-    choices = tuple(len(p.choices) if isinstance(p, Categorical) else 0 for p in space.parameters)
-    categorical = np.array(choices) > 0
+    categorical = space.unordered
+    choices = tuple(
+        len(p.choices) if isinstance(p, Categorical) and unordered else 0
+        for p, unordered in zip(space.parameters, categorical, strict=True)
+    )
     with one_thread():
         posterior = condition(
             points,
@@ -150,9 +166,43 @@ def spread_out(dimension: int, amount: int) -> Array:
     return np.asarray(sequence.random_base2(int(math.log2(amount))), dtype=np.float64)
 
 
-def on_values(parameter: Parameter, column: Array) -> Array:
-    """The places in [0, 1] moved to those of values that the parameter can have: the model is not asked about
-    what lies between them."""
+def on_values(space: Space, places: Array) -> Array:
+    """The places (shape ``(m, d)``) moved to those of values that each parameter can have: the model is not
+    asked about what lies between them. Which of them a configuration has is another question
+    (``Space.settled``)."""
+    columns = [_on_values(p, places[:, j]) for j, p in enumerate(space.parameters)]
+    return np.stack(columns, axis=1)
+
+
+def allowed(space: Space, places: Array) -> Mask:
+    """Which of the places (shape ``(m, d)``) are those of configurations that meet all constraints."""
+    if not space.constraints:
+        return np.ones(len(places), dtype=bool)
+    return np.array([space.allows(space.decode(place)) for place in places], dtype=bool)
+
+
+def spread_over_allowed(space: Space, dimension: int, amount: int) -> tuple[Array, ...]:
+    """As :func:`spread_out`, in blocks of as many columns as ``space`` has, each on its values, and all of as
+    many rows whose configurations meet all constraints: half of ``amount`` to all of it, if that many are
+    found. Raises NothingToExplain where they are too rare to tell anything."""
+    d, rows = space.dimension, 0
+    for times in TIMES_DRAWN:
+        spread = spread_out(dimension, times * amount)
+        blocks = [on_values(space, spread[:, first : first + d]) for first in range(0, dimension, d)]
+        kept = [block[allowed(space, block)][:amount] for block in blocks]
+        rows = min(len(block) for block in kept)
+        if 2 * rows >= amount:
+            break
+    if rows < FEWEST:
+        raise NothingToExplain(
+            f"The constraints are met by too few configurations to explain the objective over them: "
+            f"{rows} of {len(spread)} at random.",
+            remedy="narrow the ranges to where the constraints hold",
+        )
+    return tuple(block[:rows] for block in kept)
+
+
+def _on_values(parameter: Parameter, column: Array) -> Array:
     if isinstance(parameter, Continuous) and parameter.size is None:
         return column
     return np.array([parameter.encode(parameter.decode(float(u))) for u in column])

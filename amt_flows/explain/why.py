@@ -36,6 +36,8 @@ class Why:
     judged: int
     stop: Judgement | None
     stop_why: str
+    definition: str = ""
+    """Which of several algorithms it is of."""
 
 
 def why(ledger: Ledger, job_name: str) -> Why:
@@ -54,6 +56,7 @@ def why(ledger: Ledger, job_name: str) -> Why:
         attempt=job.attempt,
         configuration=trial.configuration,
         source=trial.source,
+        definition=trial.definition,
         reason=trial.reason,
         outcome=job.outcome,
         value=job.curve.last_value if job.live else job.final_value,

@@ -24,7 +24,9 @@ from prefect.context import FlowRunContext
 from prefect.events.actions import ResumeFlowRun
 from prefect.exceptions import MissingContextError
 from prefect.input import RunInput
-from pydantic import Field
+from pydantic import ConfigDict, Field
+
+from amt_flows.spec import form
 
 DAY_SECONDS = 86_400
 SHORTEST_DEADLINE_SECONDS = 10
@@ -47,9 +49,13 @@ class Approval(RunInput):
     """The form that a person fills in. All of it may be left out, as a time-out does, and nothing is
     approved."""
 
-    decision: Choice = Field(default=Choice.OPEN, title="Decision")
-    comment: str = Field(default="", title="Comment", description="Why; it is kept with the outcome.")
-    decided_by: str = Field(default="", title="Decided by", description="Your name.")
+    model_config = ConfigDict(field_title_generator=form.title, json_schema_extra=form.editable)
+
+    decision: Choice = Field(
+        default=Choice.OPEN, description="Approve, and it is done. All else counts as a rejection."
+    )
+    comment: str = Field(default="", description="Why; it is kept with the outcome.")
+    decided_by: str = Field(default="", description="Your name; it is kept with the outcome, too.")
 
 
 class Verdict(str, Enum):
@@ -103,11 +109,11 @@ def wait_for_approval(
     suspends = mode == "suspend" or (
         mode == "auto" and run.deployment_id is not None and run.parent_task_run_id is None
     )
-    form = Approval.with_initial_data(description=message)
+    asked = Approval.with_initial_data(description=message)
     if suspends:
-        given, late = _suspended(run, form, key, timeout_seconds)
+        given, late = _suspended(run, asked, key, timeout_seconds)
     else:
-        given, late = _paused(run, form, key, timeout_seconds, poll_seconds)
+        given, late = _paused(run, asked, key, timeout_seconds, poll_seconds)
     answer = _answer(given, late)
     get_run_logger().info("%s", answer.sentence)
     return answer
@@ -128,12 +134,12 @@ def _answer(given: Approval, late: bool) -> Answer:
 
 
 def _paused(
-    run: FlowRun, form: type[Approval], key: str, timeout: float | None, poll: int
+    run: FlowRun, asked: type[Approval], key: str, timeout: float | None, poll: int
 ) -> tuple[Approval, bool]:
     # A retry asks again: a pause that its process did not outlive has no answer.
     with _resumed_after(run.id, timeout) as late:
         given = pause_flow_run(
-            wait_for_input=form,
+            wait_for_input=asked,
             timeout=_NEVER_SECONDS,
             poll_interval=poll,
             key=f"{key}-{run.run_count}",
@@ -175,12 +181,12 @@ def _resume(run_id: UUID) -> bool:
 # -- suspended: the process ends, and another one goes on ------------------------------------------------
 
 
-def _suspended(run: FlowRun, form: type[Approval], key: str, timeout: float | None) -> tuple[Approval, bool]:
+def _suspended(run: FlowRun, asked: type[Approval], key: str, timeout: float | None) -> tuple[Approval, bool]:
     name = f"amt-approval-{run.id}-{key}"
     if timeout is not None and not _asked_before(run, key):
         _set_deadline(name, run.id, timeout)
     # Returns only in the run after the suspension; this one ends here.
-    given = suspend_flow_run(wait_for_input=form, timeout=_NEVER_SECONDS, key=key)
+    given = suspend_flow_run(wait_for_input=asked, timeout=_NEVER_SECONDS, key=key)
     _remove_deadline(name)
     since = _suspended_at(run.id, key)
     waited = 0.0 if since is None else (_resumed_at(run.id, since) - since).total_seconds()

@@ -19,6 +19,7 @@ from amt_flows.errors import TuningJobNotFound
 from amt_flows.flows.hooks import TuningOfRun, tuning_of_run
 from amt_flows.flows.lifesigns import driver_of, is_driven_by, silent_since
 from amt_flows.flows.manage import resume_tuning
+from amt_flows.flows.parameters import labelled
 from amt_flows.flows.persistence import SERIALIZER
 from amt_flows.places import SageMakerTuner, open_journal, place_at
 from amt_flows.run import load_ledger
@@ -50,9 +51,9 @@ class CleanedUp(BaseModel):
 
 @flow(name="clean-up-after-flow-run", persist_result=True, result_serializer=SERIALIZER)
 def clean_up(
-    flow_run_id: str,
-    remedy: Remedy = Remedy.STOP_JOBS,
-    silent_seconds: Annotated[int, Field(ge=1)] = SILENT_SECONDS,
+    flow_run_id: Annotated[str, labelled("Flow run")],
+    remedy: Annotated[Remedy, labelled("Remedy")] = Remedy.STOP_JOBS,
+    silent_seconds: Annotated[int, labelled("Dead after silence of (seconds)"), Field(ge=1)] = SILENT_SECONDS,
 ) -> CleanedUp:
     """Look after the tuning job of a flow run that crashed, or that was lost with its machine.
 

@@ -6,7 +6,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from amt_flows.flows.stages import Act
-from amt_flows.handoff import Following, HandedOff
+from amt_flows.handoff import HandedOff, open_at
 from amt_flows.places import SageMakerTuner
 from amt_flows.ports import Journal
 from amt_flows.spec import TuningSpec
@@ -24,13 +24,12 @@ def hand_over_task(name: str, act: Act) -> None:
     act()
 
 
-def hand_over(spec: TuningSpec, tuner: SageMakerTuner, journal: Journal) -> HandedOff:
-    """Raises as :meth:`amt_flows.handoff.HandedOff.open`."""
+def hand_over(spec: TuningSpec, tuner: SageMakerTuner, journal: Journal, *, controller: str) -> HandedOff:
+    """Raises as :func:`amt_flows.handoff.open_at`."""
     made: list[HandedOff] = []
-    how = Following(poll_seconds=tuner.poll_seconds)
 
     def act() -> None:
-        made.append(HandedOff.open(spec, tuner.clients(), journal, how=how))
+        made.append(open_at(tuner, spec, journal, controller=controller))
         get_run_logger().info("AMT drives tuning job %s; it is followed from here.", spec.name)
 
     hand_over_task(str(spec.name), act)

@@ -6,11 +6,7 @@ while without a server every run looks silent. Its training jobs are stopped on 
 
 from __future__ import annotations
 
-import re
-import socket
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun
@@ -23,7 +19,7 @@ from prefect.events.filters import (
 )
 from prefect.exceptions import ObjectNotFound
 
-from amt_flows.backends.local_worker.processes import process_state
+from amt_flows.controller import Controller
 from amt_flows.flows.cancel import lineage
 from amt_flows.ledger import Ledger
 from amt_flows.ports import Journal
@@ -31,38 +27,15 @@ from amt_flows.ports import Journal
 HEARTBEAT = "prefect.flow-run.heartbeat"
 # Prefect's server keeps events for a week unless told otherwise.
 REMEMBERED = timedelta(days=7)
-CONTROLLER = re.compile(r"process (\d+) on (.+?)(, flow run ([0-9a-f-]{36}))?")
 
 
-@dataclass(frozen=True)
-class Driver:
-    """The last controller of a tuning job, from its record."""
-
-    name: str
-
-    @property
-    def flow_run_id(self) -> UUID | None:
-        """The flow run that it is; None of the command line."""
-        match = CONTROLLER.fullmatch(self.name)
-        return None if match is None or match[4] is None else UUID(match[4])
-
-    @property
-    def lives_here(self) -> bool:
-        """Whether its process runs on this machine now. False for one on another machine."""
-        match = CONTROLLER.fullmatch(self.name)
-        if match is None or match[2] != socket.gethostname():
-            return False
-        state = process_state(int(match[1]))
-        return state is not None and state[0] not in "ZX"
-
-
-def driver_of(journal: Journal) -> Driver | None:
-    """None of a tuning job that was not opened. Raises JournalError."""
+def driver_of(journal: Journal) -> Controller | None:
+    """The last controller; None of a tuning job that was not opened. Raises JournalError."""
     ledger = Ledger.replay(journal.read())
-    return Driver(ledger.controller) if ledger.opened else None
+    return Controller(ledger.controller) if ledger.opened else None
 
 
-def is_driven_by(client: SyncPrefectClient, driver: Driver, flow_run: FlowRun) -> bool:
+def is_driven_by(client: SyncPrefectClient, driver: Controller, flow_run: FlowRun) -> bool:
     """Whether it is this flow run that drives, or one that it has called."""
     if driver.flow_run_id is None:
         return False

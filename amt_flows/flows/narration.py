@@ -23,7 +23,8 @@ def propose(tuning: Tuning, wanted: int) -> Sequence[Trial]:
     for trial in trials:
         why = f" ({trial.reason})" if trial.reason else ""
         text = hyperparameters(dict(trial.configuration))
-        log.info("Trial %03d by %s%s: %s", trial.number, trial.source, why, text)
+        whose = f" of {trial.definition}" if trial.definition else ""
+        log.info("Trial %03d%s by %s%s: %s", trial.number, whose, trial.source, why, text)
     if len(trials) < wanted:
         log.info("No configuration is left that was not tried; there are %d.", len(tuning.ledger.trials))
     return trials
@@ -79,7 +80,7 @@ def standing(ledger: Ledger) -> str:
 
 
 def _best(ledger: Ledger) -> str:
-    best, metric = ledger.best, ledger.spec.objective.metric_name
+    best, metric = ledger.best, ledger.leading_algorithm.metric_name
     if best is None:
         return f"no best {metric} yet"
     return f"best {metric} {number(best.final_value)} by {best.name}"

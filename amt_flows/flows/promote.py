@@ -4,6 +4,7 @@
 # could not find what a text stands for.
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from prefect import flow
 
@@ -15,6 +16,15 @@ from amt_flows.errors import TuningJobNotFound
 from amt_flows.flows.approval import DAY_SECONDS, Mode, Verdict, wait_for_approval
 from amt_flows.flows.deploy import compare_with_champion, promote_in_tasks
 from amt_flows.flows.outcome import SERIALIZER, Decision, Outcome
+from amt_flows.flows.parameters import (
+    ApprovalTimeout,
+    AskForApproval,
+    Home,
+    MinImprovement,
+    OnlyIfBetter,
+    TuningJobName,
+    labelled,
+)
 from amt_flows.flows.promotion_page import publish, request_for_approval
 from amt_flows.flows.remembered import remembered
 from amt_flows.flows.results import load_result
@@ -39,13 +49,13 @@ class Terms:
 
 @flow(name="promote", flow_run_name="promote-{tuning_job}", persist_result=True, result_serializer=SERIALIZER)
 def promote(
-    tuning_job: str,
-    target: Target,
-    only_if_better: bool = True,
-    min_improvement: float = 0.0,
-    ask_for_approval: bool = False,
-    approval_timeout_seconds: int = DAY_SECONDS,
-    home: str | None = None,
+    tuning_job: TuningJobName,
+    target: Annotated[Target, labelled("Target")],
+    only_if_better: OnlyIfBetter = True,
+    min_improvement: MinImprovement = 0.0,
+    ask_for_approval: AskForApproval = False,
+    approval_timeout_seconds: ApprovalTimeout = DAY_SECONDS,
+    home: Home = None,
 ) -> Outcome:
     """Put the best model of a finished tuning job to work, if it is better than the one that is there.
 
@@ -101,7 +111,9 @@ def _decided(candidate: Candidate, target: Target, terms: Terms, comparison: Com
     approved_by = ""
     if terms.ask_for_approval:
         answer = wait_for_approval(
-            request_for_approval(comparison, target, candidate.tuning_job),
+            request_for_approval(
+                comparison, target, candidate.tuning_job, timeout_seconds=terms.approval_timeout_seconds
+            ),
             timeout_seconds=terms.approval_timeout_seconds,
             mode=terms.approval_mode,
         )

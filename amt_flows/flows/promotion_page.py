@@ -3,11 +3,16 @@ and the model as an asset."""
 
 from __future__ import annotations
 
+import contextlib
+from datetime import datetime, timedelta, timezone
+
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.assets import Asset, AssetProperties, materialize
 from prefect.cache_policies import NO_CACHE
-from prefect.settings import PREFECT_UI_URL
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.sorting import ArtifactSort
 
 from amt_flows.deploy.champion import Comparison
 from amt_flows.deploy.promotion import Promotion
@@ -25,12 +30,18 @@ def publish(outcome: Outcome, target: Target) -> None:
         create_markdown_artifact(
             page(outcome, target),
             key=artifact_key("promotion", outcome.tuning_job),
-            description=outcome.sentence,
+            description=headline(outcome),
         )
         if outcome.promotion is not None:
             _materialize(outcome, outcome.promotion)
     except Exception as error:
         get_run_logger().warning("The promotion's page can't be published: %r", error)
+
+
+def headline(outcome: Outcome) -> str:
+    """What was decided comes first: a list of artifacts has room for a few words."""
+    decision = outcome.decision.value.capitalize()
+    return outcome.sentence if outcome.sentence.startswith(decision) else f"{decision}: {outcome.sentence}"
 
 
 def page(outcome: Outcome, target: Target) -> str:
@@ -43,9 +54,14 @@ def page(outcome: Outcome, target: Target) -> str:
         comparison_table(outcome.comparison),
         "",
         f"Target: {target.shown}. Tuning job: {outcome.tuning_job}.",
+        "",
+        _see(outcome.tuning_job),
     ]
     made = outcome.promotion
-    if made is not None:
+    if made is None:
+        at_work = outcome.comparison.champion
+        lines += ["", f"Nothing was changed; {f'`{at_work}`' if at_work else 'no model'} is at work."]
+    else:
         lines += ["", f"At work now: `{made.live}`"]
         lines += [f"Model package: `{made.model_package}`"] if made.model_package else []
         if made.roll_back:
@@ -75,10 +91,11 @@ def comparison_table(comparison: Comparison) -> str:
     return "\n".join(rows)
 
 
-def request_for_approval(comparison: Comparison, target: Target, tuning_job: str) -> str:
+def request_for_approval(
+    comparison: Comparison, target: Target, tuning_job: str, *, timeout_seconds: float
+) -> str:
     """What a person who is to approve reads above the form."""
-    report = _link("the report with its plots", artifact_key("report", tuning_job))
-    leaderboard = _link("all training jobs", artifact_key("leaderboard", tuning_job))
+    until = datetime.now(timezone.utc) + timedelta(seconds=timeout_seconds)
     return "\n".join(
         [
             f"**Promote {comparison.challenger} to {target.shown}?**",
@@ -87,14 +104,31 @@ def request_for_approval(comparison: Comparison, target: Target, tuning_job: str
             "",
             comparison_table(comparison),
             "",
-            f"See {report} and {leaderboard}.",
+            _see(tuning_job),
+            "",
+            f"Without an answer until {until:%Y-%m-%d %H:%M} UTC, nothing is changed.",
         ]
     )
 
 
+def _see(tuning_job: str) -> str:
+    report = _link("the report with its plots", artifact_key("report", tuning_job))
+    leaderboard = _link("all training jobs", artifact_key("leaderboard", tuning_job))
+    return f"See {report} and {leaderboard}."
+
+
 def _link(text: str, key: str) -> str:
-    address = PREFECT_UI_URL.value()
-    return f"[{text}]({address}/artifacts/key/{key})" if address else f"{text} (artifact `{key}`)"
+    """A link from the page of a flow run or of an artifact. It is relative, so that its reader stays in the
+    UI that they came from, wherever that is served; a key's own page shows no content."""
+    with contextlib.suppress(Exception), get_client(sync_client=True) as client:
+        found = client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])),
+            sort=ArtifactSort.CREATED_DESC,
+            limit=1,
+        )
+        if found:
+            return f"[{text}](../../artifacts/artifact/{found[0].id})"
+    return f"{text} (artifact `{key}`)"
 
 
 def asset_key(made: Promotion) -> str:

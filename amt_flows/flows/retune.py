@@ -4,7 +4,7 @@ a series, learns from the last ones, and promotes its model only if that is bett
 # Annotations are real types here, not text: a runner loads this file under a name of its own, where Prefect
 # could not find what a text stands for.
 
-from typing import Annotated, Literal, cast
+from typing import Annotated, cast
 
 from prefect import flow, get_run_logger, runtime
 from prefect.exceptions import CancelledRun
@@ -16,13 +16,24 @@ from amt_flows.flows.approval import DAY_SECONDS
 from amt_flows.flows.hooks import RETUNE, stop_after_crash, stop_on_cancellation
 from amt_flows.flows.identity import name_for_run
 from amt_flows.flows.outcome import SERIALIZER, Outcome
+from amt_flows.flows.parameters import (
+    ApprovalTimeout,
+    AskForApproval,
+    Backend,
+    Home,
+    MinImprovement,
+    OptionalText,
+    Region,
+    TrainingBlock,
+    labelled,
+    labelled_text,
+)
 from amt_flows.flows.promote import Terms, promote_on_terms
 from amt_flows.flows.tune_then_deploy import check_pipeline, tuned
 from amt_flows.flows.tuning import this_flow_run
+from amt_flows.places import AMT
 from amt_flows.series import MOST_PARENTS, check_series, next_in_series
 from amt_flows.spec import TuningSpec, WarmStartType
-
-Backend = Literal["local", "sagemaker"]
 
 
 def _flow_run_name() -> str:
@@ -39,17 +50,18 @@ def _flow_run_name() -> str:
     on_crashed=[stop_after_crash],
 )
 def retune(
-    spec: TuningSpec,
-    target: Target,
-    series: str | None = None,
-    learn_from: Annotated[int, Field(ge=0, le=MOST_PARENTS)] = 3,
-    data: WarmStartType = WarmStartType.TRANSFER_LEARNING,
+    spec: Annotated[TuningSpec, labelled("Tuning job")],
+    target: Annotated[Target, labelled("Target")],
+    series: Annotated[OptionalText, labelled_text("Series")] = None,
+    learn_from: Annotated[int, labelled("Learn from"), Field(ge=0, le=MOST_PARENTS)] = 3,
+    data: Annotated[WarmStartType, labelled("Data")] = WarmStartType.TRANSFER_LEARNING,
     backend: Backend = "local",
-    region: str | None = None,
-    home: str | None = None,
-    min_improvement: float = 0.0,
-    ask_for_approval: bool = False,
-    approval_timeout_seconds: int = DAY_SECONDS,
+    region: Region = None,
+    training: TrainingBlock = None,
+    home: Home = None,
+    min_improvement: MinImprovement = 0.0,
+    ask_for_approval: AskForApproval = False,
+    approval_timeout_seconds: ApprovalTimeout = DAY_SECONDS,
 ) -> Outcome:
     """Tune a model again, starting from what earlier runs have found, and put the new one to work only if it
     is better.
@@ -66,8 +78,11 @@ def retune(
         data: Whether training data and algorithm are the same as then. TransferLearning: they may have
             changed, and the best configurations are tried first. IdenticalDataAndAlgorithm: results of then
             count as results.
-        backend: Where training jobs run: on the machine that runs this flow, or on SageMaker.
+        backend: Where training jobs run: on the machine that runs this flow, or on SageMaker; with amt,
+            SageMaker's own tuner drives them, and is followed. It learns from its own tuning jobs only.
         region: The AWS region, for SageMaker. Empty: that of the environment or the profile.
+        training: A block with more settings of the backend, which takes the place of the two above, e.g.
+            amt-sagemaker-training/prod.
         home: Where tuning jobs are kept, a directory or s3://bucket/folder. Empty: $AMT_FLOWS_HOME, or
             ~/.amt-flows.
         min_improvement: By how much the new model must be better, in the units of its metric.
@@ -76,14 +91,17 @@ def retune(
     """
     log = get_run_logger()
     name = name_for_run(check_series(series or spec.name), this_flow_run().flow_run.id)
-    asked, passed_over = next_in_series(spec, name, learn_from=learn_from, kind=data, home=home)
+    by_amt = backend == AMT and training is None
+    asked, passed_over = next_in_series(
+        spec, name, learn_from=learn_from, kind=data, home=home, by_amt=by_amt
+    )
     for one in passed_over:
         log.warning("Nothing is learnt from %s: it %s.", one.name, one.why)
-    check_pipeline(asked, target, backend)
+    check_pipeline(asked, target, backend if training is None else "")
     parents = () if asked.warm_start is None else asked.warm_start.parents
     log.info("%s learns from %s.", name, ", ".join(parents) or "no earlier tuning job")
     try:
-        result = tuned(asked, backend, region, home)
+        result = tuned(asked, backend, region, home, training=training)
     except CancelledRun as stopped:
         # Only a returned state makes the server show the run as Cancelled; an exception would fail it.
         return cast(Outcome, Cancelled(message=str(stopped)))

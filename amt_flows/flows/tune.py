@@ -3,7 +3,7 @@
 # Annotations are real types here, not text: a runner loads this file under a name of its own, where Prefect
 # could not find what a text stands for.
 
-from typing import Literal, cast
+from typing import Annotated, cast
 
 from prefect import flow, runtime
 from prefect.exceptions import CancelledRun
@@ -11,6 +11,7 @@ from prefect.states import Cancelled
 
 from amt_flows.errors import TuningInterrupted
 from amt_flows.flows.hooks import stop_after_crash, stop_on_cancellation
+from amt_flows.flows.parameters import Backend, Home, Region, TrainingBlock, labelled
 from amt_flows.flows.persistence import SERIALIZER
 from amt_flows.flows.tuning import name_in_this_run, run_tuning
 from amt_flows.flows.where import backend_for
@@ -18,8 +19,6 @@ from amt_flows.parents import parents_in
 from amt_flows.places import open_journal
 from amt_flows.results import TuningResult
 from amt_flows.spec import TuningSpec
-
-PlaceName = Literal["local", "sagemaker", "amt"]
 
 
 def _flow_run_name() -> str:
@@ -36,11 +35,11 @@ def _flow_run_name() -> str:
     on_crashed=[stop_after_crash],
 )
 def tune(
-    spec: TuningSpec,
-    backend: PlaceName = "local",
-    region: str | None = None,
-    training: str | None = None,
-    home: str | None = None,
+    spec: Annotated[TuningSpec, labelled("Tuning job")],
+    backend: Backend = "local",
+    region: Region = None,
+    training: TrainingBlock = None,
+    home: Home = None,
 ) -> TuningResult:
     """Find good hyperparameters by running training jobs, on this machine or on SageMaker.
 

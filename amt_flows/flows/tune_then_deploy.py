@@ -3,12 +3,13 @@
 # Annotations are real types here, not text: a runner loads this file under a name of its own, where Prefect
 # could not find what a text stands for.
 
-from typing import cast
+from typing import Annotated, cast
 
 from prefect import flow, runtime
 from prefect.exceptions import CancelledRun
 from prefect.states import Cancelled
 
+from amt_flows.algorithms import algorithms_of
 from amt_flows.deploy.candidate import Candidate
 from amt_flows.deploy.target import Place, Target, check_target
 from amt_flows.dotted import get
@@ -16,9 +17,21 @@ from amt_flows.errors import DeployRejected, Problem
 from amt_flows.flows.approval import DAY_SECONDS
 from amt_flows.flows.hooks import stop_after_crash, stop_on_cancellation
 from amt_flows.flows.outcome import SERIALIZER, Outcome
+from amt_flows.flows.parameters import (
+    ApprovalTimeout,
+    AskForApproval,
+    Backend,
+    Home,
+    MinImprovement,
+    OnlyIfBetter,
+    PlaceName,
+    Region,
+    TrainingBlock,
+    labelled,
+)
 from amt_flows.flows.promote import Terms, promote_on_terms
 from amt_flows.flows.remembered import remembered
-from amt_flows.flows.tune import PlaceName, tune
+from amt_flows.flows.tune import tune
 from amt_flows.flows.tuning import name_in_this_run, this_flow_run
 from amt_flows.places import LOCAL
 from amt_flows.results import TuningResult
@@ -38,16 +51,16 @@ def _flow_run_name() -> str:
     on_crashed=[stop_after_crash],
 )
 def tune_then_deploy(
-    spec: TuningSpec,
-    target: Target,
-    backend: PlaceName = "local",
-    region: str | None = None,
-    training: str | None = None,
-    home: str | None = None,
-    only_if_better: bool = True,
-    min_improvement: float = 0.0,
-    ask_for_approval: bool = False,
-    approval_timeout_seconds: int = DAY_SECONDS,
+    spec: Annotated[TuningSpec, labelled("Tuning job")],
+    target: Annotated[Target, labelled("Target")],
+    backend: Backend = "local",
+    region: Region = None,
+    training: TrainingBlock = None,
+    home: Home = None,
+    only_if_better: OnlyIfBetter = True,
+    min_improvement: MinImprovement = 0.0,
+    ask_for_approval: AskForApproval = False,
+    approval_timeout_seconds: ApprovalTimeout = DAY_SECONDS,
 ) -> Outcome:
     """Find good hyperparameters, and put the best model to work if it is better than the one that is there.
 
@@ -60,7 +73,8 @@ def tune_then_deploy(
         backend: Where training jobs run: on the machine that runs this flow, or on SageMaker; with amt,
             SageMaker's own tuner drives them, and is followed.
         region: The AWS region, for SageMaker. Empty: that of the environment or the profile.
-        training: A block with more settings of the backend, which takes the place of the two above.
+        training: A block with more settings of the backend, which takes the place of the two above, e.g.
+            amt-sagemaker-training/prod.
         home: Where tuning jobs are kept, a directory or s3://bucket/folder. Empty: $AMT_FLOWS_HOME, or
             ~/.amt-flows.
         only_if_better: Leave the present model at work unless the new one is better.
@@ -107,7 +121,9 @@ def check_pipeline(spec: TuningSpec, target: Target, backend: str) -> None:
     if backend == LOCAL:
         message = "a model that is tuned on this machine is not in S3; tune on SageMaker, or promote locally"
         raise DeployRejected("The promotion", [Problem("target.place", target.place.value, message)])
-    check_target(target, _expected(spec))
+    # Which of several algorithms will have the best model, nobody knows.
+    for algorithm in algorithms_of(spec):
+        check_target(target, _expected(algorithm.spec))
 
 
 def _expected(spec: TuningSpec) -> Candidate:

@@ -11,7 +11,8 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.exceptions import CancelledRun, MissingContextError
 
-from amt_flows.engine import News, Tuning, this_controller
+from amt_flows.controller import this_controller
+from amt_flows.engine import News, Tuning
 from amt_flows.events import TuningStatus
 from amt_flows.flows import narration
 from amt_flows.flows.announce import Announcer
@@ -115,8 +116,10 @@ def _by_us(
     parents: Reader,
 ) -> _Driven:
     tuning = Tuning.open(
-        spec, backend, journal, clock=clock, controller=this_controller_in_flow_run(), parents=parents
+        spec, backend, journal, clock=clock, controller=_controller_in_flow_run(), parents=parents
     )
+    for choice in tuning.ledger.chosen:
+        get_run_logger().info("Chosen for you: %s.", choice)
 
     def to_its_end(on_tick: Tick) -> None:
         with stop_jobs_on_breakdown(tuning):
@@ -131,7 +134,7 @@ def _by_us(
 
 
 def _by_amt(spec: TuningSpec, tuner: SageMakerTuner, journal: Journal) -> _Driven:
-    handed_off = hand_over(spec, tuner, journal)
+    handed_off = hand_over(spec, tuner, journal, controller=_controller_in_flow_run())
 
     def to_its_end(on_tick: Tick) -> None:
         def tell(followed: Followed, news: News) -> None:
@@ -144,10 +147,9 @@ def _by_amt(spec: TuningSpec, tuner: SageMakerTuner, journal: Journal) -> _Drive
     return _Driven(handed_off, to_its_end)
 
 
-def this_controller_in_flow_run() -> str:
-    """Who drives a tuning job, for a rival's message, and for whoever cleans up after a flow run that died,
-    to know whether it was this one."""
-    return f"{this_controller()}, flow run {this_flow_run().flow_run.id}"
+def _controller_in_flow_run() -> str:
+    # By the flow run whoever cleans up after one that died knows whether it was this one.
+    return this_controller(this_flow_run().flow_run.id)
 
 
 @dataclass(frozen=True)

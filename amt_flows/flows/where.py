@@ -33,4 +33,5 @@ def backend_for(backend: str, *, region: str | None, home: str | None, training:
     """The backend that a flow's parameters ask for: the block, if one is named. Raises BackendError."""
     if training:
         return training_block(training)
-    return open_place(backend, home=home, region=region)
+    # A form sends an empty text for what was left empty, and hooks see the parameters as they were sent.
+    return open_place(backend, home=home or None, region=region or None)

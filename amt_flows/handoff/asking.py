@@ -6,6 +6,8 @@ Decided here, once:
   of AMT's business: the first are read by the local backend only, the price by us.
 - ``inputs`` in S3 become channels, and an objective without a metric definition gets the one that finds
   ``report``'s lines, as in the requests of :mod:`amt_flows.backends.sagemaker`.
+- That the values of a category have an order is a hint for our own model, and left out. Conditions and
+  constraints would be broken by AMT, and are refused.
 - A tag has the spec's fingerprint. It isn't the one of our own training jobs: AMT passes it on to its
   training jobs, which our backend would then take for its own.
 """
@@ -15,12 +17,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from amt_flows.algorithms import not_comparable
 from amt_flows.backends.sagemaker.model_rules import Steps, violations
 from amt_flows.backends.sagemaker.request import channels_of, sent_definitions
 from amt_flows.backends.sagemaker.tags import MAX_TAGS
 from amt_flows.dotted import MISSING, copied, dotted, get, steps_of
 from amt_flows.errors import Problem, SpecError
-from amt_flows.spec import Definition, TrainingJobTemplate, TuningSpec
+from amt_flows.spec import CategoricalRange, Definition, TrainingJobTemplate, TuningSpec
 from amt_flows.spec.amt_fields import SINGLE, TUNING, algorithm_places, one_of_several
 from amt_flows.spec.amt_request import to_amt_request
 
@@ -42,7 +45,7 @@ def amt_request(spec: TuningSpec) -> dict[str, Any]:
 
     Raises SpecError with everything that AMT would refuse, and with every setting that it knows nothing of.
     """
-    problems = [*_tags(spec), *_one_direction(spec)]
+    problems = [*_tags(spec), *not_comparable(spec)]
     asked = spec
     try:
         asked = in_amts_terms(spec)
@@ -68,13 +71,20 @@ def in_amts_terms(spec: TuningSpec) -> TuningSpec:
     objective that can't be read from the output."""
     template = _template(spec.training_job, spec.objective.metric_name)
     others = tuple(_definition(other) for other in spec.other_definitions)
-    changed: dict[str, Any] = {"training_job": template}
+    changed: dict[str, Any] = {"training_job": template, **_without_order(spec.categorical)}
     return spec.model_copy(update=changed | ({"other_definitions": others} if others else {}))
 
 
 def _definition(other: Definition) -> Definition:
     template = _template(other.training_job, other.objective.metric_name)
-    return other.model_copy(update={"training_job": template})
+    return other.model_copy(update={"training_job": template, **_without_order(other.categorical)})
+
+
+def _without_order(ranges: tuple[CategoricalRange, ...]) -> dict[str, Any]:
+    """What changes for that: nothing where no range has one, since what isn't said isn't written."""
+    if not any(one.ordered for one in ranges):
+        return {}
+    return {"categorical": tuple(one.model_copy(update={"ordered": False}) for one in ranges)}
 
 
 def _template(given: TrainingJobTemplate, objective_metric: str) -> TrainingJobTemplate:
@@ -97,17 +107,6 @@ def _tags(spec: TuningSpec) -> Iterator[Problem]:
         yield Problem("tags", len(spec.tags), f"AMT takes {MAX_TAGS}, of which one is ours; leave one out")
     if HANDED_OFF in spec.tags:
         yield Problem(f"tags.{HANDED_OFF}", HANDED_OFF, "is set by amt-flows; choose another name")
-
-
-def _one_direction(spec: TuningSpec) -> Iterator[Problem]:
-    """One of several algorithms is the best, so that their objectives must be comparable."""
-    for i, other in enumerate(spec.other_definitions):
-        if other.objective.type is not spec.objective.type:
-            yield Problem(
-                f"other_definitions[{i}].objective.type",
-                other.objective.type.value,
-                f"can't be compared with the first algorithm's; write {spec.objective.type.value}",
-            )
 
 
 def own_field(spec: TuningSpec, steps: Steps) -> str:

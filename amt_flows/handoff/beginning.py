@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 from amt_flows.backends.sagemaker.service import Record
-from amt_flows.engine import this_controller
 from amt_flows.errors import NameTaken, TuningJobNotFound
 from amt_flows.events import Opened
 from amt_flows.handoff.asking import HANDED_OFF, amt_request
@@ -58,14 +57,14 @@ def _described(name: str, api: TuningApi, sleep: Sleep) -> Record:
     return found(name, api, sleep)
 
 
-def opening(spec: TuningSpec, told: Record, region: str | None) -> Opened:
+def opening(spec: TuningSpec, told: Record, region: str | None, *, controller: str) -> Opened:
     """The first event of its record. Its time is AMT's, by which AMT counts the runtime."""
     return Opened(
         at=told["CreationTime"].timestamp(),
         name=str(told["HyperParameterTuningJobName"]),
         fingerprint=spec.fingerprint(),
         spec=spec.to_json(),
-        controller=this_controller(),
+        controller=controller,
         backend=f"{AMT}:{region or ''}",
     )
 

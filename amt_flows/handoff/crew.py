@@ -9,9 +9,6 @@ from amt_flows.backends.sagemaker.fleet import Fleet
 from amt_flows.backends.sagemaker.service import Record
 from amt_flows.events import Ended, Event, Observed, Points, StopAsked, TuningStatus
 from amt_flows.handoff.jobs import (
-    Seen,
-    algorithm_of,
-    definition_name,
     ending,
     newcomers,
     stops_jobs_early,
@@ -21,8 +18,8 @@ from amt_flows.handoff.listing import AmtListing, has_ended, is_judged
 from amt_flows.handoff.reasons import criteria_met, status_of
 from amt_flows.handoff.telling import readable_definitions
 from amt_flows.ledger import Ledger, TrainingJob
+from amt_flows.observing import Seen
 from amt_flows.ports import JobReport, JobState
-from amt_flows.spec import Definition, TuningSpec
 
 SETTLED_PER_POLL: Final = 25
 """So many jobs that ended before we looked are read in one go: each costs some calls, and between them others
@@ -56,7 +53,7 @@ class Crew:
         ended: list[JobReport] = []
         for report in self._fleet.poll([name for name in self._watched if self._ledger.jobs[name].live]):
             job = self._ledger.jobs[report.name]
-            objective = self._algorithm(job).objective.metric_name
+            objective = self._ledger.algorithm_of(job).metric_name
             fresh = self._seen.setdefault(report.name, Seen()).take(report, job, objective)
             if fresh:
                 points[report.name] = fresh
@@ -80,12 +77,9 @@ class Crew:
         waiting = {job.name for job in ended[SETTLED_PER_POLL:]}
         for job in unwatched:
             if job.name not in waiting:
-                name = definition_name(self._ledger.trials[job.trial].source)
+                name = self._ledger.trials[job.trial].definition
                 self._fleet.launched(job.name, None if told is None else readable_definitions(told, name))
                 self._watched[job.name] = None
-
-    def _algorithm(self, job: TrainingJob) -> TuningSpec | Definition:
-        return algorithm_of(self._ledger.spec, self._ledger.trials[job.trial].source)
 
     def _entry(self, job: TrainingJob) -> Record:
         return self._entries.get(job.name, _STARTING)
@@ -113,7 +107,7 @@ class Crew:
         for job in self._ledger.live:
             entry = self._entry(job)
             stops = job.stop_asked_at is None and entry["TrainingJobStatus"] in ("Stopping", "Stopped")
-            if stops and not time_is_up(self._algorithm(job), entry, now):
+            if stops and not time_is_up(self._ledger.algorithm_of(job).spec, entry, now):
                 why = "AMT stopped it early" if early else "it was stopped in SageMaker"
                 yield StopAsked(now, (job.name,), early, why)
 

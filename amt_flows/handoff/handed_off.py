@@ -17,6 +17,7 @@ from amt_flows.backends.sagemaker.fleet import Fleet, Habits
 from amt_flows.backends.sagemaker.pacing import Pace
 from amt_flows.backends.sagemaker.service import PassingTrouble, Record
 from amt_flows.backends.sagemaker.watched import seconds
+from amt_flows.controller import this_controller
 from amt_flows.engine import HEARTBEAT_SECONDS, News
 from amt_flows.errors import BackendError, TuningJobNotFound
 from amt_flows.events import (
@@ -60,8 +61,8 @@ FINAL_POLLS: Final = 5
 
 @dataclass(frozen=True)
 class Following:
-    """How AMT is followed: it is asked every ``poll_seconds`` or so. The rest is as in
-    :class:`amt_flows.backends.sagemaker.SageMakerBackend`."""
+    """How AMT is followed, and by whom: it is asked every ``poll_seconds`` or so, and the record names
+    ``controller``. The rest is as in :class:`amt_flows.backends.sagemaker.SageMakerBackend`."""
 
     poll_seconds: float = 20.0
     log_calls_per_poll: int = 100
@@ -70,6 +71,7 @@ class Following:
     clock: Clock = field(default_factory=SystemClock)
     sleep: Sleep = time.sleep
     seed: int | None = None
+    controller: str = field(default_factory=this_controller)
 
 
 class HandedOff:
@@ -116,10 +118,10 @@ class HandedOff:
             # AMT first: a request that it refuses leaves no trace, and one that it took can be repeated,
             # since its name and its tag tell. So nothing is lost between the two.
             told = hand_over(spec, TuningApi(clients), how.sleep)
-            mirror.record([opening(spec, told, clients.region)])
+            mirror.record([opening(spec, told, clients.region, controller=how.controller)])
         else:
             must_be_of(spec, mirror.ledger)
-            mirror.take_up()
+            mirror.take_up(how.controller)
         return cls(mirror, clients, how)
 
     @classmethod
@@ -136,9 +138,10 @@ class HandedOff:
         mirror.must_be_amts(name)
         if not mirror.ledger.opened:
             told = found(name, TuningApi(clients), how.sleep)
-            mirror.record([opening(described_spec(told), told, clients.region)])
+            spec = described_spec(told)
+            mirror.record([opening(spec, told, clients.region, controller=how.controller)])
         else:
-            mirror.take_up()
+            mirror.take_up(how.controller)
         return cls(mirror, clients, how)
 
     # -- what others see -------------------------------------------------------------------------

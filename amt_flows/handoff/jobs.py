@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
+from amt_flows.algorithms import algorithm_named
 from amt_flows.backends.sagemaker.service import Record
 from amt_flows.backends.sagemaker.watched import seconds
-from amt_flows.events import Ended, Event, Launched, Points, Proposed
+from amt_flows.events import Ended, Event, Launched, Proposed
 from amt_flows.handoff.parent import objective_value
-from amt_flows.handoff.telling import algorithm_named, typed
-from amt_flows.ledger import Ledger, TrainingJob
+from amt_flows.handoff.telling import typed
+from amt_flows.ledger import Ledger
 from amt_flows.names import parse_training_job_name
+from amt_flows.observing import Seen
 from amt_flows.ports import JobReport
 from amt_flows.space import Value
-from amt_flows.spec import Definition, EarlyStoppingType, StrategyType, TuningSpec
+from amt_flows.spec import EarlyStoppingType, StrategyType, TuningSpec
 
 SOURCE = "amt"
 
@@ -22,8 +23,7 @@ SOURCE = "amt"
 def newcomers(ledger: Ledger, entries: Sequence[Record]) -> list[Event]:
     """The events of the listed jobs that the ledger doesn't know, in the order of their creation.
 
-    A trial has the number that AMT gave it in the job's name, unless another trial has it. The source of one
-    of several algorithms is ``amt/<its definition's name>``.
+    A trial has the number that AMT gave it in the job's name, unless another trial has it.
     """
     fresh = [entry for entry in entries if str(entry["TrainingJobName"]) not in ledger.jobs]
     fresh.sort(key=lambda entry: (entry["CreationTime"], str(entry["TrainingJobName"])))
@@ -35,8 +35,8 @@ def _newcomers(ledger: Ledger, fresh: Sequence[Record]) -> Iterator[Event]:
     taken = {(job.trial, job.attempt) for job in ledger.jobs.values()}
     for entry in fresh:
         name, at = str(entry["TrainingJobName"]), entry["CreationTime"].timestamp()
-        source = _source(ledger.spec, entry.get("TrainingJobDefinitionName"))
-        configuration = typed(algorithm_of(ledger.spec, source), entry["TunedHyperParameters"])
+        algorithm = algorithm_named(ledger.spec, str(entry.get("TrainingJobDefinitionName") or ""))
+        configuration = typed(algorithm.spec, entry["TunedHyperParameters"])
         parts = parse_training_job_name(name)
         number, attempt = (parts.trial, parts.attempt) if parts is not None else (0, 1)
         again = trials.get(number) == configuration and (number, attempt) not in taken
@@ -45,40 +45,10 @@ def _newcomers(ledger: Ledger, fresh: Sequence[Record]) -> Iterator[Event]:
                 number, attempt = max(trials, default=0) + 1, 1
             trials[number] = configuration
             how = ledger.spec.strategy.value
-            yield Proposed(at, number, configuration, source, f"chosen by AMT's {how} strategy")
+            why = f"chosen by AMT's {how} strategy"
+            yield Proposed(at, number, configuration, SOURCE, why, algorithm.name)
         taken.add((number, attempt))
         yield Launched(at, name, number, attempt)
-
-
-def _source(spec: TuningSpec, definition_name: str | None) -> str:
-    return f"{SOURCE}/{definition_name}" if spec.other_definitions and definition_name else SOURCE
-
-
-def definition_name(source: str) -> str | None:
-    """Which of several algorithms a trial of this source is of."""
-    return source.partition("/")[2] or None
-
-
-def algorithm_of(spec: TuningSpec, source: str) -> TuningSpec | Definition:
-    return algorithm_named(spec, definition_name(source))
-
-
-@dataclass
-class Seen:
-    """The last value of each metric of a live job. Kept in memory: the next follower reads its log again."""
-
-    metrics: dict[str, tuple[int, float]] = field(default_factory=dict)
-
-    def take(self, report: JobReport, job: TrainingJob, objective: str) -> Points:
-        """Note a report's values; those of the objective that the ledger doesn't have."""
-        fresh: list[tuple[int, float]] = []
-        for point in report.points:
-            last_epoch, _ = self.metrics.get(point.metric, (0, 0.0))
-            if point.epoch >= last_epoch:
-                self.metrics[point.metric] = (point.epoch, point.value)
-            if point.metric == objective and job.curve.value(point.epoch) is None:
-                fresh.append((point.epoch, point.value))
-        return tuple(fresh)
 
 
 # -- the end of a job --------------------------------------------------------------------------------------
@@ -96,16 +66,13 @@ def ending(
 ) -> Ended:
     """The end of a job, from its report and its entry in AMT's list.
 
-    Its final objective is the one that AMT took, so that both find the same best; it stands under the name
-    of the tuning job's objective, also for a job of another algorithm with an objective of its own. Unless it
-    was ``judged`` (AMT has not said, and won't any more), the log's last value counts.
+    Its final objective is the one that AMT took, so that both find the same best. Unless it was ``judged``
+    (AMT has not said, and won't any more), the log's last value counts.
     """
-    job = ledger.jobs[report.name]
-    metrics = {name: value for name, (_, value) in seen.metrics.items()}
-    own = algorithm_of(ledger.spec, ledger.trials[job.trial].source).objective.metric_name
+    job, metrics = ledger.jobs[report.name], seen.last_values
+    own = ledger.algorithm_of(job).metric_name
     value = objective_value(entry) if judged and entry is not None else metrics.get(own)
     if value is not None:
-        metrics[ledger.spec.objective.metric_name] = value
         metrics[own] = value
     entry = entry or {}
     ended_at = seconds(entry.get("TrainingEndTime")) or report.ended_at
@@ -131,7 +98,7 @@ def stops_jobs_early(spec: TuningSpec) -> bool:
     return rule or spec.strategy is StrategyType.HYPERBAND or spec.autotune
 
 
-def time_is_up(algorithm: TuningSpec | Definition, entry: Record, now: float) -> bool:
+def time_is_up(algorithm: TuningSpec, entry: Record, now: float) -> bool:
     """Whether a job that stops has had all the time that it was given."""
     longest, started = algorithm.training_job.max_runtime_seconds, seconds(entry.get("TrainingStartTime"))
     if longest is None or started is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amt_flows.engine import this_controller
 from amt_flows.errors import Fenced, NameTaken
 from amt_flows.events import Attached, Event
 from amt_flows.ledger import Ledger
@@ -27,10 +26,10 @@ class Mirror:
         """The clock's time, never before the last event's."""
         return max(self._clock.now(), self.ledger.last_at)
 
-    def take_up(self) -> None:
+    def take_up(self, controller: str) -> None:
         """Fence off whoever has kept the record so far, unless it is closed."""
         if not self.ledger.finished:
-            self.record([Attached(self.now(), this_controller())])
+            self.record([Attached(self.now(), controller)])
 
     def record(self, events: Sequence[Event]) -> None:
         """Raises Fenced, JournalError."""

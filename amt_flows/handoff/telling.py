@@ -12,7 +12,7 @@ from amt_flows.errors import SpecError
 from amt_flows.handoff.parent import static_hyperparameters
 from amt_flows.metrics import lint
 from amt_flows.space import Value
-from amt_flows.spec import Definition, MetricDefinition, TuningSpec, differences
+from amt_flows.spec import MetricDefinition, TuningSpec, differences
 from amt_flows.spec.amt_fields import CONFIG, ONE, SEVERAL
 from amt_flows.spec.verbatim import ONE_DAY
 
@@ -71,15 +71,7 @@ def _comparable(told: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, A
 # -- one algorithm of several ------------------------------------------------------------------------------
 
 
-def algorithm_named(spec: TuningSpec, definition_name: str | None) -> TuningSpec | Definition:
-    """The algorithm of a spec that a training job belongs to."""
-    for other in spec.other_definitions:
-        if other.definition_name == definition_name:
-            return other
-    return spec
-
-
-def typed(algorithm: TuningSpec | Definition, texts: Mapping[str, str]) -> dict[str, Value]:
+def typed(algorithm: TuningSpec, texts: Mapping[str, str]) -> dict[str, Value]:
     """A configuration with the types of its ranges. One whose range AMT chose is a number if it can be."""
     kinds: dict[str, type[Value]] = {one.name: str for one in algorithm.categorical}
     kinds |= {one.name: int for one in algorithm.integer} | {one.name: float for one in algorithm.continuous}
@@ -98,7 +90,7 @@ def _value(text: str, kind: type[Value] | None) -> Value:
         return text
 
 
-def readable_definitions(told: Record, definition_name: str | None) -> tuple[MetricDefinition, ...] | None:
+def readable_definitions(told: Record, definition_name: str) -> tuple[MetricDefinition, ...] | None:
     """The metric definitions of a tuning job's algorithm that our reader of logs can use; None where the
     request has none, for then the service has its own."""
     for definition in _definitions_in(told):

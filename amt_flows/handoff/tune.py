@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from amt_flows.backends.sagemaker.clients import Clients
+from amt_flows.controller import this_controller
 from amt_flows.engine import News
 from amt_flows.errors import TuningInterrupted
 from amt_flows.followed import Followed
@@ -16,12 +17,21 @@ from amt_flows.handoff.handed_off import Following, HandedOff
 from amt_flows.handoff.parent import patiently
 from amt_flows.interrupts import graceful_interrupts
 from amt_flows.names import made_up_name
-from amt_flows.places import open_journal
+from amt_flows.places import SageMakerTuner, open_journal
 from amt_flows.ports import Journal
 from amt_flows.results import TuningResult
 from amt_flows.spec import TuningSpec
 
 Tick: TypeAlias = Callable[[Followed, News], None]
+
+
+def open_at(
+    tuner: SageMakerTuner, spec: TuningSpec, journal: Journal, *, controller: str | None = None
+) -> HandedOff:
+    """Hand a tuning job to SageMaker's own tuner, or take up following it, at the pace that its place has.
+    Raises as :meth:`HandedOff.open`."""
+    how = Following(poll_seconds=tuner.poll_seconds, controller=controller or this_controller())
+    return HandedOff.open(spec, tuner.clients(), journal, how=how)
 
 
 def follow(handed_off: HandedOff, *, on_tick: Tick = lambda followed, news: None) -> None:
@@ -59,7 +69,7 @@ def tune_on_amt(
     assert spec.name is not None
     clients = Clients(session, region, endpoint_url, None)
     handed_off = HandedOff.open(spec, clients, journal or open_journal(spec.name), how=how)
-    return _to_its_end(handed_off, progress, on_tick, on_open)
+    return to_its_end(handed_off, progress=progress, on_tick=on_tick, on_open=on_open)
 
 
 def attach_to_amt(
@@ -78,12 +88,18 @@ def attach_to_amt(
     raises TuningJobNotFound too."""
     clients = Clients(session, region, endpoint_url, None)
     handed_off = HandedOff.attach(name, clients, journal or open_journal(name), how=how)
-    return _to_its_end(handed_off, progress, on_tick, on_open)
+    return to_its_end(handed_off, progress=progress, on_tick=on_tick, on_open=on_open)
 
 
-def _to_its_end(
-    handed_off: HandedOff, progress: bool | None, on_tick: Tick, on_open: Callable[[Followed], None]
+def to_its_end(
+    handed_off: HandedOff,
+    *,
+    progress: bool | None,
+    on_tick: Tick,
+    on_open: Callable[[Followed], None],
 ) -> TuningResult:
+    """Follow a tuning job with progress and Ctrl-C as in :func:`tune_on_amt`, and give back its result.
+    Raises as it does once the tuning job is in AMT's hands."""
     # Late, because they stand above this file.
     from amt_flows.progress.bar import progress_bar
     from amt_flows.run import finished_result

@@ -37,7 +37,7 @@ def curves_picture(ledger: Ledger) -> str | None:
             axes.scatter(x[-1], y[-1], color=COLOURS[state], marker=MARKERS[state], s=26, zorder=3)
     axes.set_xlabel("epoch", fontsize=9)
     axes.locator_params(axis="x", integer=True)
-    axes.set_ylabel(ledger.spec.objective.metric_name, fontsize=9)
+    axes.set_ylabel(ledger.leading_algorithm.metric_name, fontsize=9)
     if len(jobs) > MOST_CURVES:
         axes.set_title(f"the best and the latest {MOST_CURVES} of {len(jobs)}", fontsize=8, loc="left")
     axes.legend(fontsize=8, frameon=False)

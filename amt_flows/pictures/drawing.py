@@ -37,6 +37,9 @@ MARKERS: Final = {
 INK: Final = "#333333"
 FAINT: Final = "#d9d9d9"
 WIDTH_INCHES: Final = 9.0
+MOST_MARKS: Final = 300
+"""So many marks of one kind stay vectors. Those of a thousand training jobs would take a megabyte."""
+RASTER_DPI: Final = 144
 
 
 class PicturesNotInstalled(AmtFlowsError):
@@ -79,8 +82,18 @@ def svg(figure: Figure) -> str:
     from matplotlib import rc_context
 
     drawn = io.StringIO()
+    many = [
+        marks
+        for axes in figure.axes
+        for marks in axes.collections
+        if len(marks.get_offsets()) > MOST_MARKS  # type: ignore[arg-type]
+    ]
+    for marks in many:
+        # The marks alone: lines, axes and words stay sharp at any size.
+        marks.set_rasterized(True)
+    dpi: Any = RASTER_DPI if many else "figure"
     # A fixed salt makes the ids inside the same each time; a font of the reader's saves its outlines.
     with rc_context({"svg.hashsalt": "amt-flows", "svg.fonttype": "none", "font.family": "sans-serif"}):
-        figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(drawn, format="svg", dpi=dpi, metadata={"Date": None, "Creator": None})
     text = drawn.getvalue()
     return text[text.index("<svg") :]

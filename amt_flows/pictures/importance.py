@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from amt_flows.ledger import Ledger
 from amt_flows.pictures.drawing import COLOURS, FAINT, INK, new_figure, svg
+from amt_flows.pictures.space import axis_name
 from amt_flows.render.text import number
 from amt_flows.space import Categorical, Parameter
 
@@ -24,6 +25,7 @@ def importance_picture(ledger: Ledger) -> str | None:
     """A bar for each hyperparameter, the largest on top. None where there is nothing to explain yet."""
     from amt_flows.explain import NothingToExplain, importance
 
+    ledger = ledger.of_one_algorithm()
     try:
         found = importance(ledger)[:MOST_BARS]
     except NothingToExplain:
@@ -50,16 +52,19 @@ def dependence_picture(ledger: Ledger) -> str | None:
     standard deviations either way. None where there is nothing to explain yet."""
     from amt_flows.explain import NothingToExplain, dependence, importance
 
+    ledger = ledger.of_one_algorithm()
     try:
         names = [one.name for one in importance(ledger)[:MOST_CURVES]]
     except NothingToExplain:
         return None
-    parameters = {parameter.name: parameter for parameter in ledger.spec.space().parameters}
+    space = ledger.spec.space()
+    parameters = {parameter.name: parameter for parameter in space.parameters}
     columns = min(len(names), CURVES_IN_A_ROW)
     rows = math.ceil(len(names) / columns)
     figure, axes = new_figure(2.2 * rows, rows, columns, sharey=True)
     for name, one in zip(names, axes, strict=False):
         _curve(one, parameters[name], dependence(ledger, name))
+        one.set_xlabel(axis_name(space, parameters[name]), fontsize=9, parse_math=False)
     for one in axes[len(names) :]:
         one.set_visible(False)
     for one in axes[::columns]:
@@ -70,10 +75,17 @@ def dependence_picture(ledger: Ledger) -> str | None:
 def _curve(axes: Axes, parameter: Parameter, points: tuple[DependencePoint, ...]) -> None:
     means, reach = [point.mean for point in points], [2 * point.sd for point in points]
     colour = COLOURS["completed"]
-    axes.set_xlabel(parameter.name, fontsize=9)
     if isinstance(parameter, Categorical):
         places = list(range(len(points)))
-        axes.errorbar(places, means, yerr=reach, fmt="o", color=colour, capsize=3, markersize=5)
+        axes.errorbar(
+            places,
+            means,
+            yerr=reach,
+            fmt="o-" if parameter.ordered else "o",
+            color=colour,
+            capsize=3,
+            markersize=5,
+        )
         axes.set_xticks(places, [str(point.value)[:12] for point in points])
         axes.set_xlim(-0.5, len(points) - 0.5)
         return

@@ -10,6 +10,7 @@ from typing import Final
 
 from amt_flows.ledger import Ledger
 from amt_flows.pictures.curves import curves_picture
+from amt_flows.pictures.front import front_picture
 from amt_flows.pictures.importance import dependence_picture, importance_picture
 from amt_flows.pictures.progress import progress_picture
 from amt_flows.pictures.space import parallel_picture, slices_picture
@@ -17,6 +18,7 @@ from amt_flows.pictures.timeline import timeline_picture
 
 _ALL: Final[tuple[tuple[str, Callable[[Ledger], str | None]], ...]] = (
     ("Best so far", progress_picture),
+    ("Pareto front", front_picture),
     ("Learning curves", curves_picture),
     ("Each hyperparameter", slices_picture),
     ("All hyperparameters at once", parallel_picture),
@@ -24,6 +26,13 @@ _ALL: Final[tuple[tuple[str, Callable[[Ledger], str | None]], ...]] = (
     ("Partial dependence", dependence_picture),
     ("Time", timeline_picture),
 )
+_OF_ONE_ALGORITHM: Final[tuple[Callable[[Ledger], str | None], ...]] = (
+    slices_picture,
+    parallel_picture,
+    importance_picture,
+    dependence_picture,
+)
+"""Where there are several: of the leading one."""
 TITLE_HEIGHT: Final = 26.0
 
 
@@ -36,7 +45,9 @@ class Picture:
 
 def pictures(ledger: Ledger) -> list[Picture]:
     """Those for which there is something to show. Raises PicturesNotInstalled."""
-    drawn = ((title, draw(ledger)) for title, draw in _ALL)
+    name = ledger.leading_algorithm.name
+    of_one = dict.fromkeys(_OF_ONE_ALGORITHM, f" of {name}" if name else "")
+    drawn = ((title + of_one.get(draw, ""), draw(ledger)) for title, draw in _ALL)
     return [Picture(title, text) for title, text in drawn if text is not None]
 
 

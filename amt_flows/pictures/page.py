@@ -35,20 +35,28 @@ def report_page(ledger: Ledger, result: TuningResult) -> str:
         f"<figure><figcaption><h2>{picture.title}</h2></figcaption>{picture.svg}</figure>"
         for picture in pictures(ledger)
     )
-    head, _, rest = report_markdown(ledger, result, charts=False).partition("\n\n## ")
-    title = html.escape(f"{result.name}: {result.headline}")
+    report = report_markdown(ledger, result, charts=False, local_links=True)
+    head, _, rest = report.partition("\n\n## ")
+    return document(f"{result.name}: {result.headline}", f"{_html(head)}\n{shown}\n{_html('## ' + rest)}")
+
+
+def document(title: str, body: str) -> str:
+    """An HTML document that loads and runs nothing. ``title`` is text, ``body`` HTML."""
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_STYLE}</style></head>\n"
-        f"<body>\n{_html(head)}\n{shown}\n{_html('## ' + rest)}\n</body></html>\n"
+        f"<body>\n{body}\n</body></html>\n"
     )
 
 
 def _html(markdown: str) -> str:
     from markdown_it import MarkdownIt
 
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    # It refuses every link to a file; the page is one itself, beside the logs and models that it tells of.
+    reader.validateLink = lambda url: url.startswith(("https://", "http://", "file:///"))  # type: ignore[method-assign]
     # Tags in the text (a failure's message, a parameter's name) are shown, not obeyed.
-    rendered: str = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    rendered: str = reader.render(markdown)
     return rendered

@@ -39,6 +39,6 @@ def progress_picture(ledger: Ledger) -> str | None:
         axes.axhline(target, color=INK, linewidth=0.8, linestyle=":", label="target")
     axes.set_xlabel("training jobs ended", fontsize=9)
     axes.locator_params(axis="x", integer=True)
-    axes.set_ylabel(ledger.spec.objective.metric_name, fontsize=9)
+    axes.set_ylabel(ledger.leading_algorithm.metric_name, fontsize=9)
     axes.legend(fontsize=8, frameon=False)
     return svg(figure)

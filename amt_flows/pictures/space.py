@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from amt_flows.ledger import Ledger, TrainingJob
 from amt_flows.pictures.drawing import COLOURS, FAINT, MARKERS, new_figure, state_of, svg
 from amt_flows.render.text import number
-from amt_flows.space import Categorical, Parameter, Scaling
+from amt_flows.space import Categorical, Parameter, Scaling, Space
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,18 +18,29 @@ if TYPE_CHECKING:
 SLICES_IN_A_ROW = 3
 MOST_SLICES = 12
 MOST_LINES = 300
+LONGEST = 40
+"""Characters of what stands below an axis."""
+UNUSED = -0.15
+"""Where the lines of training jobs run that lack a hyperparameter: below its axis, which goes from 0 to 1."""
 
 
 def slices_picture(ledger: Ledger) -> str | None:
     """The objective over each hyperparameter. None when no training job has a value."""
-    jobs, parameters = _valued(ledger), ledger.spec.space().parameters[:MOST_SLICES]
+    ledger = ledger.of_one_algorithm()
+    jobs, space = _valued(ledger), ledger.spec.space()
+    parameters = space.parameters[:MOST_SLICES]
     if not jobs or not parameters:
         return None
     rows = math.ceil(len(parameters) / SLICES_IN_A_ROW)
     columns = min(len(parameters), SLICES_IN_A_ROW)
     figure, axes = new_figure(2.4 * rows, rows, columns, sharey=True)
     for parameter, one in zip(parameters, axes, strict=False):
-        _slice(ledger, parameter, jobs, one)
+        # Those that have it: of the others it isn't known what it would have done.
+        having = [job for job in jobs if parameter.name in ledger.trials[job.trial].configuration]
+        _slice(ledger, parameter, having, one)
+        one.set_xlabel(axis_name(space, parameter), fontsize=9, parse_math=False)
+        if not having:
+            one.text(0.5, 0.5, "used by no job yet", fontsize=8, ha="center", transform=one.transAxes)
     for one in axes[len(parameters) :]:
         one.set_visible(False)
     for one in axes[::columns]:
@@ -39,17 +50,19 @@ def slices_picture(ledger: Ledger) -> str | None:
 
 def _slice(ledger: Ledger, parameter: Parameter, jobs: Sequence[TrainingJob], axes: Axes) -> None:
     best = ledger.best
+    # One call for all of a state: a call for each job takes seconds when there are hundreds.
+    by_state: dict[str, list[TrainingJob]] = {}
     for job in jobs:
-        state = "best" if job is best else state_of(job)
+        by_state.setdefault("best" if job is best else state_of(job), []).append(job)
+    for state, its in by_state.items():
         axes.scatter(
-            _shown(parameter, ledger.trials[job.trial].configuration[parameter.name]),
-            job.final_value,  # type: ignore[arg-type]
-            s=70 if job is best else 16,
+            [_shown(parameter, ledger.trials[job.trial].configuration[parameter.name]) for job in its],
+            [float(job.final_value or 0.0) for job in its],
+            s=70 if state == "best" else 16,
             color=COLOURS[state],
             marker=MARKERS[state],
-            zorder=3 if job is best else 2,
+            zorder=3 if state == "best" else 2,
         )
-    axes.set_xlabel(parameter.name, fontsize=9)
     if isinstance(parameter, Categorical):
         axes.set_xticks(range(len(parameter.choices)), [choice[:12] for choice in parameter.choices])
     elif parameter.scaling is Scaling.LOGARITHMIC:
@@ -58,6 +71,15 @@ def _slice(ledger: Ledger, parameter: Parameter, jobs: Sequence[TrainingJob], ax
         axes.set_xscale("log")
         axes.set_xticks(marks, [number(mark) for mark in marks])
         axes.set_xticks([], minor=True)
+
+
+def axis_name(space: Space, parameter: Parameter) -> str:
+    """What stands at the axis of a hyperparameter: its name, and below that when it is used."""
+    condition = space.condition_of(parameter.name)
+    if condition is None:
+        return parameter.name
+    when = f"when {condition}"
+    return f"{parameter.name}\n{when if len(when) <= LONGEST else when[: LONGEST - 1] + '…'}"
 
 
 def _shown(parameter: Parameter, value: Any) -> float:
@@ -72,6 +94,7 @@ def parallel_picture(ledger: Ledger) -> str | None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
+    ledger = ledger.of_one_algorithm()
     jobs, space = _valued(ledger)[-MOST_LINES:], ledger.spec.space()
     if len(jobs) < 2 or len(space.parameters) < 2:
         return None
@@ -85,10 +108,22 @@ def parallel_picture(ledger: Ledger) -> str | None:
     shaded = zip(jobs, colours.to_rgba(np.array(values)), strict=True)
     for job, colour in sorted(shaded, key=lambda one: ledger.loss(one[0].final_value or 0.0), reverse=True):
         configuration = ledger.trials[job.trial].configuration
-        heights = [_height(parameter, configuration[parameter.name]) for parameter in space.parameters]
+        heights = [
+            _height(parameter, configuration[parameter.name]) if parameter.name in configuration else UNUSED
+            for parameter in space.parameters
+        ]
         axes.plot(places, heights, color=colour, linewidth=2.2 if job is ledger.best else 0.8, alpha=0.8)
     for place, parameter in zip(places, space.parameters, strict=True):
         axes.axvline(place, color=FAINT, linewidth=1.0, zorder=0)
+        if space.condition_of(parameter.name) is not None:
+            axes.annotate(
+                "not used",
+                (place, UNUSED),
+                fontsize=7,
+                va="center",
+                xytext=(3, 0),
+                textcoords="offset points",
+            )
         for height, text in _ticks(parameter):
             axes.annotate(
                 text, (place, height), fontsize=7, va="center", xytext=(3, 0), textcoords="offset points"

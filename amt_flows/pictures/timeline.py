@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import statistics
-
-from amt_flows.events import Outcome
-from amt_flows.ledger import Ledger, TrainingJob
+from amt_flows.ledger import Ledger
 from amt_flows.pictures.drawing import COLOURS, INK, new_figure, state_of, svg
+from amt_flows.results.saved import saved_seconds
 
 MOST_JOBS = 200
 MINUTE, HOUR = 60.0, 3600.0
@@ -14,13 +12,14 @@ MINUTE, HOUR = 60.0, 3600.0
 
 def timeline_picture(ledger: Ledger) -> str | None:
     """None before the first training job has started. What a job that was stopped early would have gone on to
-    train is drawn pale, up to the median length of the completed ones, as in ``TuningResult.saved``."""
+    train, by the estimate that ``TuningResult.saved`` sums up, is drawn pale."""
     jobs = [job for job in ledger.jobs.values() if job.started_at is not None][-MOST_JOBS:]
     if not jobs:
         return None
     unit, seconds = _unit(ledger.last_at - ledger.opened_at)
     figure, (axes,) = new_figure(min(1.2 + 0.16 * len(jobs), 6.0))
     labelled = set[str]()
+    saved_by = saved_seconds(ledger)
     for row, job in enumerate(jobs):
         assert job.started_at is not None
         start, end = job.started_at, ledger.last_at if job.ended_at is None else job.ended_at
@@ -29,7 +28,7 @@ def timeline_picture(ledger: Ledger) -> str | None:
         labelled.add(state)
         left, width = (start - ledger.opened_at) / seconds, max(end - start, 0.0) / seconds
         axes.barh(row, width, left=left, height=0.75, color=COLOURS[state], label=label)
-        saved = _saved_seconds(ledger, job) / seconds
+        saved = saved_by.get(job.name, 0.0) / seconds
         if saved > 0:
             axes.barh(
                 row, saved, left=left + width, height=0.75, color=COLOURS[state], alpha=0.18, hatch="///"
@@ -44,15 +43,6 @@ def timeline_picture(ledger: Ledger) -> str | None:
     axes.set_xlabel(f"{unit} since the tuning job began; hatched: saved by early stopping", fontsize=9)
     axes.legend(fontsize=8, frameon=False, ncols=len(labelled), loc="lower left", bbox_to_anchor=(0, 1.0))
     return svg(figure)
-
-
-def _saved_seconds(ledger: Ledger, job: TrainingJob) -> float:
-    lengths = [one.curve.last_epoch for one in ledger.ended if one.outcome is Outcome.COMPLETED]
-    epochs = job.curve.last_epoch
-    if job.outcome is not Outcome.STOPPED_EARLY or not lengths or not epochs:
-        return 0.0
-    left = statistics.median(lengths) - epochs
-    return max(0.0, left * job.training_seconds(ledger.last_at) / epochs)
 
 
 def _unit(seconds: float) -> tuple[str, float]:

@@ -6,22 +6,41 @@ long it takes is what the engine itself does on a clock that jumps.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any
 
 from amt_flows.errors import Problem, SpecError
-from amt_flows.events import number_to_json
+from amt_flows.events import Inherited, number_to_json
 from amt_flows.ledger import Ledger
 from amt_flows.places import Place, SageMakerTuner
-from amt_flows.plan.estimate import UNNAMED, Estimate, estimate, most_cost, most_jobs
-from amt_flows.plan.first_jobs import PlannedJob, first_training_jobs
+from amt_flows.plan.estimate import (
+    UNNAMED,
+    Estimate,
+    all_configurations,
+    estimate,
+    hourly_price,
+    most_cost,
+    most_jobs,
+    most_runtime,
+)
+from amt_flows.plan.first_jobs import PlannedJob, PlannedProposal, first_training_jobs
+from amt_flows.plan.job_length import JobLength, length_in, length_inherited
+from amt_flows.plan.likely import Likely, likely
 from amt_flows.plan.prepare import prepare
-from amt_flows.plan.words import PlannedRange, criteria_in_words, early_stopping_in_words, planned_ranges
+from amt_flows.plan.prices import Price
+from amt_flows.plan.words import (
+    PlannedRange,
+    constraints_in_words,
+    criteria_in_words,
+    early_stopping_in_words,
+    planned_ranges,
+)
 from amt_flows.ports import Backend
 from amt_flows.spec import TuningSpec, differences
 from amt_flows.spec.advice import warnings
-from amt_flows.support import unsupported
+from amt_flows.support import problems_on, unsupported
 from amt_flows.warm_start import Reader
 
 FIRST_JOBS = 3
@@ -55,11 +74,24 @@ class Plan:
     """Training jobs that can be launched at most, as far as that is known without knowing how long
     one takes."""
     worst_case_cost: float | None
-    """No currency; None when no price is given, infinite when nothing bounds it."""
+    """None when no price is given, infinite when nothing bounds it."""
+    worst_case_runtime_seconds: float | None = None
+    """Wall-clock time; None when nothing bounds it."""
+    price: Price | None = None
+    """None when it is not known; then ``price_note`` may say why."""
+    price_note: str = ""
+    constraints: tuple[str, ...] = ()
+    """What every configuration meets."""
+    proposals: tuple[PlannedProposal, ...] = ()
+    """The first configurations, as if no training job ended meanwhile."""
     first_jobs: tuple[PlannedJob, ...] = ()
     amt_request: dict[str, Any] | None = None
     """The body of the request, where SageMaker's own tuner is to drive the tuning job."""
     estimate: Estimate | None = None
+    """If every training job completes; None when it isn't known how long one takes."""
+    likely: Likely | None = None
+    """With early stopping, and what else is assumed; None without anything to assume."""
+    job_length: JobLength | None = None
     existing: Existing | None = None
     chosen: tuple[str, ...] = ()
     """What was left to us to choose: what it comes to and why, a sentence each."""
@@ -81,42 +113,81 @@ def plan(
     backend: Place,
     *,
     job_seconds: float | None = None,
+    startup_seconds: float | None = None,
+    like: Ledger | None = None,
     first_jobs: int = FIRST_JOBS,
+    proposals: int = 0,
     existing: Ledger | None = None,
     parents: Reader | None = None,
+    price: Price | None = None,
+    price_note: str = "",
 ) -> Plan:
     """What running ``spec`` on ``backend`` would do.
 
-    ``job_seconds``: how long one training job may take, from which the whole is estimated. ``existing``: the
-    ledger of that name, if there is one. ``parents`` finds those of a warm start, as for ``Tuning.open``.
+    ``job_seconds``: how long one training job may take, from which the whole is estimated, after
+    ``startup_seconds`` until it trains; without it, the training jobs of ``like``, of ``existing`` (the
+    ledger of that name, if there is one) or of a warm start's parents say. ``proposals``: how many of the
+    first configurations to show beside those of the ``first_jobs``. ``parents`` finds those of a warm start,
+    as for ``Tuning.open``. ``price``: where ``training_job.price_per_hour`` comes from when a table filled it
+    in, and ``price_note`` why it couldn't.
     """
     asked = spec
     if isinstance(backend, SageMakerTuner):
         made = _left_to_amt(spec)
     else:
-        made = _ours(spec, backend, first_jobs, None if parents is None else cache(parents))
+        made = _ours(spec, backend, max(first_jobs, proposals), None if parents is None else cache(parents))
     spec = made.spec
+    existing = existing if existing is not None and existing.opened else None
+    length = _length(job_seconds, startup_seconds, [like, existing], made.events)
+    known = length if made.can_be_estimated else None
+    priced = hourly_price(spec)
+    price = price or (None if priced is None else Price(priced, "training_job.price_per_hour"))
     return Plan(
         name=spec.name,
         strategy=spec.strategy.value,
-        objective=f"{spec.objective.type.value} {spec.objective.metric_name}",
+        objective=" and ".join(
+            f"{one.type.value} {one.metric_name}" for one in (spec.objective, *spec.other_objectives)
+        ),
         problems=made.problems,
         warnings=tuple(warnings(spec)),
-        ranges=planned_ranges(spec),
-        configurations=spec.space().size,
+        ranges=planned_ranges(spec, made.proposals),
+        configurations=all_configurations(spec),
         criteria=criteria_in_words(spec),
         early_stopping=early_stopping_in_words(spec),
         parallel=spec.limits.max_parallel_training_jobs,
         most_jobs=most_jobs(spec),
         worst_case_cost=most_cost(spec),
-        first_jobs=made.first_jobs,
+        worst_case_runtime_seconds=most_runtime(spec),
+        price=price,
+        price_note="" if price is not None else price_note,
+        constraints=constraints_in_words(spec),
+        proposals=made.proposals,
+        first_jobs=made.first_jobs[:first_jobs],
         amt_request=made.amt_request,
-        estimate=estimate(spec, job_seconds) if made.can_be_estimated and job_seconds is not None else None,
-        existing=None if existing is None or not existing.opened else _compared(existing, asked),
+        estimate=None if known is None else estimate(spec, known.seconds, known.startup_seconds),
+        likely=None if known is None else likely(spec, known, price),
+        job_length=length,
+        existing=None if existing is None else _compared(existing, asked),
         chosen=made.chosen,
         inherited=made.inherited,
         fingerprint=asked.fingerprint(),
     )
+
+
+def _length(
+    seconds: float | None,
+    startup_seconds: float | None,
+    ledgers: Sequence[Ledger | None],
+    inherited: Sequence[Inherited],
+) -> JobLength | None:
+    known = next(filter(None, (length_in(ledger) for ledger in ledgers if ledger is not None)), None)
+    found = known or length_inherited(inherited)
+    if seconds is not None:
+        # How many epochs it has is still worth knowing.
+        found = JobLength(seconds, "as given", epochs=None if found is None else found.epochs)
+    if found is None or startup_seconds is None:
+        return found
+    return replace(found, startup_seconds=startup_seconds)
 
 
 @dataclass(frozen=True)
@@ -126,22 +197,27 @@ class _Made:
     spec: TuningSpec
     problems: tuple[Problem, ...]
     first_jobs: tuple[PlannedJob, ...] = ()
+    proposals: tuple[PlannedProposal, ...] = ()
     amt_request: dict[str, Any] | None = None
     chosen: tuple[str, ...] = ()
     inherited: tuple[str, ...] = ()
+    events: tuple[Inherited, ...] = ()
     can_be_estimated: bool = False
 
 
 def _ours(spec: TuningSpec, backend: Backend, count: int, parents: Reader | None) -> _Made:
     prepared = prepare(spec, parents)
     refused = [*prepared.problems, *unsupported(prepared.spec)]
+    # What can't be driven can't be asked for its first jobs either.
+    jobs, proposals = ((), ()) if refused else first_training_jobs(prepared.spec, backend, count, parents)
     return _Made(
         spec=prepared.spec,
-        problems=(*refused, *backend.check(prepared.spec)),
-        # What can't be driven can't be asked for its first jobs either.
-        first_jobs=() if refused else first_training_jobs(prepared.spec, backend, count, parents),
+        problems=(*refused, *problems_on(backend, prepared.spec)),
+        first_jobs=jobs,
+        proposals=proposals,
         chosen=prepared.chosen,
         inherited=prepared.inherited,
+        events=prepared.events,
         can_be_estimated=not refused,
     )
 
@@ -151,7 +227,8 @@ def _left_to_amt(spec: TuningSpec) -> _Made:
 
     try:
         # What it proposes, only AMT knows; the request is all that there is to show.
-        return _Made(spec, (), amt_request=amt_request(spec if spec.name else spec.named(UNNAMED)))
+        body = amt_request(spec if spec.name else spec.named(UNNAMED))
+        return _Made(spec, (), amt_request=body, can_be_estimated=not unsupported(spec))
     except SpecError as error:
         return _Made(spec, error.problems)
 

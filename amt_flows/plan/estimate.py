@@ -1,13 +1,14 @@
 """How much a tuning job may take: bounds that follow from its spec, and a run of the engine on a clock
-that jumps."""
+that jumps. What early stopping may save of it: :mod:`amt_flows.plan.early_stops`."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from amt_flows.algorithms import algorithms_of
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.engine import Tuning
 from amt_flows.history import Proposal, TrialRow
@@ -25,13 +26,25 @@ MOST_SIMULATED_JOBS = 1000
 
 def most_jobs(spec: TuningSpec) -> int | None:
     """The most training jobs that can be launched, repeats after faults of the infrastructure aside."""
-    bounds = [spec.limits.max_number_of_training_jobs, spec.space().size]
+    bounds = [spec.limits.max_number_of_training_jobs, all_configurations(spec)]
     return min((bound for bound in bounds if bound is not None), default=None)
+
+
+def all_configurations(spec: TuningSpec) -> int | None:
+    """How many there are to try, of all algorithms; None: without end."""
+    sizes = [algorithm.space.size for algorithm in algorithms_of(spec)]
+    return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
+def hourly_price(spec: TuningSpec) -> float | None:
+    """Of a training job, of the dearest algorithm; None when that of any isn't known."""
+    prices = [algorithm.spec.training_job.price_per_hour for algorithm in algorithms_of(spec)]
+    return None if None in prices else max(price for price in prices if price is not None)
 
 
 def most_cost(spec: TuningSpec) -> float | None:
     """What the tuning job can cost at most; None without a price."""
-    price = spec.training_job.price_per_hour
+    price = hourly_price(spec)
     if not price:
         return None
     bounds = [math.inf]
@@ -42,16 +55,35 @@ def most_cost(spec: TuningSpec) -> float | None:
         bounds.append(jobs * worst_case_cost(spec))
     if spec.limits.max_runtime_seconds is not None:
         # At its end the running jobs are stopped, and each may use all of its grace.
-        seconds = spec.limits.max_runtime_seconds + spec.training_job.stop_grace_seconds
+        grace = max(one.spec.training_job.stop_grace_seconds for one in algorithms_of(spec))
+        seconds = spec.limits.max_runtime_seconds + grace
         bounds.append(spec.limits.max_parallel_training_jobs * seconds * price / 3600)
     return min(bounds)
 
 
+def most_runtime(spec: TuningSpec) -> float | None:
+    """The wall-clock seconds until it has ended in the worst case, but for time to start and to wait for
+    capacity; None when nothing bounds it."""
+    limits, templates = spec.limits, [one.spec.training_job for one in algorithms_of(spec)]
+    bounds = []
+    if limits.max_runtime_seconds is not None:
+        bounds.append(limits.max_runtime_seconds + max(job.stop_grace_seconds for job in templates))
+    jobs, longest = most_jobs(spec), [job.max_runtime_seconds for job in templates]
+    if jobs is not None and None not in longest:
+        rounds = math.ceil(jobs / limits.max_parallel_training_jobs)
+        bounds.append(
+            rounds * max((job.max_runtime_seconds or 0) + job.stop_grace_seconds for job in templates)
+        )
+    return min(bounds, default=None)
+
+
 @dataclass(frozen=True)
 class Estimate:
-    """What the tuning job takes at most when every training job takes ``job_seconds`` and completes."""
+    """What the tuning job takes at most when every training job takes ``job_seconds``, after
+    ``startup_seconds`` until it trains, and completes."""
 
     job_seconds: float
+    startup_seconds: float
     jobs: int
     runtime_seconds: float
     training_seconds: float
@@ -62,7 +94,7 @@ class Estimate:
 
 
 @dataclass
-class _Jumping(SimulatedBackend):
+class Jumping(SimulatedBackend):
     """Waits for the next event, or for the tuning job's deadline, in one step: the engine's heartbeat would
     take an hour of training in 3,600."""
 
@@ -81,7 +113,7 @@ class _Jumping(SimulatedBackend):
         super().wait(ahead if ahead > 0 else timeout)
 
 
-class _AnyConfiguration:
+class AnyConfiguration:
     """Proposes at once and never looks back: a simulation needs the number of jobs, not their values."""
 
     ignores_results: ClassVar[bool] = False
@@ -92,16 +124,17 @@ class _AnyConfiguration:
         return Proposal(space.decode([number / (number + 1)] * space.dimension), "plan")
 
 
-def estimate(spec: TuningSpec, job_seconds: float) -> Estimate | None:
+def estimate(spec: TuningSpec, job_seconds: float, startup_seconds: float = 0.0) -> Estimate | None:
     """Drive the tuning job on a virtual clock with training jobs that all complete after ``job_seconds``.
 
-    Nothing is assumed of their objective, so the criteria that look at it and early stopping are left out: it
-    is the most that the tuning job takes. None when only they would end it.
+    ``startup_seconds`` pass before each of them trains, and aren't paid for, as at SageMaker. Nothing is
+    assumed of their objective, so the criteria that look at it and early stopping are left out: it is the
+    most that the tuning job takes. None when only they would end it.
     """
     jobs = most_jobs(spec)
     limits = spec.limits
     endless = jobs is None and limits.max_runtime_seconds is None
-    if endless and (limits.max_cost is None or not spec.training_job.price_per_hour):
+    if endless and (limits.max_cost is None or not hourly_price(spec)):
         return None
     most = min(MOST_SIMULATED_JOBS, jobs if jobs is not None else MOST_SIMULATED_JOBS)
     simulated = spec.model_copy(
@@ -113,14 +146,18 @@ def estimate(spec: TuningSpec, job_seconds: float) -> Estimate | None:
             "strategy": StrategyType.RANDOM,
             "warm_start": None,
             "first_configurations": (),
+            "other_definitions": (),
+            "training_job": spec.training_job.model_copy(update={"price_per_hour": hourly_price(spec)}),
         }
     )
     clock = VirtualClock()
     deadline = clock.now() + (limits.max_runtime_seconds or math.inf)
-    backend = _Jumping(clock, lambda hyperparameters: Script([0.0], job_seconds), deadline=deadline)
-    tuning = Tuning.open(simulated, backend, MemoryJournal(), clock=clock, strategy=_AnyConfiguration())
+    script = Script([0.0], job_seconds, startup_seconds)
+    backend = Jumping(clock, lambda hyperparameters: script, deadline=deadline)
+    tuning = Tuning.open(simulated, backend, MemoryJournal(), clock=clock, strategy=AnyConfiguration())
     drive(tuning)
-    return _estimate_of(tuning.ledger, job_seconds, cut_short=most != jobs)
+    found = _estimate_of(tuning.ledger, job_seconds, cut_short=most != jobs)
+    return replace(found, startup_seconds=startup_seconds)
 
 
 def _estimate_of(ledger: Ledger, job_seconds: float, *, cut_short: bool) -> Estimate:
@@ -130,6 +167,7 @@ def _estimate_of(ledger: Ledger, job_seconds: float, *, cut_short: bool) -> Esti
     by_jobs = ledger.reasons[0].rule == "MaxNumberOfTrainingJobs"
     return Estimate(
         job_seconds=job_seconds,
+        startup_seconds=0.0,
         jobs=len(ledger.jobs),
         runtime_seconds=end - ledger.opened_at,
         training_seconds=training,

@@ -14,6 +14,7 @@ from amt_flows.engine import Tuning
 from amt_flows.journals.memory import MemoryJournal
 from amt_flows.plan.estimate import UNNAMED
 from amt_flows.ports import Backend, JobRequest
+from amt_flows.space import Value
 from amt_flows.spec import StrategyType, TuningSpec
 from amt_flows.strategies.choose import strategy_of
 from amt_flows.warm_start import Reader
@@ -39,12 +40,23 @@ class PlannedJob:
     """On SageMaker: the body of its ``CreateTrainingJob``."""
 
 
+@dataclass(frozen=True)
+class PlannedProposal:
+    """What would be proposed: the values of a configuration in their own types, and who proposes it."""
+
+    configuration: dict[str, Value]
+    source: str
+    algorithm: str = ""
+    """Whose it is, of several."""
+
+
 def first_training_jobs(
     spec: TuningSpec, backend: Backend, count: int, parents: Reader | None = None
-) -> tuple[PlannedJob, ...]:
-    """The first ``count`` of them. ``backend`` is not touched; its address says what a job is there."""
+) -> tuple[tuple[PlannedJob, ...], tuple[PlannedProposal, ...]]:
+    """The first ``count`` of them and their proposals, as if none ended meanwhile. ``backend`` is not
+    touched; its address says what a job is there."""
     if count == 0:
-        return ()
+        return (), ()
     clock = VirtualClock()
     paper = SimulatedBackend(clock, lambda hyperparameters: Script(hangs=True))
     strategy = strategy_of(spec)
@@ -59,7 +71,11 @@ def first_training_jobs(
     # On paper they belonged to a spec with wider limits; its fingerprint must not be shown as theirs.
     named = spec if spec.name is not None else spec.named(UNNAMED)
     requests = [replace(job.request, fingerprint=named.fingerprint()) for job in paper.jobs.values()]
-    return tuple(shown(request, trials[request.trial].source) for request in requests)
+    jobs = tuple(shown(request, trials[request.trial].source) for request in requests)
+    proposed = [trials[request.trial] for request in requests]
+    return jobs, tuple(
+        PlannedProposal(dict(one.configuration), one.source, one.definition) for one in proposed
+    )
 
 
 def _all_at_once(spec: TuningSpec, count: int) -> TuningSpec:
@@ -107,6 +123,9 @@ def _on_sagemaker(request: JobRequest, source: str) -> PlannedJob:
 
 def _what_runs(request: JobRequest) -> str:
     """The command line as one would type it, or the call of a function."""
+    if request.template.function is None and not request.template.command:
+        # What is wrong with it stands among the plan's problems.
+        return ""
     if request.template.function is None:
         return shlex.join(command_line(request))
     arguments = ", ".join(f"{name}={value}" for name, value in request.hyperparameters.items())

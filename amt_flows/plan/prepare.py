@@ -21,6 +21,8 @@ class Prepared:
     chosen: tuple[str, ...]
     inherited: tuple[str, ...]
     problems: tuple[Problem, ...]
+    events: tuple[Inherited, ...] = ()
+    """What ``inherited`` says in words."""
 
 
 def prepare(asked: TuningSpec, parents: Reader | None) -> Prepared:
@@ -33,7 +35,7 @@ def prepare(asked: TuningSpec, parents: Reader | None) -> Prepared:
         inherited = inherit(choice.spec, parents, at=0.0)
     except SpecError as error:
         problems += error.problems
-    return Prepared(choice.spec, choice.why, tuple(map(_in_words, inherited)), tuple(problems))
+    return Prepared(choice.spec, choice.why, tuple(map(_in_words, inherited)), tuple(problems), inherited)
 
 
 def _in_words(one: Inherited) -> str:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+from amt_flows.algorithms import algorithms_of
+from amt_flows.plan.estimate import all_configurations
+from amt_flows.plan.first_jobs import PlannedProposal
+from amt_flows.plan.scale import Tick, place_on, ticks
 from amt_flows.render.text import count, duration, money, number
-from amt_flows.rules.convergence import QUIET, SIGNIFICANT, WINDOW
+from amt_flows.rules.convergence import LEAST, QUIET, SIGNIFICANT, WINDOW
 from amt_flows.rules.early_stopping import GRACE_FRACTION, MedianRule, early_stopping_rule
-from amt_flows.space import resolve_scaling
+from amt_flows.space import Configuration, Parameter, resolve_scaling
 from amt_flows.spec import (
     CategoricalRange,
     ComparedJobs,
@@ -16,6 +22,9 @@ from amt_flows.spec import (
     TuningSpec,
 )
 from amt_flows.strategies.brackets import ETA, rungs
+
+if TYPE_CHECKING:
+    from amt_flows.conditions import Condition
 
 
 @dataclass(frozen=True)
@@ -27,18 +36,61 @@ class PlannedRange:
     range: str
     scaling: str
     values: int | None
+    ordered: bool = False
+    """Categories that have an order."""
+    only_when: str = ""
+    """What another hyperparameter must be for this one to be used; empty: nothing."""
+    ticks: tuple[Tick, ...] = ()
+    """The scale as it is searched: both ends and the quartiles, or every value where there are few."""
+    places: tuple[float | None, ...] = ()
+    """Where on that scale the first configurations are, from 0 to 1; None for one that doesn't have it."""
+    algorithm: str = ""
+    """The name of the one of several algorithms that it belongs to."""
 
 
-def planned_ranges(spec: TuningSpec) -> tuple[PlannedRange, ...]:
-    """The rows of the space, in the spec's order."""
+def planned_ranges(spec: TuningSpec, proposals: Sequence[PlannedProposal] = ()) -> tuple[PlannedRange, ...]:
+    """The rows of the space, in the spec's order. ``proposals``: the first configurations."""
+    return tuple(
+        replace(row, algorithm=algorithm.name)
+        for algorithm in algorithms_of(spec)
+        for row in _ranges(
+            algorithm.spec,
+            # Algorithms may have hyperparameters of the same name.
+            [one.configuration if one.algorithm == algorithm.name else {} for one in proposals],
+        )
+    )
+
+
+def _ranges(spec: TuningSpec, first: Sequence[Configuration]) -> tuple[PlannedRange, ...]:
     rows = [_numeric(one) for one in spec.continuous]
     rows += [_numeric(one) for one in spec.integer]
     rows += [_categorical(one) for one in spec.categorical]
-    return tuple(rows)
+    space = spec.space()
+    parameters = {parameter.name: parameter for parameter in space.parameters}
+    return tuple(
+        replace(
+            row,
+            only_when=_condition(space.condition_of(row.name)),
+            ticks=ticks(parameters[row.name]),
+            places=tuple(_place(parameters[row.name], configuration) for configuration in first),
+        )
+        for row in rows
+    )
+
+
+def _place(parameter: Parameter, configuration: Configuration) -> float | None:
+    value = configuration.get(parameter.name)
+    return None if value is None else place_on(parameter, value)
+
+
+def _condition(condition: Condition | None) -> str:
+    return "" if condition is None else str(condition)
 
 
 def _categorical(asked: CategoricalRange) -> PlannedRange:
-    return PlannedRange(asked.name, "categorical", ", ".join(asked.values), "", len(asked.values))
+    between = " < " if asked.ordered else ", "
+    values = between.join(asked.values)
+    return PlannedRange(asked.name, "categorical", values, "", len(asked.values), ordered=asked.ordered)
 
 
 def _numeric(asked: ContinuousRange | IntegerRange) -> PlannedRange:
@@ -57,9 +109,18 @@ def _numeric(asked: ContinuousRange | IntegerRange) -> PlannedRange:
     )
 
 
+def constraints_in_words(spec: TuningSpec) -> tuple[str, ...]:
+    """What every configuration meets."""
+    return tuple(
+        f"{constraint} ({algorithm.name})" if algorithm.name else constraint
+        for algorithm in algorithms_of(spec)
+        for constraint in algorithm.spec.constraints
+    )
+
+
 def criteria_in_words(spec: TuningSpec) -> tuple[str, ...]:
     """What ends the tuning job, whichever comes first."""
-    limits, completion, size = spec.limits, spec.completion, spec.space().size
+    limits, completion, size = spec.limits, spec.completion, all_configurations(spec)
     lines = []
     if limits.max_number_of_training_jobs is not None:
         lines.append(f"{count(limits.max_number_of_training_jobs, 'training job')} launched and ended")
@@ -77,7 +138,7 @@ def criteria_in_words(spec: TuningSpec) -> tuple[str, ...]:
     if completion.complete_on_convergence:
         lines.append(
             f"convergence: {WINDOW} jobs in a row without improving the best by {SIGNIFICANT:.0%}, "
-            f"the last {QUIET} of them not at all"
+            f"{QUIET} not at all, of at least {LEAST}"
         )
     if limits.max_cost is not None:
         lines.append(f"one more training job might make it cost more than {money(limits.max_cost)}")
@@ -108,9 +169,10 @@ def early_stopping_in_words(spec: TuningSpec) -> str:
     grace = f"{GRACE_FRACTION:.0%} of the completed jobs' usual length"
     if policy.grace_epochs is not None:
         grace = count(policy.grace_epochs, "epoch")
+    wanted = str(policy.min_jobs or "1 (2 if jobs differ in length)")
     hope = ", nor while it may still reach the best" if rule.spares else ""
     beyond = "; later also one that can't reach the best any more" if policy.beyond_median else ""
     return (
         "a job is stopped at an epoch that is worse than the median of the running averages of "
-        f"{policy.min_jobs} or more {others} jobs, but not before {grace}{hope}{beyond}"
+        f"{wanted} or more {others} jobs, but not before {grace}{hope}{beyond}"
     )

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 from amt_flows.engine import News
+from amt_flows.errors import TuningInterrupted
 from amt_flows.followed import Followed
 from amt_flows.progress.lines import Lines
+from amt_flows.progress.notebook import Cell, in_notebook
+from amt_flows.progress.pace import Pace
 from amt_flows.progress.panel import panel
 
 logger = logging.getLogger("amt_flows")
@@ -23,7 +25,6 @@ logger = logging.getLogger("amt_flows")
 Tick = Callable[[Followed, News], None]
 
 TERMINAL_SECONDS = 0.2
-NOTEBOOK_SECONDS = 1.0
 
 
 class Display(Protocol):
@@ -50,17 +51,10 @@ def _display(progress: bool | None) -> Display | None:
     if progress is False:
         return None
     if in_notebook():
-        return _Notebook()
+        return Cell()
     if sys.stderr is not None and sys.stderr.isatty():
         return _Terminal()
     return Lines() if progress else None
-
-
-def in_notebook() -> bool:
-    """Whether this process is a notebook's kernel. Without importing anything: a kernel has imported it."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    return type(shell).__name__ == "ZMQInteractiveShell"
 
 
 class _Silencing:
@@ -73,6 +67,8 @@ class _Silencing:
         if self._display is not None:
             try:
                 self._display.show(tuning, news)
+            except TuningInterrupted:
+                raise  # a second Ctrl-C is no fault of the display that it happened to find at work
             except Exception as error:
                 self._give_up(error)
 
@@ -88,29 +84,8 @@ class _Silencing:
         logger.debug("the progress display was switched off: %r", error)
 
 
-class _Paced:
-    """Draws when something happened or a while has passed, and always at the end."""
-
-    seconds: float
-
+class _Terminal:
     def __init__(self) -> None:
-        self._drawn_at = -float("inf")
-
-    def show(self, tuning: Followed, news: News) -> None:
-        now = time.monotonic()
-        if now - self._drawn_at >= self.seconds or tuning.ledger.finished:
-            self._drawn_at = now
-            self._draw(tuning)
-
-    def _draw(self, tuning: Followed) -> None:
-        raise NotImplementedError
-
-
-class _Terminal(_Paced):
-    seconds = TERMINAL_SECONDS
-
-    def __init__(self) -> None:
-        super().__init__()
         from rich.console import Console
         from rich.live import Live
 
@@ -118,33 +93,13 @@ class _Terminal(_Paced):
         # prints goes above the display, unless standard output leads elsewhere: then it stays out of it.
         together = sys.stdout is not None and sys.stdout.isatty()
         self._live = Live(console=Console(stderr=True), auto_refresh=False, redirect_stdout=together)
+        self._pace = Pace(TERMINAL_SECONDS)
 
-    def _draw(self, tuning: Followed) -> None:
-        if not self._live.is_started:
-            self._live.start()
-        self._live.update(panel(tuning.ledger, tuning.now()), refresh=True)
+    def show(self, tuning: Followed, news: News) -> None:
+        if self._pace.is_due(tuning):
+            if not self._live.is_started:
+                self._live.start()
+            self._live.update(panel(tuning.ledger, tuning.now()), refresh=True)
 
     def close(self) -> None:
         self._live.stop()
-
-
-class _Notebook(_Paced):
-    # rich's own Live needs ipywidgets in a notebook; a display that is updated needs nothing more.
-    seconds = NOTEBOOK_SECONDS
-
-    def __init__(self) -> None:
-        super().__init__()
-        from IPython.display import display  # type: ignore[import-not-found,unused-ignore]
-
-        self._show_new = display
-        self._handle: object | None = None
-
-    def _draw(self, tuning: Followed) -> None:
-        shown = panel(tuning.ledger, tuning.now())
-        if self._handle is None:
-            self._handle = self._show_new(shown, display_id=True)
-        else:
-            self._handle.update(shown)  # type: ignore[attr-defined]
-
-    def close(self) -> None:
-        return None

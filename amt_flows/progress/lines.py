@@ -67,7 +67,9 @@ class Lines:
         for job in ledger.jobs.values():
             if job.name not in self._launched:
                 self._launched.add(job.name)
-                yield f"{job.name} launched: {hyperparameters(ledger.trials[job.trial].configuration)}"
+                trial = ledger.trials[job.trial]
+                whose = f"{trial.definition}, " if trial.definition else ""
+                yield f"{job.name} launched: {whose}{hyperparameters(trial.configuration)}"
         if ledger.concluding and not self._said_why:
             self._said_why = True
             for reason in ledger.reasons:
@@ -93,9 +95,9 @@ def ending(ledger: Ledger, job: TrainingJob, nth: int, now: float) -> str:
     of = f"[{nth:>{len(str(most))}}/{most}]" if most is not None else f"[{nth}]"
     parts = [f"{of} {job.name} {how}: "]
     if job.final_value is None:
-        parts.append(f"no {ledger.spec.objective.metric_name}")
+        parts.append(f"no {ledger.algorithm_of(job).metric_name}")
     else:
-        parts.append(f"{ledger.spec.objective.metric_name} {number(job.final_value)}")
+        parts.append(f"{ledger.algorithm_of(job).metric_name} {number(job.final_value)}")
         parts.append(f" after {count(job.curve.last_epoch, 'epoch')}")
     parts.append(f" in {duration(training_seconds(job, now))}")
     if job is ledger.best:
@@ -116,4 +118,4 @@ def _best(ledger: Ledger) -> str:
     best = ledger.best
     if best is None:
         return "no best yet"
-    return f"best {ledger.spec.objective.metric_name} {number(best.final_value)} by {best.name}"
+    return f"best {ledger.leading_algorithm.metric_name} {number(best.final_value)} by {best.name}"

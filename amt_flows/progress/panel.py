@@ -32,15 +32,19 @@ def panel(ledger: Ledger, now: float) -> Table:
 
 
 def _head(ledger: Ledger, now: float) -> Text:
+    return Text(ledger.name, style="bold").append(f"  {how_far(ledger, now)}", style="not bold")
+
+
+def how_far(ledger: Ledger, now: float) -> str:
+    """``3 of 20 jobs ended, 2 running, 1 failed  1 min 5 s of 1 h``."""
     limits = ledger.spec.limits
     end = now if ledger.finished_at is None else ledger.finished_at
-    text = Text(ledger.name, style="bold")
     ended, most = len(ledger.ended), limits.max_number_of_training_jobs
     of = f"{ended} of {count(most, 'job')}" if most is not None else count(ended, "job")
-    rest = f"  {of} ended, {len(ledger.live)} running{_others(ledger)}  {duration(end - ledger.opened_at)}"
+    rest = f"{of} ended, {len(ledger.live)} running{_others(ledger)}  {duration(end - ledger.opened_at)}"
     if limits.max_runtime_seconds is not None:
         rest += f" of {duration(limits.max_runtime_seconds)}"
-    return text.append(rest, style="not bold")
+    return rest
 
 
 def _others(ledger: Ledger) -> str:
@@ -78,7 +82,7 @@ def _bar(ledger: Ledger, now: float) -> ProgressBar | None:
 
 def _best(ledger: Ledger) -> Text:
     best = ledger.best
-    metric = ledger.spec.objective.metric_name
+    metric = ledger.leading_algorithm.metric_name
     if best is None:
         return Text(f"best {metric} {NOTHING}", style="dim")
     text = Text.assemble("best ", f"{metric} ", (number(best.final_value), "bold green"))

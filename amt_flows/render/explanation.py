@@ -13,6 +13,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from amt_flows.conditions import Condition
 from amt_flows.events import Judgement, number_to_json
 from amt_flows.ledger import Ledger
 from amt_flows.render.text import count, hyperparameter, number
@@ -30,10 +31,12 @@ def importance_rows(ledger: Ledger) -> list[tuple[str, str, str, str]]:
     """A row for each hyperparameter, under ``COLUMNS``. Raises NothingToExplain."""
     from amt_flows.explain import best_region, importance
 
+    ledger = ledger.of_one_algorithm()
+    space = ledger.spec.space()
     return [
         (one.name, _share(one.alone, one.alone_sd), _share(one.total, one.total_sd), region)
         for one in importance(ledger)
-        for region in (region_text(best_region(ledger, one.name)),)
+        for region in (_best_values(best_region(ledger, one.name), space.condition_of(one.name)),)
     ]
 
 
@@ -43,14 +46,25 @@ def reliability_line(ledger: Ledger) -> str:
 
     foretold = predictability(ledger)
     line = (
-        f"Shares of the variance of {ledger.spec.objective.metric_name} over the ranges; the model foretells "
+        f"Shares of the variance of {_objective(ledger)} over the ranges; the model foretells "
         f"{foretold:.0%} of the variance of results that it has not seen"
     )
     return f"{line}: take them with care." if foretold < UNSURE_BELOW else f"{line}."
 
 
+def _objective(ledger: Ledger) -> str:
+    """The objective that is explained; of several algorithms it is the leading one's."""
+    leading = ledger.leading_algorithm
+    return f"{leading.metric_name} of {leading.name}" if leading.name else leading.metric_name
+
+
 def _share(share: float, sd: float) -> str:
     return f"{share:.0%} ± {sd:.0%}"
+
+
+def _best_values(region: BestRegion, condition: Condition | None) -> str:
+    text = region_text(region)
+    return text if condition is None else f"{text}, when {condition}"
 
 
 def region_text(region: BestRegion) -> str:
@@ -82,18 +96,27 @@ def importance_json(ledger: Ledger) -> dict[str, object]:
     """All figures of a tuning job, the most important hyperparameter first. Raises NothingToExplain."""
     from amt_flows.explain import best_region, dependence, importance, predictability
 
+    definition = ledger.leading_algorithm.name
+    ledger = ledger.of_one_algorithm()
+    space = ledger.spec.space()
     return {
+        **({"definition": definition} if definition else {}),
         "objective": ledger.spec.objective.metric_name,
         "predictability": predictability(ledger),
         "importance": [
             {
                 **asdict(one),
+                "only_when": _condition_json(space.condition_of(one.name)),
                 "best": _region_json(best_region(ledger, one.name)),
                 "dependence": [asdict(point) for point in dependence(ledger, one.name)],
             }
             for one in importance(ledger)
         ],
     }
+
+
+def _condition_json(condition: Condition | None) -> dict[str, object] | None:
+    return None if condition is None else {"name": condition.on, "values": list(condition.values)}
 
 
 def _region_json(region: BestRegion) -> dict[str, object]:
@@ -116,9 +139,10 @@ def why_json(why: Why) -> dict[str, object]:
 
 def why_lines(ledger: Ledger, why: Why) -> Iterator[str]:
     """Why a training job was proposed, what came of it, and why it was stopped if it was."""
-    metric = ledger.spec.objective.metric_name
+    metric = ledger.algorithm_of(ledger.jobs[why.job]).metric_name
     attempt = f", attempt {why.attempt}" if why.attempt > 1 else ""
-    yield f"{why.job} (trial {why.trial}{attempt})"
+    whose = f" of {why.definition}" if why.definition else ""
+    yield f"{why.job} (trial {why.trial}{whose}{attempt})"
     for name, value in why.configuration.items():
         yield f"  {name} = {hyperparameter(value)}"
     yield f"Proposed by {why.source}{': ' if why.reason else ''}{why.reason}."

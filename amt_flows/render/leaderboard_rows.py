@@ -1,39 +1,58 @@
-"""The training jobs of a result as rows for a table: best first, plain JSON values, short."""
+"""The training jobs of a result as rows for a table: best first, plain JSON values, short. The addresses of
+the model and the log are the last ones, for they are long: what clicks on them is in
+:mod:`amt_flows.render.links`."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from amt_flows.events import Outcome
 from amt_flows.failures import failure_line
-from amt_flows.render.text import duration, number, place
+from amt_flows.render.text import duration, number
 from amt_flows.results import TrainingJobRecord, TuningResult
 
-LAST_COLUMN = "Model"
+MODEL, LOG, FRONT = "Model", "Log", "Pareto front"
 
 
 def leaderboard(result: TuningResult, limit: int = 20) -> list[dict[str, object]]:
     """The best ``limit`` training jobs, a row each. No value is NaN or infinite, which JSON has no word for
-    and a table artifact can't hold: they are the words. A running job shows its latest value, unranked."""
-    return [_row(rank, job) for rank, job in enumerate(result.jobs[:limit], start=1)]
+    and a table artifact can't hold: they are the words. A running job shows its latest value, unranked. The
+    addresses are URIs as they were recorded; empty where there is none. All rows have the same columns, for
+    a table may ask the first one only; a hyperparameter that a job doesn't have is empty."""
+    jobs = result.jobs[:limit]
+    names = tuned_in(result, jobs)
+    return [_row(result, rank, names) for rank in range(1, len(jobs) + 1)]
 
 
-def _row(rank: int, job: TrainingJobRecord) -> dict[str, object]:
+def tuned_in(result: TuningResult, jobs: Sequence[TrainingJobRecord]) -> list[str]:
+    """The hyperparameters that any of ``jobs`` has, in the spec's order."""
+    present = {name for job in jobs for name in job.hyperparameters}
+    return [name for name in result.tuned() if name in present]
+
+
+def _row(result: TuningResult, rank: int, names: Sequence[str]) -> dict[str, object]:
+    job = result.jobs[rank - 1]
     row: dict[str, object] = {
         "Rank": rank if usable(job) else "",
         "Training job": job.name,
+        **({"Algorithm": job.definition} if job.definition else {}),
         "Objective": _json_number(job.latest_value),
+        **({FRONT: "yes" if job.name in result.pareto_front else ""} if result.other_metrics() else {}),
         "Status": state(job),
         "Why it stopped": why(job),
         "Epochs": job.epochs,
         "Time": duration(job.training_seconds),
     }
-    for name, value in job.hyperparameters.items():
-        taken = name in row or name == LAST_COLUMN
+    for metric in result.other_metrics():
+        taken = metric in row or metric in (MODEL, LOG)
+        row[f"{metric} (metric)" if taken else metric] = _json_number(job.metrics.get(metric))
+    for name in names:
+        value = job.hyperparameters.get(name, "")
+        taken = name in row or name in (MODEL, LOG)
         short = float(f"{value:.6g}") if isinstance(value, float) else value
         row[f"{name} (hyperparameter)" if taken else name] = short
-    row[LAST_COLUMN] = "" if job.artifact is None else place(job.artifact)
-    return row
+    return {**row, MODEL: job.artifact or "", LOG: job.log or ""}
 
 
 def usable(job: TrainingJobRecord) -> bool:

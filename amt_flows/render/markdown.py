@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 # More points than this make a chart no clearer.
@@ -33,6 +33,11 @@ def fenced(text: str, language: str = "text") -> str:
     return f"{fence}{language}\n{text}\n{fence}"
 
 
+def link(text: str, address: str) -> str:
+    """``address`` is one of :mod:`amt_flows.render.links`, in which nothing ends a link."""
+    return f"[{cell(text)}]({address})"
+
+
 def _longest_run(text: str) -> int:
     return max((len(run) for run in re.findall(r"`+", text)), default=0)
 
@@ -43,12 +48,6 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     # A bar ends a cell even inside a code span, unless it is escaped.
     escaped = ([text.replace("|", "\\|") for text in line] for line in lines)
     return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
-
-
-def records_table(records: Sequence[Mapping[str, object]]) -> str:
-    """A table of plain values; the first record's keys are the columns."""
-    columns = list(records[0])
-    return table([cell(c) for c in columns], [[cell(r.get(c, "")) for c in columns] for r in records])
 
 
 def line_chart(title: str, x_label: str, points: Sequence[tuple[int, float]]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from amt_flows.events import TuningStatus
-from amt_flows.failures import failure_line
-from amt_flows.render.leaderboard_rows import failed, state
+from amt_flows.render.facts import facts, status, tally, took
+from amt_flows.render.leaderboard_rows import failed, state, tuned_in
 from amt_flows.render.text import (
     NOTHING,
     count,
@@ -23,14 +22,12 @@ from amt_flows.render.text import (
     hyperparameter,
     hyperparameters,
     local_time,
-    money,
     number,
-    place,
 )
-from amt_flows.results import TrainingJobRecord, TuningResult, spec_of
+from amt_flows.results import TrainingJobRecord, TuningResult
 
 if TYPE_CHECKING:
-    from amt_flows.cli.records import Record
+    from amt_flows.cli.records import DamagedRecord, Record
 
 _COLOURS = {"completed": "green", "running": "cyan", "stopping": "yellow", "stopped early": "yellow"}
 
@@ -55,26 +52,10 @@ def terminal_summary(
 
 def _headline(result: TuningResult) -> Text:
     style = {TuningStatus.COMPLETED: "bold green", TuningStatus.FAILED: "bold red"}
-    words = {TuningStatus.IN_PROGRESS: "in progress"}.get(result.status, result.status.value.lower())
-    text = Text.assemble((result.name, "bold"), " ", (words, style.get(result.status, "bold yellow")))
-    took = "after" if result.ended_at is not None else "for"
-    text.append(f" {took} {duration(result.runtime_seconds)}{_of_limit(result)}: {_tally(result)}")
-    return text
-
-
-def _of_limit(result: TuningResult) -> str:
-    limit = spec_of(result).limits.max_runtime_seconds
-    return f" of {duration(limit)}" if limit is not None and result.ended_at is None else ""
-
-
-def _tally(result: TuningResult) -> str:
-    """``12 of 20 training jobs: 9 completed, 2 stopped early, 1 running``."""
-    limit = spec_of(result).limits.max_number_of_training_jobs
-    launched = len(result.jobs)
-    of = f"{launched} of {count(limit, 'training job')}" if limit else count(launched, "training job")
-    states = Counter(state(job) for job in result.jobs)
-    detail = ", ".join(f"{amount} {name}" for name, amount in states.most_common())
-    return f"{of} launched ({detail})" if detail else f"{of} launched"
+    text = Text.assemble(
+        (result.name, "bold"), " ", (status(result), style.get(result.status, "bold yellow"))
+    )
+    return text.append(f" {took(result)}: {tally(result)}")
 
 
 UNLIMITED = 100_000
@@ -100,13 +81,17 @@ class JobsTable:
 
     def table(self, *, apart: bool) -> Table:
         result = self.result
-        # Of several algorithms each has hyperparameters of its own.
-        names = list(dict.fromkeys(name for job in result.jobs for name in job.hyperparameters))
+        names = tuned_in(result, result.jobs)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold dim")
+        several = any(job.definition for job in result.jobs)
         table.add_column("training job", no_wrap=apart, overflow="fold")
+        if several:
+            table.add_column("algorithm", no_wrap=apart, overflow="fold")
         table.add_column("status", no_wrap=apart)
-        for title in (result.objective_metric if apart else "objective", "epochs", "time"):
-            table.add_column(title, justify="right", no_wrap=True)
+        others = result.other_metrics()
+        objectives = [result.objective_metric if apart and not several else "objective", *others]
+        for title in (*objectives, *(["front"] if others else []), "epochs", "time"):
+            table.add_column(title, justify="right", no_wrap=apart or title not in others)
         for title in names if apart else ["hyperparameters"]:
             table.add_column(title, no_wrap=apart, overflow="fold")
         for job in result.jobs[: self.limit]:
@@ -115,20 +100,25 @@ class JobsTable:
             values = [hyperparameter(given[title]) if title in given else "" for title in names]
             told = values if apart else [hyperparameters(given)]
             best = result.best is not None and job.name == result.best.name
-            table.add_row(Text(name), *_job_cells(job), *map(Text, told), style="bold" if best else None)
+            whose = [Text(job.definition)] if several else []
+            cells = [Text(name), *whose, *_job_cells(result, job), *map(Text, told)]
+            table.add_row(*cells, style="bold" if best else None)
         return table
 
 
-def _job_cells(job: TrainingJobRecord) -> list[Text]:
+def _job_cells(result: TuningResult, job: TrainingJobRecord) -> list[Text]:
+    others = [number(job.metrics.get(metric)) for metric in result.other_metrics()]
+    on_front = ["yes" if job.name in result.pareto_front else ""] if others else []
     return [
         Text(state(job), style=_COLOURS.get(state(job), "red" if failed(job) else "")),
         Text(number(job.latest_value)),
+        *map(Text, [*others, *on_front]),
         Text(str(job.epochs) if job.epochs else NOTHING),
         Text(duration(job.training_seconds)),
     ]
 
 
-def records_table(records: Sequence[Record]) -> Table:
+def records_table(records: Sequence[Record | DamagedRecord]) -> Table:
     """The tuning jobs of a home directory, a line each."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold dim")
     for title in ("tuning job", "status", "jobs", "best", "created", "took"):
@@ -138,22 +128,22 @@ def records_table(records: Sequence[Record]) -> Table:
     return table
 
 
-def _record_cells(record: Record) -> list[str]:
+def _record_cells(record: Record | DamagedRecord) -> list[str]:
     ledger = record.ledger
     if ledger is None:
         return [record.name, "damaged", "", "", "", ""]
     limit = ledger.spec.limits.max_number_of_training_jobs
     jobs = f"{len(ledger.ended)}/{limit}" if limit is not None else str(len(ledger.ended))
     best = "" if ledger.best is None else number(ledger.best.final_value)
-    took = duration(ledger.finished_at - ledger.opened_at) if ledger.finished_at is not None else ""
-    metric = ledger.spec.objective.metric_name
+    length = duration(ledger.finished_at - ledger.opened_at) if ledger.finished_at is not None else ""
+    metric = ledger.leading_algorithm.metric_name
     return [
         ledger.name,
         ledger.status.value,
         jobs,
         f"{metric} {best}" if best else NOTHING,
         local_time(ledger.opened_at),
-        took,
+        length,
     ]
 
 
@@ -162,27 +152,8 @@ def _facts(result: TuningResult) -> Table:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
-
-    def fact(what: str, text: str) -> None:
+    for what, text in facts(result):
         grid.add_row(Text(what), Text(text))
-
-    best = result.best
-    if best is not None:
-        fact("best", f"{result.objective_metric} {number(best.objective_value)} by {best.name}")
-        fact("with", hyperparameters(best.hyperparameters))
-        fact("its model", "none was left" if best.artifact is None else place(best.artifact))
-    fact("training", f"{duration(result.training_seconds)} summed over all training jobs")
-    if result.saved.stopped_jobs:
-        saved = f"{duration(result.saved.seconds)} of training saved ({result.saved.share:.0%})"
-        fact("early stopping", f"{count(result.saved.stopped_jobs, 'job')} stopped, about {saved}")
-    if result.cost is not None:
-        fact("cost", money(result.cost))
-    broken = [job for job in result.jobs if failed(job)]
-    if broken:
-        last = max(broken, key=lambda job: job.ended_at or 0.0)
-        reason = failure_line(last.failure) or f"no usable value of {result.objective_metric} in its output"
-        fact("last failure", f"{last.name}: {reason}")
-    fact("record", place(result.journal))
     return grid
 
 

@@ -68,7 +68,10 @@ def local_time(seconds: float | None) -> str:
 
 def place(uri: str) -> str:
     """A URI as a person types it: a path for a file of this machine, anything else unchanged."""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # half an IPv6 address: it comes from anywhere
+        return uri
     return unquote(parts.path) if parts.scheme == "file" and parts.netloc in ("", "localhost") else uri
 
 

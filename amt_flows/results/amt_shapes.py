@@ -15,10 +15,12 @@ from amt_flows.errors import SpecError
 from amt_flows.events import Inherited, InheritedJob, Outcome, TuningStatus
 from amt_flows.inheritance import best_inherited
 from amt_flows.ledger import RETRYABLE, Ledger, TrainingJob
+from amt_flows.results.front import pareto_front
 from amt_flows.results.ranking import ranked
 from amt_flows.rules.convergence import jobs_not_improving
 from amt_flows.space import as_text, hyperparameter_texts
 from amt_flows.spec import ContinuousRange, IntegerRange, StrategyType, TuningSpec, WarmStartType
+from amt_flows.spec.amt_fields import ONE, SEVERAL
 from amt_flows.spec.model import is_table
 
 LONGEST_FAILURE_REASON = 1024
@@ -65,24 +67,14 @@ def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _definition_name(spec: TuningSpec, source: str) -> str | None:
-    """Of several algorithms, which AMT alone tunes, the source of a trial names one: ``amt/<its name>``."""
-    return source.partition("/")[2] if spec.other_definitions else spec.definition_name
-
-
 def training_job_summary(ledger: Ledger, job: TrainingJob) -> dict[str, Any]:
     """AMT's ``HyperParameterTrainingJobSummary``; times are aware datetimes, as boto3 gives them."""
     trial = ledger.trials[job.trial]
-    final = None
-    if job.has_usable_value:
-        final = {
-            "Type": ledger.spec.objective.type.value,
-            "MetricName": ledger.spec.objective.metric_name,
-            "Value": job.final_value,
-        }
+    algorithm = ledger.algorithm(trial).spec
+    final = {**_objective(algorithm), "Value": job.final_value} if job.has_usable_value else None
     return _without_none(
         {
-            "TrainingJobDefinitionName": _definition_name(ledger.spec, trial.source),
+            "TrainingJobDefinitionName": algorithm.definition_name,
             "TrainingJobName": job.name,
             "TrainingJobArn": _arn("training-job", job.name),
             "CreationTime": when(job.launched_at),
@@ -123,11 +115,7 @@ def _inherited_summary(ledger: Ledger, parent: Inherited, job: InheritedJob) -> 
             "TrainingEndTime": when(job.ended_at),
             "TrainingJobStatus": "Completed",
             "TunedHyperParameters": hyperparameter_texts(job.configuration),
-            "FinalHyperParameterTuningJobObjectiveMetric": {
-                "Type": ledger.spec.objective.type.value,
-                "MetricName": ledger.spec.objective.metric_name,
-                "Value": job.value,
-            },
+            "FinalHyperParameterTuningJobObjectiveMetric": {**_objective(ledger.spec), "Value": job.value},
             "ObjectiveStatus": "Succeeded",
         }
     )
@@ -162,7 +150,8 @@ def objective_status_counters(ledger: Ledger) -> dict[str, int]:
 
 
 def describe(ledger: Ledger, now: float) -> dict[str, Any]:
-    """AMT's ``DescribeHyperParameterTuningJob`` answer for a tuning job as it stands at ``now``."""
+    """AMT's ``DescribeHyperParameterTuningJob`` answer for a tuning job as it stands at ``now``; with further
+    objectives, of which AMT knows nothing, also ``ParetoFront``, the names of its training jobs."""
     spec = ledger.spec
     end = until(ledger, now)
     best = ledger.best
@@ -176,7 +165,7 @@ def describe(ledger: Ledger, now: float) -> dict[str, Any]:
             "HyperParameterTuningJobName": ledger.name,
             "HyperParameterTuningJobArn": _arn("hyper-parameter-tuning-job", ledger.name),
             "HyperParameterTuningJobConfig": tuning_job_config(spec),
-            "TrainingJobDefinition": training_job_definition(spec),
+            **training_job_definitions(spec),
             "HyperParameterTuningJobStatus": ledger.status.value,
             "CreationTime": when(ledger.opened_at),
             "HyperParameterTuningEndTime": when(ledger.finished_at),
@@ -185,6 +174,7 @@ def describe(ledger: Ledger, now: float) -> dict[str, Any]:
             "ObjectiveStatusCounters": objective_status_counters(ledger),
             "BestTrainingJob": None if best is None else training_job_summary(ledger, best),
             "OverallBestTrainingJob": overall_best_training_job(ledger),
+            "ParetoFront": [job.name for job in pareto_front(ledger)] if spec.other_objectives else None,
             "WarmStartConfig": _warm_start_config(spec),
             "Autotune": {"Mode": "Enabled"} if ledger.asked.autotune else None,
             "FailureReason": failure if ledger.status is TuningStatus.FAILED else None,
@@ -222,27 +212,33 @@ def training_jobs(ledger: Ledger) -> dict[str, Any]:
 
 def tuning_job_config(spec: TuningSpec) -> dict[str, Any]:
     """AMT's ``HyperParameterTuningJobConfig``, with every default written out. What is ours alone has no
-    place in it."""
+    place in it. Several algorithms have their objectives and ranges in their definitions."""
+    alone = not spec.other_definitions
     return _without_none(
         {
             "Strategy": _strategy(spec),
-            "HyperParameterTuningJobObjective": {
-                "Type": spec.objective.type.value,
-                "MetricName": spec.objective.metric_name,
-            },
+            "HyperParameterTuningJobObjective": _objective(spec) if alone else None,
             "ResourceLimits": _resource_limits(spec),
-            "ParameterRanges": {
-                "IntegerParameterRanges": [_range(one) for one in spec.integer],
-                "ContinuousParameterRanges": [_range(one) for one in spec.continuous],
-                "CategoricalParameterRanges": [
-                    {"Name": one.name, "Values": list(one.values)} for one in spec.categorical
-                ],
-            },
+            "ParameterRanges": _ranges(spec) if alone else None,
             "TrainingJobEarlyStoppingType": spec.early_stopping.type.value,
             "TuningJobCompletionCriteria": _completion_criteria(spec) or None,
             "RandomSeed": spec.seed,
         }
     )
+
+
+def _objective(spec: TuningSpec) -> dict[str, Any]:
+    return {"Type": spec.objective.type.value, "MetricName": spec.objective.metric_name}
+
+
+def _ranges(spec: TuningSpec) -> dict[str, Any]:
+    return {
+        "IntegerParameterRanges": [_range(one) for one in spec.integer],
+        "ContinuousParameterRanges": [_range(one) for one in spec.continuous],
+        "CategoricalParameterRanges": [
+            {"Name": one.name, "Values": list(one.values)} for one in spec.categorical
+        ],
+    }
 
 
 def _strategy(spec: TuningSpec) -> str:
@@ -285,17 +281,16 @@ def _completion_criteria(spec: TuningSpec) -> dict[str, Any]:
     )
 
 
-def training_job_definition(spec: TuningSpec) -> dict[str, Any] | None:
-    """AMT's ``TrainingJobDefinition``; None for a spec that doesn't say how a training job runs on SageMaker,
-    which the shape would require."""
+def training_job_definitions(spec: TuningSpec) -> dict[str, Any]:
+    """AMT's ``TrainingJobDefinition``, or ``TrainingJobDefinitions`` of several algorithms, by that name;
+    none for a spec that doesn't say how its training jobs run on SageMaker, which the shape would require."""
     from amt_flows.spec.amt_request import to_amt_request
 
-    if not spec.training_job.sagemaker:
-        return None
+    others = (other.training_job for other in spec.other_definitions)
+    if not all(template.sagemaker for template in (spec.training_job, *others)):
+        return {}
     try:
-        definition: dict[str, Any] | None = to_amt_request(spec, drop_unsupported=True).get(
-            "TrainingJobDefinition"
-        )
+        request = to_amt_request(spec, drop_unsupported=True)
     except SpecError:
-        return None
-    return definition
+        return {}
+    return {name: request[name] for name in (ONE, SEVERAL) if name in request}

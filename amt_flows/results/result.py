@@ -6,17 +6,20 @@ A result is plain JSON both ways, so that a deploy step in another flow, process
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
-from amt_flows.events import Outcome, TuningStatus, number_from_json, number_to_json
+from amt_flows.algorithms import algorithms_of
+from amt_flows.events import TuningStatus, number_from_json, number_to_json
 from amt_flows.ledger import Ledger, TrainingJob
 from amt_flows.results.amt_shapes import describe as describe
 from amt_flows.results.amt_shapes import training_job_status, until, when
 from amt_flows.results.amt_shapes import training_jobs as training_jobs
+from amt_flows.results.front import pareto_front
 from amt_flows.results.ranking import ranked
-from amt_flows.rules.early_stopping import early_stopping_rule
+from amt_flows.results.saved import saved_seconds
 from amt_flows.space import Value
 from amt_flows.spec import TuningSpec
 
@@ -64,6 +67,8 @@ class TrainingJobRecord(_Record):
     metrics: dict[str, Metric] = {}
     epochs: int = 0
     source: str = ""
+    definition: str = ""
+    """Which of several algorithms it is of."""
     launched_at: float
     started_at: float | None = None
     ended_at: float | None = None
@@ -75,11 +80,8 @@ class TrainingJobRecord(_Record):
 
 
 class Savings(_Record):
-    """What early stopping saved: an estimate from the completed jobs' median length.
-
-    ``seconds`` is what the jobs that were stopped early would have trained on had they gone on, at their
-    own pace, to the median number of epochs of the completed jobs.
-    """
+    """What early stopping saved: an estimate, the sum of what each job saved that was stopped early
+    (:func:`amt_flows.results.saved.saved_seconds`)."""
 
     stopped_jobs: int = 0
     seconds: float = 0.0
@@ -93,11 +95,15 @@ class TuningResult(_Record):
     name: str
     status: TuningStatus
     objective_metric: str
+    """Of several algorithms: that of the best training job's."""
     objective_type: str
     reasons: tuple[ReasonRecord, ...]
     best: TrainingJobRecord | None
     jobs: tuple[TrainingJobRecord, ...]
     """Every training job, the best first, those without a value last."""
+    pareto_front: tuple[str, ...] = ()
+    """Where there are further objectives: the training jobs than which no other is at least as good in all
+    objectives and better in one, by their names, the best of the main objective first."""
     created_at: float
     ended_at: float | None
     runtime_seconds: float
@@ -121,10 +127,16 @@ class TuningResult(_Record):
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a training job, best first, with the columns of the SageMaker SDK's analytics data
-        frame: a typed one for each hyperparameter, and TrainingJobName, TrainingJobStatus,
-        FinalObjectiveValue, TrainingStartTime, TrainingEndTime, TrainingElapsedTimeSeconds."""
+        frame: a typed one for each hyperparameter (None where a training job doesn't have it), and
+        TrainingJobName, TrainingJobStatus, FinalObjectiveValue, TrainingStartTime, TrainingEndTime,
+        TrainingElapsedTimeSeconds."""
         columns = self.columns()
-        return [{name: cells.get(name) for name in columns} for cells in map(_cells, self.jobs)]
+        objectives, rows = self._objective_columns(), []
+        for job in self.jobs:
+            told = {column: job.metrics.get(metric) for metric, column in objectives.items()}
+            cells = {**_cells(job), **told, _FRONT_COLUMN: job.name in self.pareto_front}
+            rows.append({name: cells.get(name) for name in columns})
+        return rows
 
     def to_frame(self) -> pd.DataFrame:
         """:meth:`rows` as a pandas data frame, also when there are none. Needs the ``frame`` extra."""
@@ -134,10 +146,40 @@ class TuningResult(_Record):
         return frame
 
     def columns(self) -> list[str]:
-        """Those of :meth:`rows`, also while there is no row. The training jobs of several algorithms, or of
-        ranges that AMT chose, have hyperparameters that the spec's own ranges don't name."""
-        tuned = [*spec_of(self).space().names, *(name for job in self.jobs for name in job.hyperparameters)]
-        return list(dict.fromkeys([*tuned, *_ANALYTICS_COLUMNS, *_OWN_COLUMNS]))
+        """Those of :meth:`rows`, also while there is no row."""
+        several = [_DEFINITION_COLUMN] if self.spec.get("other_definitions") else []
+        objectives = [*self._objective_columns().values()]
+        own = [*several, *objectives, *([_FRONT_COLUMN] if objectives else []), *_OWN_COLUMNS]
+        return list(dict.fromkeys([*self.tuned(), *_ANALYTICS_COLUMNS, *own]))
+
+    def other_metrics(self) -> list[str]:
+        """The names of the further objectives' metrics; the last value that each training job had is among
+        its ``metrics``."""
+        return [one["metric_name"] for one in self.spec.get("other_objectives", ())]
+
+    def _objective_columns(self) -> dict[str, str]:
+        """The further objectives' columns by their metrics."""
+        if not self.other_metrics():
+            return {}
+        taken = (*self.tuned(), *_ANALYTICS_COLUMNS, *_OWN_COLUMNS, _FRONT_COLUMN)
+        return {name: f"{name} (metric)" if name in taken else name for name in self.other_metrics()}
+
+    def tuned(self) -> list[str]:
+        """The names of all tuned hyperparameters, in the spec's order; not every training job has all. Those
+        of ranges that AMT chose, which the spec's own ranges don't name, come last."""
+        names = [name for algorithm in algorithms_of(spec_of(self)) for name in algorithm.space.names]
+        return list(dict.fromkeys([*names, *(name for job in self.jobs for name in job.hyperparameters)]))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from amt_flows.pictures.notebook import result_html
+
+        return result_html(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What IPython shows where there is no HTML, and keeps in a notebook beside it: one line, for all of
+        a long result would be a megabyte."""
+        printer.text(f"TuningResult({self.name!r}, {self.headline})")
 
 
 _ANALYTICS_COLUMNS = (
@@ -148,13 +190,17 @@ _ANALYTICS_COLUMNS = (
     "TrainingEndTime",
     "TrainingElapsedTimeSeconds",
 )
-_OWN_COLUMNS = ("Outcome", "Epochs")
+_DEFINITION_COLUMN = "TrainingJobDefinitionName"
+"""The SDK's too, where there are several."""
+_FRONT_COLUMN = "OnParetoFront"
+"""Where there are further objectives, after their metrics' columns."""
+_OWN_COLUMNS = ("Outcome", "Epochs", "ModelUri", "LogUri")
 
 
 def _cells(job: TrainingJobRecord) -> dict[str, Any]:
     # A hyperparameter that bears the name of one of our own columns keeps it; one that bears the name
     # of a column of the SDK's loses it, as it does there.
-    own = (job.outcome, job.epochs)
+    own = (job.outcome, job.epochs, job.artifact, job.log)
     analytics = (
         job.name,
         job.status,
@@ -167,6 +213,7 @@ def _cells(job: TrainingJobRecord) -> dict[str, Any]:
         **dict(zip(_OWN_COLUMNS, own, strict=True)),
         **job.hyperparameters,
         **dict(zip(_ANALYTICS_COLUMNS, analytics, strict=True)),
+        **({_DEFINITION_COLUMN: job.definition} if job.definition else {}),
     }
 
 
@@ -190,6 +237,7 @@ def _record_of(ledger: Ledger, job: TrainingJob, now: float) -> TrainingJobRecor
         metrics=dict(job.metrics),
         epochs=job.curve.last_epoch,
         source=trial.source,
+        definition=trial.definition,
         launched_at=job.launched_at,
         started_at=job.started_at,
         ended_at=job.ended_at,
@@ -202,20 +250,12 @@ def _record_of(ledger: Ledger, job: TrainingJob, now: float) -> TrainingJobRecor
 
 
 def savings(ledger: Ledger) -> Savings:
-    """What early stopping saved; all zero when it is off or has stopped nothing."""
-    lengths = sorted(j.curve.last_epoch for j in ledger.ended if j.outcome is Outcome.COMPLETED)
-    stopped = [job for job in ledger.ended if job.outcome is Outcome.STOPPED_EARLY]
-    if early_stopping_rule(ledger.spec) is None or not stopped or not lengths:
-        return Savings(stopped_jobs=len(stopped))
-    full_length = lengths[len(lengths) // 2]
-    saved = 0.0
-    for job in stopped:
-        epochs = max(job.curve.last_epoch, 1)
-        pace = job.training_seconds(ledger.last_at) / epochs
-        saved += pace * max(0, full_length - epochs)
+    """What early stopping saved; all zero when it has stopped nothing."""
+    by_job = saved_seconds(ledger)
+    saved = sum(by_job.values())
     spent = sum(job.training_seconds(ledger.last_at) for job in ledger.jobs.values())
-    share = saved / (saved + spent) if saved + spent > 0 else 0.0
-    return Savings(stopped_jobs=len(stopped), seconds=saved, share=share)
+    share = saved / (saved + spent) if saved > 0 else 0.0
+    return Savings(stopped_jobs=len(by_job), seconds=saved, share=share)
 
 
 def result_of(ledger: Ledger, journal: str, now: float | None = None) -> TuningResult:
@@ -224,27 +264,37 @@ def result_of(ledger: Ledger, journal: str, now: float | None = None) -> TuningR
     jobs = ranked(ledger)
     best = ledger.best
     training = sum(training_seconds(job, end) for job in jobs)
-    price = ledger.spec.training_job.price_per_hour
+    leading = ledger.leading_algorithm
     return TuningResult(
         name=ledger.name,
         status=ledger.status,
-        objective_metric=ledger.spec.objective.metric_name,
+        objective_metric=leading.metric_name,
         objective_type=ledger.spec.objective.type.value,
         reasons=tuple(
             ReasonRecord(rule=r.rule, message=r.message, numbers=dict(r.numbers)) for r in ledger.reasons
         ),
         best=None if best is None else _record_of(ledger, best, end),
         jobs=tuple(_record_of(ledger, job, end) for job in jobs),
+        pareto_front=tuple(job.name for job in pareto_front(ledger)),
         created_at=ledger.opened_at,
         ended_at=ledger.finished_at,
         runtime_seconds=end - ledger.opened_at,
         training_seconds=training,
-        cost=None if price is None else training * price / 3600,
+        cost=_cost(ledger, jobs, end),
         saved=savings(ledger),
         journal=journal,
         fingerprint=ledger.fingerprint,
         spec=ledger.spec.to_json(),
     )
+
+
+def _cost(ledger: Ledger, jobs: Iterable[TrainingJob], now: float) -> float | None:
+    """None without a price of every algorithm's jobs."""
+    prices = {one: one.spec.training_job.price_per_hour for one in ledger.algorithms}
+    hourly = [price for price in prices.values() if price is not None]
+    if len(hourly) < len(prices):
+        return None
+    return sum(training_seconds(job, now) * (prices[ledger.algorithm_of(job)] or 0.0) / 3600 for job in jobs)
 
 
 def spec_of(result: TuningResult) -> TuningSpec:

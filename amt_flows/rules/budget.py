@@ -10,13 +10,18 @@ import math
 
 from amt_flows.events import Outcome
 from amt_flows.ledger import Ledger, TrainingJob
-from amt_flows.spec import TuningSpec
+from amt_flows.spec import TrainingJobTemplate, TuningSpec
 
 
 def worst_case_cost(spec: TuningSpec) -> float:
     """The price of a training job that runs into its time limit; 0 when jobs have no price, infinite when
-    they have one and no time limit."""
-    job = spec.training_job
+    they have one and no time limit. Of several algorithms the dearest counts: whose the next job is, isn't
+    known before it is proposed."""
+    others = (other.training_job for other in spec.other_definitions)
+    return max(map(_worst_case, (spec.training_job, *others)))
+
+
+def _worst_case(job: TrainingJobTemplate) -> float:
     if not job.price_per_hour:
         return 0.0
     if job.max_runtime_seconds is None:
@@ -31,10 +36,11 @@ def committed_cost(ledger: Ledger) -> float:
 
 
 def _charge(ledger: Ledger, job: TrainingJob) -> float:
-    worst = worst_case_cost(ledger.spec)
+    template = ledger.algorithm_of(job).spec.training_job
+    worst = _worst_case(template)
     if job.live:
         return worst
-    price = (ledger.spec.training_job.price_per_hour or 0.0) / 3600
+    price = (template.price_per_hour or 0.0) / 3600
     if job.outcome is Outcome.LOST and job.started_at is None and job.ended_at is not None:
         # Nobody can tell when it started, if it did. Free of charge, it could be paid for twice.
         return min(worst, price * max(0.0, job.ended_at - job.launched_at))

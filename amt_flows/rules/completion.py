@@ -115,7 +115,7 @@ class MaxFailures:
             return None
         last = failed[-1]
         why = failure_line(last.failure) or (
-            f"no finite value of {ledger.spec.objective.metric_name} was found in its output"
+            f"no finite value of {ledger.algorithm_of(last).metric_name} was found in its output"
         )
         none = " and none succeeded" if self.unless_success else ""
         message = f"{len(failed)} training jobs failed{none}; the last, {last.name}: {why}"

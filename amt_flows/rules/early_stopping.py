@@ -4,7 +4,9 @@ After an epoch of a running job, take of every earlier job that reached that epo
 its objective up to it, and the median of those averages; the job is stopped if its own value *at* the epoch
 is strictly worse. The bare rule spoils the best in a third of tunings, so by default (our guards):
 
-- at least ``min_jobs`` jobs are compared with, and no epoch before the grace epoch is judged;
+- at least ``min_jobs`` jobs are compared with: if it isn't given, one will do as long as all jobs are seen
+  to run equally long, and two are wanted otherwise, since those that complete first are then the shortest;
+- no epoch before the grace epoch is judged;
 - a job that may still reach the best training job is spared (:mod:`amt_flows.rules.prospects`).
 
 ``min_jobs=1, grace_epochs=0`` is the bare rule. ``beyond_median`` adds a second rule: in the second half of
@@ -23,7 +25,7 @@ from typing import Protocol
 from amt_flows.events import Judgement
 from amt_flows.ledger import Ledger, TrainingJob
 from amt_flows.rules.hyperband import HyperbandRule
-from amt_flows.rules.prospects import Prospect, completed_jobs, longest, prospect
+from amt_flows.rules.prospects import Prospect, completed_jobs, longest, prospect, same_length
 from amt_flows.spec import ComparedJobs, EarlyStoppingType, StrategyType, TuningSpec
 
 GRACE_FRACTION = 0.1
@@ -39,10 +41,11 @@ class EarlyStoppingRule(Protocol):
 
 @dataclass(frozen=True)
 class MedianRule:
-    """``spare_hopeful``: None means unless this is the bare rule."""
+    """``min_jobs``: None means 1, or 2 once jobs are seen to differ in length. ``spare_hopeful``: None means
+    unless this is the bare rule."""
 
     compare_with: ComparedJobs = ComparedJobs.COMPLETED
-    min_jobs: int = 2
+    min_jobs: int | None = None
     grace_epochs: int | None = None
     spare_hopeful: bool | None = None
     beyond_median: bool = False
@@ -63,10 +66,10 @@ class MedianRule:
         fresh = [job for job in fresh if job.curve.last_epoch > job.judged_epoch]
         if not fresh:
             return ()
-        compared, grace = self._compared(ledger), self._grace(ledger)
+        compared, grace, wanted = self._compared(ledger), self._grace(ledger), self._wanted(ledger)
         for job in fresh:
             for epoch in job.curve.epochs_after(job.judged_epoch):
-                judgement = self._judge_epoch(ledger, job, epoch, compared, grace)
+                judgement = self._judge_epoch(ledger, job, epoch, (compared, wanted, grace))
                 judgements.append(judgement)
                 if judgement.stop:
                     break
@@ -77,9 +80,10 @@ class MedianRule:
         ledger: Ledger,
         job: TrainingJob,
         epoch: int,
-        compared: Sequence[TrainingJob],
-        grace: float | None,
+        measure: tuple[Sequence[TrainingJob], int, float | None],
     ) -> Judgement:
+        """``measure``: the jobs to compare with, how many are wanted, and the first epoch to judge."""
+        compared, wanted, grace = measure
         value = job.curve.value(epoch)
         assert value is not None
         averages = [
@@ -88,8 +92,8 @@ class MedianRule:
             if other is not job and other.curve.last_epoch >= epoch
         ]
         count = len(averages)
-        if count < self.min_jobs:
-            why = f"{count} of {self.min_jobs} jobs to compare with reached epoch {epoch}"
+        if count < wanted:
+            why = f"{count} of {wanted} jobs to compare with reached epoch {epoch}"
             return Judgement(job.name, epoch, value, None, count, False, why)
         if grace is None or epoch < grace:
             until = "no job has completed" if grace is None else f"grace lasts until epoch {grace:g}"
@@ -113,6 +117,11 @@ class MedianRule:
         if self.compare_with is ComparedJobs.ENDED:
             return list(ledger.ended)
         return completed_jobs(ledger)
+
+    def _wanted(self, ledger: Ledger) -> int:
+        if self.min_jobs is not None:
+            return self.min_jobs
+        return 1 if same_length(ledger) else 2
 
     def _grace(self, ledger: Ledger) -> float | None:
         """The first epoch that may be judged; None while that can't be known."""

@@ -45,7 +45,8 @@ class HyperbandRule:
         return tuple(judgements)
 
     def _judge_job(self, ledger: Ledger, job: TrainingJob, every: Sequence[int]) -> list[Judgement]:
-        bracket, own = rungs_of(job.trial, every)
+        bracket, own = rungs_of(ledger.trials[job.trial].ordinal, every)
+        algorithm = ledger.algorithm_of(job)
         judgements = []
         for rung in own:
             epoch = _reached_at(job, rung)
@@ -56,7 +57,10 @@ class HyperbandRule:
             peers = [
                 other
                 for other in ledger.jobs.values()
-                if other is not job and rungs_of(other.trial, every)[0] == bracket
+                # The curves of several algorithms can't be compared.
+                if other is not job
+                and ledger.algorithm_of(other) is algorithm
+                and rungs_of(ledger.trials[other.trial].ordinal, every)[0] == bracket
             ]
             judgements.append(_at_rung(ledger, job, peers, (bracket, rung, epoch)))
         end = _reached_at(job, self.max_resource)

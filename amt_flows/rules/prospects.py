@@ -37,6 +37,23 @@ def longest(completed: Sequence[TrainingJob]) -> int:
     return max((job.curve.last_epoch for job in completed), default=0)
 
 
+def same_length(ledger: Ledger) -> bool:
+    """Whether all jobs may run equally long, as far as is known: the completed ones did, and none of the
+    others has run longer."""
+    lengths = {job.curve.last_epoch for job in completed_jobs(ledger)}
+    longest_of_all = max((job.curve.last_epoch for job in ledger.jobs.values()), default=0)
+    return not lengths or lengths == {longest_of_all}
+
+
+def _end(completed: Sequence[TrainingJob]) -> float:
+    """How far a running job may go: a length that two completed jobs share and none exceeds is taken for the
+    length of all; otherwise the longest of n, and one n-th more (see :func:`_gain_of_others`)."""
+    end = longest(completed)
+    if sum(job.curve.last_epoch == end for job in completed) > 1:
+        return end
+    return end * (1 + 1 / len(completed)) if completed else end
+
+
 def prospect(ledger: Ledger, job: TrainingJob, epoch: int) -> Prospect | None:
     """What ``job`` may reach after ``epoch``; None as long as that can't be said: while no completed job can
     be the best, or at the job's first epoch, which shows no trend.
@@ -50,11 +67,11 @@ def prospect(ledger: Ledger, job: TrainingJob, epoch: int) -> Prospect | None:
     reached = min(loss for _, loss in losses)
     if not math.isfinite(reached):
         return Prospect(math.inf, ledger.loss(best.final_value))
-    gain = max(_own_gain(losses, longest(completed)), _gain_of_others(ledger, completed, epoch))
+    gain = max(_own_gain(losses, _end(completed)), _gain_of_others(ledger, completed, epoch))
     return Prospect(reached - gain, ledger.loss(best.final_value))
 
 
-def _own_gain(losses: Sequence[tuple[int, float]], end: int) -> float:
+def _own_gain(losses: Sequence[tuple[int, float]], end: float) -> float:
     """What is left to gain if the rate of gain over the last half of the epochs falls evenly to nothing at
     the end: half of what that rate would give if it lasted. Learning curves flatten."""
     half = max(1, len(losses) // 2)

@@ -254,6 +254,8 @@ def unsupported(spec: TuningSpec) -> list[Problem]:
             why = "AMT learns from its own tuning jobs only; leave the file out"
             problems.append(Problem(f"warm_start.parents[{i}]", parent, why))
     for path, value in _settings(spec, ""):
+        if path.endswith(".only_when.values") or re.fullmatch(r"other_objectives\[\d\]\.type", path):
+            continue  # said of its name already
         if path not in known and re.sub(r"\[\d+\](?=\.\w+$)", "[]", path) not in known:
             problems.append(Problem(path, value, _remedy(path)))
     return problems
@@ -264,11 +266,16 @@ _REMEDIES: Final = {
     "command": "build it into the image of `training_job.sagemaker`",
     "function": "build it into the image of `training_job.sagemaker`",
     "step": "list the values in `categorical`, or leave the step out",
+    "only_when.name": "run it with `--backend sagemaker`, by our own engine, or leave the condition out",
+    "other_objectives.metric_name": "run it with `--backend sagemaker`, by our own engine, or leave it out",
+    "constraints": "run it with `--backend sagemaker`, by our own engine, or leave them out",
 }
 
 
 def _remedy(path: str) -> str:
-    return "AMT's request has no place for it; " + _REMEDIES.get(path.rpartition(".")[2], "leave it out")
+    names = re.sub(r"\[\d+\]", "", path).split(".")
+    remedies = (_REMEDIES.get(".".join(names[-length:])) for length in (2, 1))
+    return "AMT's request has no place for it; " + next(filter(None, remedies), "leave it out")
 
 
 def _algorithms_in(spec: TuningSpec) -> list[Algorithm]:

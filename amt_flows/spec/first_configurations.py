@@ -68,10 +68,7 @@ def _problems(
             yield from _value_problems(tuned[name], value, f"{at}.{name}")
             condition = space.condition_of(name)
             if name not in wanted and condition is not None:
-                only = ", ".join(str(one) for one in condition.values)
-                yield Problem(
-                    f"{at}.{name}", value, f"is only used when {condition.on} is {only}; leave it out"
-                )
+                yield Problem(f"{at}.{name}", value, f"is only used when {condition}; leave it out")
     if values.keys() == wanted - open_names:
         for constraint in space.constraints:
             if not constraint.holds(values):

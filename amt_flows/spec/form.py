@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic.fields import ComputedFieldInfo, FieldInfo
@@ -9,7 +10,18 @@ from pydantic.fields import ComputedFieldInfo, FieldInfo
 
 def title(name: str, field: FieldInfo | ComputedFieldInfo | None = None) -> str:
     """``max_parallel_training_jobs`` -> ``Max parallel training jobs``."""
-    return name.replace("_", " ").capitalize()
+    return name.replace("_", " ").capitalize().replace("Sagemaker", "SageMaker")
+
+
+def part_title(model: type[Any]) -> str:
+    """``WarmStart`` -> ``Warm start``: the tab that stands for a part which may be left out."""
+    return title(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", model.__name__))
+
+
+def unsaid(field: dict[str, Any]) -> None:
+    """Make a form leave a field out that nobody touches. It would send the default as if its user had said
+    it, and what is said wins over what Autotune would choose."""
+    del field["default"]
 
 
 def editable(schema: dict[str, Any]) -> None:
@@ -24,6 +36,9 @@ def editable(schema: dict[str, Any]) -> None:
         field["position"] = position
         # A required part has none: there the name of its class would stand.
         field.setdefault("title", title(name))
+        if isinstance(field.get("default"), dict):
+            # A part's fields have defaults of their own; this one would be sent for all of them.
+            del field["default"]
         _one_box(field)
 
 

@@ -38,6 +38,7 @@ else:
 
 
 MOST_CONSTRAINTS = 30
+MOST_OTHER_OBJECTIVES = 3
 
 
 class Part(BaseModel):
@@ -188,6 +189,8 @@ class ResourceLimits(Part):
     """Complete after this much wall-clock time since the tuning job was created."""
     max_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Never spend more than this; each job's worst case is reserved before it is launched."""
+    prefer_cheap: bool = False
+    """Of configurations that look equally promising, try the one whose training should take least time."""
     max_failed_training_jobs: int = Field(default=5, ge=1)
     """Fail the tuning job after this many failed training jobs with no success at all."""
     max_failed_training_jobs_in_total: int | None = Field(default=None, ge=1)
@@ -200,7 +203,7 @@ class CompletionCriteria(Part):
     max_number_of_training_jobs_not_improving: int | None = Field(default=None, ge=1)
     """Complete after this many finished training jobs in a row that did not improve the best."""
     complete_on_convergence: bool = Field(default=False, json_schema_extra=form.unsaid)
-    """Complete once further improvement by more than 1 % is unlikely. Not touched: no, unless Autotune is on."""
+    """Complete once further improvement by more than 1 % is unlikely. Untouched: no, but with Autotune."""
     target_on_epochs: bool = False
     """Let the target also be reached by an epoch of a job that is still running."""
     min_relative_improvement: float = Field(default=0.0, ge=0, lt=1)
@@ -213,8 +216,9 @@ class EarlyStopping(Part):
     chosen: Off, or what Autotune chooses."""
     compare_with: ComparedJobs = ComparedJobs.COMPLETED
     """Whose curves are compared with."""
-    min_jobs: int = Field(default=2, ge=1)
-    """Don't judge before this many jobs can be compared with."""
+    min_jobs: int | None = Field(default=None, ge=1)
+    """Don't judge before this many jobs can be compared with. Empty: 1 while all jobs are seen to run equally
+    long, otherwise 2."""
     grace_epochs: int | None = Field(default=None, ge=0)
     """Don't judge an epoch before this one. Empty: a tenth of the completed jobs' median length."""
     spare_hopeful: bool | None = None
@@ -369,6 +373,8 @@ class TuningSpec(Part):
     """Hyperparameters whose range is chosen for you from a value hint."""
     best_eligible: BestEligible = BestEligible.COMPLETED
     """Which jobs may be the best training job; stopped ones too when jobs run into a time limit."""
+    other_objectives: tuple[Objective, ...] = Field(default=(), max_length=MOST_OTHER_OBJECTIVES)
+    """Further metrics to trade off against the objective: the result has the Pareto front."""
     seed: int = Field(default=0, ge=0)
     """Makes the proposals reproducible."""
     tags: dict[str, Text] = Field(default_factory=dict)
@@ -451,6 +457,11 @@ class TuningSpec(Part):
                 if said:
                     content[name] = {**said, **content.get(name, {})}
         return content
+
+    @property
+    def other_metrics(self) -> tuple[str, ...]:
+        """The names of ``other_objectives``."""
+        return tuple(one.metric_name for one in self.other_objectives)
 
     @property
     def maximize(self) -> bool:

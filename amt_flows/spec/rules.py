@@ -12,12 +12,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from amt_flows.errors import Problem
 from amt_flows.names import is_tuning_job_name, tuning_job_name_from
+from amt_flows.space import LISTED
 from amt_flows.spec.algorithm_rules import Algorithm, algorithm_problems, range_problems
 from amt_flows.spec.first_configurations import first_configuration_problems
-from amt_flows.spec.model import EarlyStoppingType, StrategyType, TuningSpec, is_table
+from amt_flows.spec.model import EarlyStoppingType, HyperbandProposals, StrategyType, TuningSpec, is_table
+from amt_flows.spec.objective_rules import objective_problems
 from amt_flows.spec.space_rules import space_problems
 from amt_flows.spec.spaces import space_of
 
@@ -47,11 +50,7 @@ def grid_size(spec: TuningSpec) -> int | None:
     """How many training jobs a grid has; None when it has no end, or can't be told from faulty ranges."""
     sizes = []
     for at, algorithm in algorithms(spec):
-        if (
-            algorithm.auto_parameters
-            or any(range_problems(algorithm, at))
-            or any(space_problems(algorithm, at))
-        ):
+        if algorithm.auto_parameters or _has_faulty_ranges(algorithm, at):
             return None
         sizes.append(space_of(algorithm).size)
     return None if None in sizes else sum(size for size in sizes if size is not None)
@@ -100,6 +99,17 @@ def _cost(spec: TuningSpec) -> Iterator[Problem]:
                 None,
                 "`limits.max_cost` needs it: without a time limit a training job may cost any amount",
             )
+
+
+def _prefer_cheap(spec: TuningSpec) -> Iterator[Problem]:
+    """Only a strategy with a model knows what is equally promising."""
+    by_model = spec.hyperband is not None and spec.hyperband.proposals is HyperbandProposals.MODEL
+    if spec.limits.prefer_cheap and spec.strategy is not StrategyType.BAYESIAN and not by_model:
+        yield Problem(
+            "limits.prefer_cheap",
+            True,
+            f"{spec.strategy.value} search doesn't know what is promising; write Bayesian, or leave it out",
+        )
 
 
 def _secrets(spec: TuningSpec) -> Iterator[Problem]:
@@ -182,6 +192,7 @@ def _grid(spec: TuningSpec) -> Iterator[Problem]:
                 [one.name for one in algorithm.auto_parameters],
                 "a grid needs to know which values to try; give them in `categorical`",
             )
+    yield from _grid_too_large(spec)
     size, asked = grid_size(spec), spec.limits.max_number_of_training_jobs
     if size is not None and asked is not None and asked != size:
         yield Problem(
@@ -189,6 +200,26 @@ def _grid(spec: TuningSpec) -> Iterator[Problem]:
             asked,
             f"the grid has {size} configurations and each is tried once; write {size}, or leave it out",
         )
+
+
+def _grid_too_large(spec: TuningSpec) -> Iterator[Problem]:
+    """To find the configurations that meet constraints all are listed."""
+    for at, algorithm in algorithms(spec):
+        if not algorithm.constraints or _has_faulty_ranges(algorithm, at):
+            continue
+        space = space_of(algorithm)
+        everything = replace(space, constraints=()).size
+        if everything is not None and space.size is None:
+            yield Problem(
+                f"{at}constraints",
+                everything,
+                f"the grid has {everything:,} configurations, and of at most {LISTED:,} those that meet "
+                "constraints are looked for; give fewer values (a larger step), or write another `strategy`",
+            )
+
+
+def _has_faulty_ranges(algorithm: Algorithm, at: str) -> bool:
+    return any(range_problems(algorithm, at)) or any(space_problems(algorithm, at))
 
 
 def _warm_start(spec: TuningSpec) -> Iterator[Problem]:
@@ -279,11 +310,13 @@ _RULES: tuple[Callable[[TuningSpec], Iterator[Problem]], ...] = (
     _something_ends_it,
     _secrets,
     _cost,
+    _prefer_cheap,
     _completion,
     _early_stopping,
     _hyperband,
     _grid,
     _warm_start,
+    objective_problems,
     first_configuration_problems,
     _definition_names,
     _environment,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -26,19 +27,31 @@ def space_problems(algorithm: Algorithm, at: str) -> Iterator[Problem]:
     if any(range_problems(algorithm, at)):
         return
     parameters = {one.name: one.parameter() for _, one in ranges_of(algorithm)}
-    problems = [*_conditions(algorithm, parameters, at)] or [*_circles(algorithm, at)]
+    problems = [*_on_open_ranges(algorithm, at)]
+    problems += [*_conditions(algorithm, parameters, at)] or [*_circles(algorithm, at)]
     problems += _constraints(algorithm, parameters, at)
     yield from problems
-    if not problems and algorithm.constraints:
+    # Those that speak of ranges still to be chosen are looked at once they are.
+    if not problems and algorithm.constraints and not algorithm.auto_parameters:
         yield from _feasible(algorithm, at)
 
 
 # --- conditions ------------------------------------------------------------------------------------------
 
 
-def _conditions(algorithm: Algorithm, parameters: Mapping[str, Parameter], at: str) -> Iterator[Problem]:
+def _on_open_ranges(algorithm: Algorithm, at: str) -> Iterator[Problem]:
+    """Which values a range will have that is still to be chosen nobody can say."""
+    open_names = {one.name for one in algorithm.auto_parameters}
     for field, one in ranges_of(algorithm):
-        if one.only_when is not None:
+        if one.only_when is not None and one.only_when.name in open_names:
+            why = "has a range that is chosen for you; give it one of its own in `categorical` or `integer`"
+            yield Problem(f"{at}{field}.only_when.name", one.only_when.name, why)
+
+
+def _conditions(algorithm: Algorithm, parameters: Mapping[str, Parameter], at: str) -> Iterator[Problem]:
+    open_names = {one.name for one in algorithm.auto_parameters}
+    for field, one in ranges_of(algorithm):
+        if one.only_when is not None and one.only_when.name not in open_names:
             yield from _condition(one.name, one.only_when, parameters, f"{at}{field}.only_when")
 
 
@@ -103,7 +116,8 @@ def _constraints(algorithm: Algorithm, parameters: Mapping[str, Parameter], at: 
         except ValueError as error:
             yield Problem(field, text, str(error))
             continue
-        for name in sorted(constraint.names - parameters.keys()):
+        open_names = {one.name for one in algorithm.auto_parameters}
+        for name in sorted(constraint.names - parameters.keys() - open_names):
             if name in algorithm.static_hyperparameters:
                 why = f"`{name}` is static, and always {algorithm.static_hyperparameters[name]}; write that"
             else:
@@ -119,6 +133,19 @@ def _constraints(algorithm: Algorithm, parameters: Mapping[str, Parameter], at: 
 def _feasible(algorithm: Algorithm, at: str) -> Iterator[Problem]:
     """Enough configurations meet all constraints, and none makes them fail."""
     space = space_of(algorithm)
+    counted, fault = _drawn(space)
+    if fault is not None:
+        i, why = fault
+        yield Problem(f"{at}constraints[{i}]", space.constraints[i].text, why)
+    elif counted[0] < LEAST_MET and not space.size:
+        yield from _hardly_met(space, counted, at)
+
+
+@lru_cache(maxsize=16)
+def _drawn(space: Space) -> tuple[tuple[int, tuple[int, ...]], tuple[int, str] | None]:
+    """How many configurations at random meet all constraints, and how many each of them, up to ``LEAST_MET``
+    of the former; and the place of a constraint that fails, with why. Kept: a spec is made anew many times,
+    and where hardly any configuration meets them this takes a while."""
     rng = np.random.default_rng(0)
     met, alone = 0, [0] * len(space.constraints)
     for _ in range(DRAWN):
@@ -128,17 +155,15 @@ def _feasible(algorithm: Algorithm, at: str) -> Iterator[Problem]:
             try:
                 verdicts.append(constraint.holds(configuration))
             except ValueError as error:
-                yield Problem(f"{at}constraints[{i}]", constraint.text, str(error))
-                return
+                return (met, tuple(alone)), (i, str(error))
             alone[i] += verdicts[-1]
         met += all(verdicts)
         if met >= LEAST_MET:
-            return
-    if not space.size:
-        yield from _hardly_met(space, (met, alone), at)
+            break
+    return (met, tuple(alone)), None
 
 
-def _hardly_met(space: Space, counted: tuple[int, list[int]], at: str) -> Iterator[Problem]:
+def _hardly_met(space: Space, counted: tuple[int, tuple[int, ...]], at: str) -> Iterator[Problem]:
     met, alone = counted
     worst = int(np.argmin(alone))
     why = (

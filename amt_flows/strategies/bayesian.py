@@ -10,7 +10,8 @@ from typing import ClassVar
 import numpy as np
 
 from amt_flows.history import Proposal, TrialRow, TrialState
-from amt_flows.space import Space
+from amt_flows.space import Configuration, Space
+from amt_flows.strategies.cost import CostModel, cost_model
 from amt_flows.strategies.evidence import Evidence, gather, has_loss
 from amt_flows.strategies.gaussian_process import Array, NotPositiveDefinite, Posterior, condition, fit
 from amt_flows.strategies.hints import with_hints
@@ -19,6 +20,7 @@ from amt_flows.strategies.outcomes import Outcomes
 from amt_flows.strategies.predictions import Predictions
 from amt_flows.strategies.quasirandom import QuasiRandom
 from amt_flows.strategies.search import best_unused
+from amt_flows.strategies.thrift import cheapest
 from amt_flows.strategies.unused import is_exhausted, used_keys
 
 LEAST_INITIAL = 4
@@ -58,6 +60,9 @@ class Bayesian:
     what counts, not proposals: with many workers more are drawn until they are in. Failed and stopped
     rows are results too, once three rows have a loss.
 
+    With ``prefer_cheap``, the expected improvement is weighed against the time that the job should take
+    (``thrift.py``), once durations can be told from configurations (``cost.py``).
+
     What the model is told about each row is in ``evidence.py``, the model in ``gaussian_process.py``, the two
     ways to look at it in ``outcomes.py``, what is maximised in ``expected_improvement.py``, how in
     ``search.py``.
@@ -66,6 +71,7 @@ class Bayesian:
     ignores_results: ClassVar[bool] = False
 
     initial: int | None = None
+    prefer_cheap: bool = False
 
     def propose(
         self, space: Space, history: Sequence[TrialRow], *, number: int, seed: int
@@ -92,7 +98,12 @@ class Bayesian:
                 posterior = _posterior(space, evidence)
                 view = VIEWS[number % len(VIEWS) if len(ended) >= TURNS_FROM else 0]
                 rng = np.random.default_rng([seed, number])
-                found = best_unused(view.of(posterior), space, used, rng)
+                model = view.of(posterior)
+                found = best_unused(model, space, used, rng)
+                costs = cost_model(space, history) if self.prefer_cheap else None
+                promising = found
+                if found is not None and costs is not None:
+                    found = cheapest(model, space, used, found, costs=costs, rng=rng)
         except NotPositiveDefinite as error:
             why = ("quasi-random", f"no model: {error}")
             return _quasi_random(space, history, number=number, seed=seed, why=why)
@@ -101,12 +112,27 @@ class Bayesian:
             return _quasi_random(space, history, number=number, seed=seed, why=why)
         configuration, log_improvement = found
         reason = _reason(view, evidence, posterior, (space.encode(configuration), log_improvement))
+        if costs is not None and promising is not None and promising != found:
+            reason += _saving(costs, space, promising[0], configuration)
         return Proposal(configuration, f"bayesian/{view.part}", reason)
 
     def _initial_for(self, space: Space) -> int:
         if self.initial is not None:
             return max(1, self.initial)
         return min(max(space.dimension, LEAST_INITIAL), MOST_INITIAL)
+
+
+def _saving(costs: CostModel, space: Space, promising: Configuration, chosen: Configuration) -> str:
+    before, after = costs.seconds(np.array([space.encode(promising), space.encode(chosen)]))
+    return f"; should take {_about(after)}, the most promising one {_about(before)}"
+
+
+def _about(count: float) -> str:
+    """For a reader: two digits are all that the model can tell."""
+    for unit, length in (("h", 3600), ("min", 60)):
+        if count >= 2 * length:
+            return f"{count / length:.2g} {unit}"
+    return f"{count:.2g} s"
 
 
 def _posterior(space: Space, evidence: Evidence) -> Posterior:

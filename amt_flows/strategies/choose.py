@@ -11,8 +11,21 @@ STRATEGY_NAMES = ("Bayesian", "Random", "Grid", "QuasiRandom")
 
 def strategy_of(spec: TuningSpec) -> Strategy:
     """The strategy that a spec asks for, with the settings it gives."""
+    strategy = _for_one_objective(spec)
+    if not spec.other_objectives or strategy.ignores_results:
+        return strategy
+    from amt_flows.strategies.pareto import Pareto
+
+    return Pareto(strategy, 1 + len(spec.other_objectives))
+
+
+def _for_one_objective(spec: TuningSpec) -> Strategy:
     if spec.hyperband is not None:
-        return _hyperband(spec.hyperband)
+        return _hyperband(spec.hyperband, prefer_cheap=spec.limits.prefer_cheap)
+    if spec.limits.prefer_cheap:
+        from amt_flows.strategies.bayesian import Bayesian
+
+        return Bayesian(prefer_cheap=True)
     return strategy_for(spec.strategy.value)
 
 
@@ -41,9 +54,9 @@ def strategy_for(name: str) -> Strategy:
     raise ValueError(f"no strategy {name!r}: one of {', '.join(STRATEGY_NAMES)}")
 
 
-def _hyperband(asked: Hyperband) -> Strategy:
+def _hyperband(asked: Hyperband, *, prefer_cheap: bool) -> Strategy:
     from amt_flows.strategies import hyperband
 
     if asked.proposals is HyperbandProposals.MODEL:
-        return hyperband.ModelHyperband(asked.min_resource, asked.max_resource)
+        return hyperband.ModelHyperband(asked.min_resource, asked.max_resource, prefer_cheap)
     return hyperband.Hyperband(asked.min_resource, asked.max_resource)

@@ -44,6 +44,7 @@ class ModelHyperband:
 
     min_resource: int = 1
     max_resource: int = 81
+    prefer_cheap: bool = False
 
     def propose(
         self, space: Space, history: Sequence[TrialRow], *, number: int, seed: int
@@ -51,7 +52,7 @@ class ModelHyperband:
         # Loaded here: scipy takes a noticeable part of a second, and random proposals need none of it.
         from amt_flows.strategies.bayesian import Bayesian
 
-        proposal = Bayesian().propose(space, history, number=number, seed=seed)
+        proposal = Bayesian(prefer_cheap=self.prefer_cheap).propose(space, history, number=number, seed=seed)
         return _placed(proposal, number, rungs(self.min_resource, self.max_resource))
 
 

@@ -49,6 +49,17 @@ class JournalConformance:
             assert [list(entry) for entry in reader.read(2)] == entries[2:]
             assert list(reader.read(3)) == []
 
+    def test_whoever_reads_on_gets_each_entry_once(self, tmp_path: Path) -> None:
+        writer, reader = self.make(tmp_path / "j"), self.make(tmp_path / "j")
+        written: list[list[Event]] = []
+        seen: list[list[Event]] = []
+        for count in (1, 0, 3, 2):
+            for _ in range(count):
+                written.append([Attached(float(len(written)), "me")])
+                writer.append(len(written) - 1, written[-1])
+            seen += [list(entry) for entry in reader.read(len(seen))]
+            assert seen == written
+
     def test_an_index_can_be_written_once(self, tmp_path: Path) -> None:
         first, rival = self.make(tmp_path / "j"), self.make(tmp_path / "j")
         first.append(0, [Attached(1.0, "first")])

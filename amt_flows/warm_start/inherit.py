@@ -16,7 +16,7 @@ from amt_flows.spec.model import is_table
 from amt_flows.warm_start.ledger import kinds
 from amt_flows.warm_start.parent import ENDED, Parent, ParentJob, Reader
 from amt_flows.warm_start.reader import not_found
-from amt_flows.warm_start.table import parent_from_frame
+from amt_flows.warm_start.table import is_empty, parent_from_frame
 
 # Hyperparameters that AMT and the SageMaker SDK add for their own containers. They say how a job is run, not
 # what it learns.
@@ -188,4 +188,4 @@ def _counts(job: ParentJob) -> bool:
 def _value(parent: Parent, job: ParentJob, name: str) -> object:
     """A hyperparameter of a job, tuned or static; None for an empty cell of a table."""
     value = job.configuration.get(name, parent.static_hyperparameters.get(name))
-    return None if value == "" or (isinstance(value, float) and math.isnan(value)) else value
+    return None if is_empty(value) else value

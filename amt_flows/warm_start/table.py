@@ -108,6 +108,17 @@ def _job(row: Mapping[str, Any], number: int, tuned: frozenset[str], objective: 
     )
 
 
+def is_empty(cell: object) -> bool:
+    """Whether a cell has no value: an empty one of a file, or one that is missing in a data frame (a NaN, or
+    the NA of its nullable columns, which is neither equal to itself nor different)."""
+    if isinstance(cell, str):
+        return not cell
+    try:
+        return bool(cell != cell)
+    except TypeError:
+        return True
+
+
 def _number(cell: Any) -> float | None:
     try:
         value = float(cell)

@@ -52,6 +52,17 @@ def seen(site: Site, template: TrainingJobTemplate, **changes: Any) -> dict[str,
     return found
 
 
+def test_hyperparameters_of_a_job_around_it_are_none_of_its_own(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A conditional one that isn't used here may well have a value there."""
+    monkeypatch.setenv("SM_HP_MOMENTUM", "0.9")
+    world = seen(site, site.template(sys.executable, "-c", SHOW, "train"), hyperparameters={"rate": "0.1"})
+    assert {name: value for name, value in world["env"].items() if name.startswith("SM_HP_")} == {
+        "SM_HP_RATE": "0.1"
+    }
+
+
 def test_hyperparameters_arrive_verbatim_everywhere(site: Site) -> None:
     template = site.template(sys.executable, "-c", SHOW, "train", hyperparameters_as_arguments=True)
     world = seen(site, template, hyperparameters=NASTY)

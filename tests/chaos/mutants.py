@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 
 from amt_flows.engine import Tuning
 from amt_flows.errors import Fenced
 from amt_flows.events import Event, Finished, Launching, Observed, Proposed, TuningStatus
-from amt_flows.ports import JobReport
+from amt_flows.ledger import Trial
+from amt_flows.ports import JobReport, JobRequest
 
 
 class LaunchesBeforeItWrites(Tuning):
@@ -46,10 +48,11 @@ class WritesPastTheFence(Tuning):
 class NamesAnew(Tuning):
     """Every launch has a name of its own, so that none is known again."""
 
-    def _job_name(self, trial: int, attempt: int) -> str:
+    def _request(self, trial: Trial, attempt: int) -> JobRequest:
         names: dict[tuple[int, int], str] = self.__dict__.setdefault("names", {})
-        plain = super()._job_name(trial, attempt)
-        return names.setdefault((trial, attempt), f"{plain}-{secrets.token_hex(2)}")
+        plain = super()._request(trial, attempt)
+        name = names.setdefault((trial.number, attempt), f"{plain.name}-{secrets.token_hex(2)}")
+        return replace(plain, name=name)
 
 
 class LooksForNothingAtTheEnd(Tuning):

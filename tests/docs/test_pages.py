@@ -37,7 +37,16 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
 
 
-@pytest.mark.parametrize("code", blocks(RECIPES, "python"), ids=lambda code: code.splitlines()[0][:40])
+# Started as they should be, with a server and a simulated SageMaker: tests/flows/test_recipe_pipelines.py
+# and test_recipe_sagemaker.py.
+ELSEWHERE = ("# chain.py", "# schedule.py", "# pack.py")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [code for code in blocks(RECIPES, "python") if not code.startswith(ELSEWHERE)],
+    ids=lambda code: code.splitlines()[0][:40],
+)
 def test_the_recipes_run(code: str, capsys: pytest.CaptureFixture[str]) -> None:
     exec(code, {"__name__": "recipe"})
 
@@ -80,8 +89,36 @@ def test_every_message_is_one_of_ours() -> None:
     assert [text for text in messages if text not in flat] == []
 
 
-def test_every_link_leads_somewhere() -> None:
-    for page in (ROOT / "README.md", *DOCS.glob("*.md")):
-        for target in re.findall(r"\]\(([^)#\s]*)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-            if target and "://" not in target:
-                assert (page.parent / target).exists(), f"{page.name} links to {target}"
+def pages() -> list[Path]:
+    return [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+
+
+def without_code(page: str) -> str:
+    return re.sub(r"^```.*?^```$", "", page, flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(page: Path) -> set[str]:
+    """Where a link can lead within a page: its headings, as GitHub spells them."""
+    headings = re.findall(r"^#+ (.+?) *$", without_code(page.read_text(encoding="utf-8")), re.MULTILINE)
+    slugs = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+    return {f"{slug}-{slugs[:i].count(slug)}" if slug in slugs[:i] else slug for i, slug in enumerate(slugs)}
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", without_code(page.read_text(encoding="utf-8"))):
+        if "://" not in link:
+            target, _, anchor = link.partition("#")
+            file = page.parent / target if target else page
+            assert file.exists(), f"{page.name} links to {link}"
+            assert not anchor or anchor in anchors(file), f"{page.name} links to {link}"
+
+
+def test_every_page_can_be_found_from_the_readme() -> None:
+    reached, fresh = set[Path](), {ROOT / "README.md"}
+    while fresh:
+        page = fresh.pop()
+        reached.add(page)
+        links = re.findall(r"\]\(([^)#\s]+\.md)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        fresh |= {(page.parent / link).resolve() for link in links if "://" not in link} - reached
+    assert set(DOCS.rglob("*.md")) <= reached

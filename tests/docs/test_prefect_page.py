@@ -38,7 +38,10 @@ def blocks(language: str) -> list[str]:
 def test_the_python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tuning.toml").write_text(TUNING)
     monkeypatch.chdir(tmp_path)
-    nightly, promoting = blocks("python")
+    pipeline, nightly, promoting = blocks("python")
+    piped: dict[str, Any] = {"__name__": "pipeline"}
+    exec(pipeline, piped)  # the tests of the flows run it
+    assert piped["pipeline"].name == "pipeline"
     names: dict[str, Any] = {"__name__": "page"}
     exec(nightly, names)
     deployment = names["nightly"]
@@ -87,6 +90,8 @@ def test_the_events_are_those_that_are_told() -> None:
 
 
 def test_the_artifacts_are_those_that_are_published() -> None:
-    source = (ROOT / "amt_flows/flows/publish.py").read_text()
+    source = "".join(
+        (ROOT / "amt_flows/flows" / name).read_text() for name in ("publish.py", "promotion_page.py")
+    )
     for kind in re.findall(r"^\| `amt-(\w+)-<name>`", PAGE, re.MULTILINE):
-        assert f'Page("{kind}"' in source, kind
+        assert f'Page("{kind}"' in source or f'artifact_key("{kind}"' in source, kind

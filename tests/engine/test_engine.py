@@ -10,7 +10,7 @@ import pytest
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.engine import Tuning
-from amt_flows.errors import Fenced, LaunchRejected, NameTaken, SpecError
+from amt_flows.errors import Fenced, LaunchRejected, NameTaken
 from amt_flows.events import Outcome, TuningStatus
 from amt_flows.history import Proposal, TrialRow
 from amt_flows.journals.memory import MemoryJournal
@@ -250,16 +250,6 @@ def test_a_rival_fences_the_first_controller_which_then_touches_no_job() -> None
     drive(second)
     assert second.ledger.status is TuningStatus.COMPLETED
     assert len(backend.launches) == len(set(backend.launches)) == 10
-
-
-def test_what_the_engine_cannot_do_yet_is_refused_before_anything_is_launched() -> None:
-    backend = SimulatedBackend(VirtualClock(), rising)
-    other = {"definition_name": "other", "objective": {"metric_name": "accuracy"}}
-    ranges = {"continuous": [{"name": "x", "min_value": 0.0, "max_value": 1.0}]}
-    asked = spec(definition_name="one", other_definitions=[{**other, **ranges}])
-    with pytest.raises(SpecError, match="several algorithms"):
-        Tuning.open(asked, backend, MemoryJournal(), clock=backend.clock)
-    assert not backend.launches
 
 
 class Refusing(SimulatedBackend):

@@ -182,6 +182,8 @@ def small(file: str, epochs: Mapping[str, int]) -> TuningSpec:
     spec["strategy"] = "Random"
     spec["limits"]["max_number_of_training_jobs"] = 3
     spec["static_hyperparameters"] = dict(epochs)
+    # Two run side by side at first: neither may be stopped for the other.
+    spec["early_stopping"]["min_jobs"] = 2
     return TuningSpec.parse(spec)
 
 

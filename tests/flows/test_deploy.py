@@ -74,8 +74,8 @@ def test_a_finished_tuning_job_is_promoted_by_its_name(home: Path, tmp_path: Pat
     assert names == {f"compare-{job}", f"promote-{job}", f"record-{job}"}
     page = page_of(state)
     assert page.key == "amt-promotion-digits"
-    assert page.description == outcome.sentence
-    assert "there is no champion yet: it is promoted" in str(page.data)
+    assert page.description == f"Promoted: {outcome.sentence}"
+    assert "there is no champion yet" in str(page.data)
     assert f"At work now: `{shelf}/versions/{version.name}/model`" in str(page.data)
     # And again: nothing is changed.
     again = promote("digits", Target(directory=str(shelf)))

@@ -28,6 +28,7 @@ from amt_flows.places import open_journal
 from amt_flows.run import load_ledger
 from amt_flows.spec import TuningSpec
 from flows.deployed import BIN, DEPLOYMENTS, ROOT, created, prefect, read, script, start, state_of
+from flows.forms import resolved
 from flows.local_jobs import ENDLESS, SHORT, eventually, local_spec, workers
 
 TABLES: list[dict[str, Any]] = yaml.safe_load((DEPLOYMENTS / "prefect.yaml").read_text())["deployments"]
@@ -49,7 +50,7 @@ def test_every_field_of_a_form_says_what_it_is(schema: dict[str, Any]) -> None:
     for title, model in {"the flow": schema, **models}.items():
         fields = list(model["properties"].items())
         for name, field in fields:
-            assert field.get("title"), (title, name)
+            assert resolved(field, schema.get("definitions", {})).get("title"), (title, name)
             assert field.get("description", "").strip().endswith("."), (title, name)
         # Of the order of its keys a database keeps nothing; the form goes by these.
         assert [field["position"] for _, field in fields] == list(range(len(fields))), title
@@ -65,15 +66,18 @@ def test_a_form_has_no_alternatives_that_it_can_not_edit(schema: dict[str, Any])
         for name, field in model["properties"].items():
             kinds = field.get("anyOf", [])
             assert not kinds or (len(kinds) == 2 and kinds[1] == {"type": "null"}), name
-            if kinds and model is not schema:
+            if kinds:
+                assert model is not schema
                 assert "$ref" in kinds[0] or kinds[0]["type"] == "boolean", name
 
 
 def test_what_a_person_needs_comes_first() -> None:
     flow: Any = load_flow_from_entrypoint("amt_flows.flows.tune.tune")
     fields = parameter_schema(flow).definitions["TuningSpec"]["properties"]
-    first = ["name", "objective", "continuous", "integer", "categorical", "training_job", "limits"]
-    assert sorted(fields, key=lambda name: fields[name]["position"])[: len(first)] == first
+    first = ["name", "objective", "continuous", "integer", "categorical"]
+    order = sorted(fields, key=lambda name: fields[name]["position"])
+    assert order[: len(first)] == first
+    assert set(order[len(first) : 8]) == {"constraints", "training_job", "limits"}
     job = parameter_schema(flow).definitions["TrainingJobTemplate"]["properties"]
     assert job["command"]["position"] == 0
     assert job["sagemaker"]["position"] == len(job) - 1
@@ -169,6 +173,19 @@ def test_what_is_served_is_what_is_deployed(deployed: dict[str, DeploymentRespon
         assert [(s.slug, s.active, s.parameters, s.schedule) for s in served.schedules] == [
             (s.slug, s.active, s.parameters, s.schedule) for s in one.schedules
         ]
+
+
+def test_what_is_served_can_be_served_where_nothing_is_deployed() -> None:
+    """A deployment that is there already is only updated, which is checked less."""
+    serving = script("serve")
+    for one in serving.deployments():
+        one.name = f"{one.name}-anew"
+        with get_client(sync_client=True) as client:
+            made = client.read_deployment(one.apply())
+            # Other tests count what is deployed.
+            client.delete_deployment(made.id)
+        assert made.work_pool_name is None
+    assert serving.environment() == {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
-"""The README's pipelines, run as they stand against a real server."""
+"""The pipelines of the README and of the page about Prefect, run as they stand against a real server."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,3 +28,17 @@ def test_tune_then_deploy(project: Path, capsys: pytest.CaptureFixture[str]) -> 
     exec(block("python", "tune_then_deploy("), {"__name__": "deploying"})
     assert "promoted" in capsys.readouterr().out
     assert (project / "served/digits/current/model/model.txt").is_file()
+
+
+@pytest.mark.long
+def test_a_pipeline_around_tune_then_deploy(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs/prefect.md").read_text(encoding="utf-8")
+    (code,) = [one for one in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "# pipeline.py" in one]
+    names: dict[str, Any] = {"__name__": "pipeline"}
+    exec(code, names)
+    assert names["pipeline"]() is True
+    assert "promoted: " in capsys.readouterr().out
+    assert (project / "served/digits/current/model/model.txt").is_file()
+    # The same tuning job again, by name: nothing is trained, and nothing has to be changed.
+    assert names["pipeline"]() is False
+    assert "champion already: " in capsys.readouterr().out

@@ -3,6 +3,7 @@ a real Prefect server, with training jobs that are real processes."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +12,14 @@ from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterId
 from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, get_current_settings
 
 from amt_flows.deploy import Place, Target, current_version, promote_local, roll_back_local, versions
 from amt_flows.errors import DeployFailed, DeployRejected
 from amt_flows.flows import deploy
 from amt_flows.flows.outcome import Decision, Outcome
+from amt_flows.flows.promotion_page import headline, page
 from amt_flows.flows.tune_then_deploy import tune_then_deploy
 from amt_flows.spec import TuningSpec
 from backends.sagemaker_world import spec as sagemaker_spec
@@ -90,7 +93,12 @@ def test_an_approved_pipeline_does_not_tune_again(tmp_path: Path, shelf: Path) -
         shown = str(client.read_flow_run_input(run_id, keys["description"]))
     assert "there is no champion yet" in shown
     assert "| challenger |" in shown
-    assert "amt-report-" in shown
+    assert "Without an answer until" in shown
+    linked = re.findall(r"\]\(\.\./\.\./artifacts/artifact/([0-9a-f-]+)\)", shown)
+    with get_client(sync_client=True) as client:
+        which = ArtifactFilter(id=ArtifactFilterId(any_=[UUID(one) for one in linked]))
+        kinds = {str(one.key).split("-")[1] for one in client.read_artifacts(artifact_filter=which)}
+    assert kinds == {"report", "leaderboard"}
     assert respond(run, decision="Approve", decided_by="anna", comment="looks good")
     assert started(tune_then_deploy, run_id).is_completed()
     outcome = outcome_of(run_id)
@@ -123,6 +131,8 @@ def test_a_rejection_is_an_outcome(tmp_path: Path, shelf: Path) -> None:
     assert started(tune_then_deploy, run_id).is_completed()
     outcome = outcome_of(run_id)
     assert (outcome.decision, outcome.sentence) == (Decision.REJECTED, "Rejected: too slow.")
+    assert headline(outcome) == outcome.sentence, "the same word is not said twice"
+    assert "Nothing was changed; no model is at work." in page(outcome, Target(directory=str(shelf)))
     assert outcome.promotion is None
     assert not shelf.exists()
 

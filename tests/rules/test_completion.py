@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amt_flows.events import Ended, Outcome
@@ -19,7 +20,7 @@ from amt_flows.rules.completion import (
     TargetValue,
     reasons_to_complete,
 )
-from amt_flows.rules.convergence import Convergence, jobs_not_improving
+from amt_flows.rules.convergence import Convergence, clocks, jobs_not_improving
 from worlds import ended_job, opened, running_job, spec
 
 outcomes = st.sampled_from(Outcome)
@@ -131,30 +132,102 @@ def test_not_improving_counts_what_a_plain_loop_counts(jobs: list[tuple[float, O
     assert jobs_not_improving(ledger) == (since if best is not None else 0)
 
 
-def test_convergence_needs_a_whole_window_without_a_significant_improvement() -> None:
+def converged_after(losses: Sequence[float], kind: str = "Minimize") -> int | None:
+    """How many jobs had ended when convergence was first met."""
+    ledger = opened(spec(objective={"metric_name": "accuracy", "type": kind}))
+    for trial, loss in enumerate(losses, start=1):
+        ended_job(ledger, trial, [loss] if kind == "Minimize" else [-loss])
+        if Convergence().met(ledger, 99.0) is not None:
+            return trial
+    return None
+
+
+def test_convergence_needs_fifty_jobs_a_window_without_a_significant_improvement_and_a_quiet_one() -> None:
+    assert converged_after([0.9] * 60) == 50
+    assert converged_after([0.9] * 29 + [0.5] + [0.9] * 40) == 60  # thirty after a significant improvement
+    assert (
+        converged_after([0.9] * 39 + [0.895] + [0.9] * 40) == 65
+    )  # 0.6 %: not significant, but an improvement
+
+
+def test_convergence_says_what_it_saw() -> None:
     ledger = opened()
     ended_job(ledger, 1, [0.9])
-    for trial in range(2, 51):
+    for trial in range(2, 50):
+        ended_job(ledger, trial, [0.905 if trial == 30 else 0.8])
+    ended_job(ledger, 50, [], Outcome.FAILED)
+    for trial in range(51, 56):
+        assert Convergence().met(ledger, 99.0) is None
         ended_job(ledger, trial, [0.8])
-    assert Convergence().met(ledger, 99.0) is None
-    ended_job(ledger, 51, [0.905])  # 0.6 %: not significant, but an improvement
-    assert Convergence().met(ledger, 99.0) is None
-    for trial in range(52, 71):
-        ended_job(ledger, trial, [0.8])
-    assert Convergence().met(ledger, 99.0) is None
-    ended_job(ledger, 71, [0.8])
+    reason = Convergence().met(ledger, 99.0)
+    # Trials 31 to 55 but the failed one are 24; the next is the 25th.
+    assert reason is None
+    ended_job(ledger, 56, [0.8])
     reason = Convergence().met(ledger, 99.0)
     assert reason is not None
-    assert reason.numbers == {"count": 70, "window": 50, "unimproved": 20, "quiet": 20}
+    assert reason.message == (
+        "the last 54 of 55 training jobs did not improve the best by more than 1%, and the last 25 not at all"
+    )
+    assert reason.numbers == {
+        "count": 54,
+        "window": 30,
+        "unimproved": 25,
+        "quiet": 25,
+        "finished": 55,
+        "least": 50,
+    }
 
 
 def test_small_improvements_that_add_up_to_a_significant_one_are_no_convergence() -> None:
+    # 0.04 % each, 2.4 % in a window of sixty; every one of them starts the quiet clock again anyway.
+    assert converged_after([0.5 - trial * 2e-4 for trial in range(60)] + [0.6] * 24) is None
+    # One in a row of twenty-four: never quiet for twenty-five.
+    slowly = [0.5 - 1e-5 * (trial // 24) for trial in range(120)]
+    assert converged_after(slowly) is None
+
+
+def test_jobs_without_a_value_neither_count_nor_improve() -> None:
     ledger = opened()
-    for trial in range(1, 60):
-        ended_job(ledger, trial, [0.5 + trial * 2e-4])  # 0.04 % each, 2.3 % together
-    for trial in range(60, 80):
-        ended_job(ledger, trial, [0.4])
+    for trial in range(1, 50):
+        ended_job(ledger, trial, [0.9])
+    for trial in range(50, 90):
+        ended_job(ledger, trial, [math.nan] if trial % 2 else [], Outcome.FAILED)
+        assert Convergence().met(ledger, 99.0) is None
+    ended_job(ledger, 90, [0.2], Outcome.STOPPED_EARLY)
+    reason = Convergence().met(ledger, 99.0)
+    assert reason is not None
+    assert reason.numbers["finished"] == 50
+
+
+def test_while_no_job_may_be_the_best_nothing_has_converged() -> None:
+    ledger = opened()
+    for trial in range(1, 80):
+        ended_job(ledger, trial, [0.9], Outcome.STOPPED_EARLY)
     assert Convergence().met(ledger, 99.0) is None
+
+
+# Of few distinct values, so that improvements are rare and ties are many.
+series = st.lists(st.sampled_from([0.1, 0.4999, 0.5, 0.6, 0.9]), min_size=45, max_size=90)
+
+
+@settings(max_examples=30)
+@given(series, st.sampled_from([2.0**-9, 1.0, 2.0**9]))
+def test_convergence_is_the_same_in_either_direction_and_any_unit(losses: list[float], unit: float) -> None:
+    expected = converged_after(losses)
+    assert converged_after([unit * loss for loss in losses]) == expected
+    assert converged_after(losses, "Maximize") == expected
+    assert converged_after([-unit * (1 - loss) for loss in losses], "Maximize") == converged_after(
+        [-unit * (1 - loss) for loss in losses]
+    )
+
+
+@given(st.lists(st.sampled_from([0.1, 0.4999, 0.5, 0.502, 0.6]), max_size=25))
+def test_the_quiet_clock_never_runs_ahead_of_the_significant_one(losses: list[float]) -> None:
+    ledger = opened(spec(objective={"metric_name": "accuracy", "type": "Minimize"}))
+    for trial, loss in enumerate(losses, start=1):
+        ended_job(ledger, trial, [loss])
+        at = clocks(ledger)
+        assert at.since_any <= at.since_significant < at.finished == trial
 
 
 def test_convergence_does_not_depend_on_the_clock_or_on_what_still_runs() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -112,6 +113,58 @@ def test_too_few_jobs_to_compare_with_is_said_and_stops_nothing() -> None:
     (judgement,) = MedianRule(min_jobs=5, grace_epochs=0).judge(ledger)
     assert (judgement.stop, judgement.median, judgement.compared) == (False, None, 4)
     assert "4 of 5" in judgement.why
+
+
+def stopped_at(ledger: Ledger, rule: MedianRule) -> dict[str, int]:
+    return {judgement.job: judgement.epoch for judgement in rule.judge(ledger) if judgement.stop}
+
+
+def test_one_job_will_do_while_all_run_equally_long_two_are_wanted_once_they_do_not() -> None:
+    ledger = opened()
+    ended_job(ledger, 1, [0.9] * 10)
+    dead = running_job(ledger, 2, [0.1] * 4)
+    assert stopped_at(ledger, MedianRule()) == {dead: 2}
+    assert stopped_at(ledger, MedianRule(min_jobs=2)) == {}
+    # Another one is still running after the epoch at which the first has completed.
+    running_job(ledger, 3, [0.95] * 11)
+    assert stopped_at(ledger, MedianRule()) == {}
+    assert "1 of 2 jobs" in MedianRule().judge(ledger)[0].why
+    assert stopped_at(ledger, MedianRule(min_jobs=1)) == {dead: 2}
+    ended_job(ledger, 4, [0.9] * 12)
+    assert stopped_at(ledger, MedianRule()) == {dead: 2}
+
+
+def test_completed_jobs_of_different_lengths_are_two_at_least() -> None:
+    ledger = opened()
+    ended_job(ledger, 1, [0.9] * 4)
+    ended_job(ledger, 2, [0.9] * 10)
+    late = running_job(ledger, 3, [0.1] * 6)
+    # Up to the fourth epoch there are two to compare with, beyond it one.
+    judged = MedianRule().judge(ledger)
+    assert [(j.epoch, j.compared, j.stop) for j in judged] == [(1, 2, False), (2, 2, True)]
+    ledger.apply(Judged(60.0, (replace(judged[-1], epoch=4, stop=False),)))
+    judged = MedianRule().judge(ledger)
+    assert [(j.job, j.epoch, j.compared, j.stop) for j in judged] == [
+        (late, 5, 1, False),
+        (late, 6, 1, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "reach"),
+    [
+        ([20], 0.1 + 0.5 * 0.02 * (40 - 5)),  # one completed job: others may go on for twice as long
+        ([20, 20], 0.1 + 0.5 * 0.02 * (20 - 5)),  # a second one, equally long: so may all be
+        ([20, 12], 0.1 + 0.5 * 0.02 * (30 - 5)),  # different ones: the longest, and half as much more
+    ],
+)
+def test_how_far_a_job_may_go_is_known_once_two_have_gone_as_far(lengths: list[int], reach: float) -> None:
+    ledger = opened()
+    for trial, length in enumerate(lengths, start=1):
+        ended_job(ledger, trial, [0.9] * length)
+    running_job(ledger, 9, [0.02, 0.04, 0.06, 0.08, 0.1])
+    rule = MedianRule(min_jobs=1, grace_epochs=5)
+    assert rule.judge(ledger)[-1].numbers["reach"] == pytest.approx(reach)
 
 
 def test_grace_is_a_tenth_of_the_median_length_of_completed_jobs() -> None:
@@ -224,7 +277,7 @@ def test_the_policy_of_a_spec_becomes_the_rule(settings: dict[str, Any], spares:
     rule = early_stopping_rule(spec(early_stopping={"type": "Auto", **settings}))
     assert isinstance(rule, MedianRule)
     assert rule.spares == spares
-    assert rule.min_jobs == settings.get("min_jobs", 2)
+    assert rule.min_jobs == settings.get("min_jobs")
 
 
 @pytest.mark.parametrize(

@@ -18,19 +18,17 @@ REFERENCES = {"a": {"best": 0.0, "median": 1.0}, "b": {"best": 10.0, "median": 3
 # The smallest benchmark with the interface of the real one: one task, one engine of its own.
 SPACE = """
 class Param:
-    def __init__(self, name, kind, lo=0.0, hi=1.0, log=False, choices=()):
+    def __init__(self, name, kind, lo=0.0, hi=1.0, log=False, choices=(), cond=None):
         self.name, self.kind, self.lo, self.hi, self.log, self.choices = name, kind, lo, hi, log, choices
+        self.cond = cond
 
 class Space:
     params = [
         Param("x", "float", 1e-3, 1.0, True),
-        Param("n", "int", 1, 9),
+        Param("n", "int", 1, 9, cond=("c", (True,))),
         Param("c", "cat", choices=(True, False)),
     ]
-    conditional = False
-
-    def prune(self, configuration):
-        return configuration if configuration["c"] else {"x": configuration["x"], "c": False}
+    conditional = True
 """
 TASKS = """
 from .space import Space

@@ -17,6 +17,7 @@ from amt_flows.backends.local.request import PYTHONS, local_input, working_direc
 from amt_flows.errors import Problem
 from amt_flows.metrics import definitions, lint
 from amt_flows.spec import TrainingJobTemplate, TuningSpec
+from amt_flows.spec.objective_rules import objective_field
 
 AT = "training_job"
 
@@ -30,7 +31,7 @@ def problems_of(spec: TuningSpec, root: Path) -> Sequence[Problem]:
         *_program_problems(template),
         *_input_problems(template),
         *_environment_problems(template),
-        *_metric_problems(template, spec.objective.metric_name),
+        *_metric_problems(spec),
     ]
 
 
@@ -178,11 +179,14 @@ def _environment_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
             yield Problem(f"{AT}.secret_environment", name, message)
 
 
-def _metric_problems(template: TrainingJobTemplate, objective: str) -> Iterator[Problem]:
+def _metric_problems(spec: TuningSpec) -> Iterator[Problem]:
+    template = spec.training_job
     for i, definition in enumerate(template.metric_definitions):
         for problem in lint(definition.regex):
             yield Problem(f"{AT}.metric_definitions[{i}].regex", definition.regex, problem)
-    try:
-        definitions(template, objective)
-    except ValueError as error:
-        yield Problem("objective.metric_name", objective, f"{error}; or define it in {AT}.metric_definitions")
+    for name in (spec.objective.metric_name, *spec.other_metrics):
+        try:
+            definitions(template, name)
+        except ValueError as error:
+            message = f"{error}; or define it in {AT}.metric_definitions"
+            yield Problem(objective_field(spec, name), name, message)

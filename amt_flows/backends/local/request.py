@@ -155,7 +155,7 @@ def worker_command(request: JobRequest, paths: JobPaths) -> bytes:
 
 def _definitions(request: JobRequest) -> list[dict[str, str]]:
     try:
-        defined = definitions(request.template, request.objective_metric)
+        defined = definitions(request.template, request.objective_metric, request.other_metrics)
         for definition in defined:
             if re.compile(definition.regex).groups == 0:
                 raise ValueError(f"the regex of {definition.name!r} has no group")

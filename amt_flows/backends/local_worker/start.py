@@ -70,7 +70,8 @@ def start_training(directory: str, mark: str) -> Training:
     with open(os.path.join(directory, "command"), "rb") as file:
         place, count, *texts = file.read().split(b"\0")[:-1]
     argv, variables = texts[: int(count)], texts[int(count) :]
-    environment = dict(os.environb)
+    # Of a training job around this one (SageMaker's, say) are hyperparameters that this one may not have.
+    environment = {name: value for name, value in os.environb.items() if not name.startswith(b"SM_HP_")}
     for variable in variables:
         name, _, value = variable.partition(b"=")
         environment[name] = value

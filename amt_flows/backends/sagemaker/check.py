@@ -15,6 +15,7 @@ from amt_flows.backends.sagemaker.request import (
     WITH_SCRIPT_MODE,
     create_training_job_request,
     own_algorithm,
+    sent_definitions,
 )
 from amt_flows.backends.sagemaker.tags import MAX_TAGS, OURS
 from amt_flows.dotted import MISSING, get
@@ -23,6 +24,7 @@ from amt_flows.names import JobName
 from amt_flows.ports import JobRequest
 from amt_flows.space import as_text
 from amt_flows.spec import TuningSpec
+from amt_flows.spec.objective_rules import objective_field
 from amt_flows.spec.sagemaker_rules import training_job_problems
 
 
@@ -38,9 +40,8 @@ def problems_of(spec: TuningSpec) -> list[Problem]:
     ]
     try:
         body = create_training_job_request(_sample(spec))
-    except ValueError as error:
-        field, value = "objective.metric_name", spec.objective.metric_name
-        return [*local, *stated, Problem(field, value, f"can't be read from the output: {error}")]
+    except ValueError:
+        return [*local, *stated, *_unreadable(spec)]
     except (AttributeError, KeyError, TypeError, IndexError):
         # A part of the verbatim members has the wrong type; which one, its own rules say better.
         return [*local, *stated] or [Problem(HERE, None, "can't be made into a training job's request")]
@@ -50,6 +51,14 @@ def problems_of(spec: TuningSpec) -> list[Problem]:
         for one in violations("CreateTrainingJob", body)
     ]
     return [*local, *stated, *(problem for problem in modelled if not _is_said(problem.field, named))]
+
+
+def _unreadable(spec: TuningSpec) -> Iterator[Problem]:
+    for name in (spec.objective.metric_name, *spec.other_metrics):
+        try:
+            sent_definitions(spec.training_job, name)
+        except ValueError as error:
+            yield Problem(objective_field(spec, name), name, f"can't be read from the output: {error}")
 
 
 def _secrets(spec: TuningSpec) -> Iterator[Problem]:
@@ -79,6 +88,7 @@ def _sample(spec: TuningSpec) -> JobRequest:
         template=spec.training_job,
         objective_metric=spec.objective.metric_name,
         tags=spec.tags,
+        other_metrics=spec.other_metrics,
     )
 
 

@@ -6,6 +6,7 @@ from amt_flows.backends.sagemaker.model_rules import Steps
 from amt_flows.backends.sagemaker.request import FLEXIBLE, sent_definitions
 from amt_flows.dotted import dotted
 from amt_flows.spec import TuningSpec
+from amt_flows.spec.objective_rules import objective_field
 
 HERE = "training_job.sagemaker"
 
@@ -53,11 +54,12 @@ def _hyperparameter(spec: TuningSpec, name: str) -> str:
 
 
 def _metric_definition(spec: TuningSpec, rest: Steps) -> str:
-    """The objective's definition may be one that we put in front."""
+    """The definitions of the objectives may be ones that we put in front."""
     given = spec.training_job.metric_definitions
-    added = len(sent_definitions(spec.training_job, spec.objective.metric_name)) - len(given)
+    sent = sent_definitions(spec.training_job, spec.objective.metric_name, spec.other_metrics)
+    added = len(sent) - len(given)
     if not rest or not isinstance(rest[0], int):
         return "training_job.metric_definitions"
     if rest[0] < added:
-        return "objective.metric_name"
+        return objective_field(spec, sent[rest[0]].name)
     return dotted(("training_job.metric_definitions", rest[0] - added, *(str(s).lower() for s in rest[1:])))

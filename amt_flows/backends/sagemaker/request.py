@@ -20,7 +20,7 @@ field of ours; those are put back here. Members that only ``CreateTrainingJob`` 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from amt_flows.backends.sagemaker.tags import as_pairs, tags_of
@@ -68,7 +68,7 @@ def create_training_job_request(request: JobRequest) -> dict[str, Any]:
         **given,
         "TrainingJobName": request.name,
         "HyperParameters": dict(request.hyperparameters),
-        "AlgorithmSpecification": _algorithm(template, request.objective_metric),
+        "AlgorithmSpecification": _algorithm(request),
         "InputDataConfig": [*given.get("InputDataConfig", ()), *channels_of(template.inputs)],
         "ResourceConfig": _resources(given, request.attempt),
         "StoppingCondition": _stopping_condition(template),
@@ -81,11 +81,13 @@ def create_training_job_request(request: JobRequest) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value not in (None, {}, [])}
 
 
-def sent_definitions(template: TrainingJobTemplate, objective_metric: str) -> tuple[MetricDefinition, ...]:
+def sent_definitions(
+    template: TrainingJobTemplate, objective_metric: str, other_metrics: Iterable[str] = ()
+) -> tuple[MetricDefinition, ...]:
     """The metric definitions that the request has."""
     if not template.metric_definitions and own_algorithm(template) is not None:
         return ()
-    return definitions(template, objective_metric)
+    return definitions(template, objective_metric, other_metrics)
 
 
 def own_algorithm(template: TrainingJobTemplate) -> str | None:
@@ -96,9 +98,9 @@ def own_algorithm(template: TrainingJobTemplate) -> str | None:
     return found["name"] if found is not None and found["name"] in OWN_ALGORITHMS else None
 
 
-def _algorithm(template: TrainingJobTemplate, objective_metric: str) -> dict[str, Any]:
-    given = copied(template.sagemaker.get("AlgorithmSpecification", {}))
-    sent = sent_definitions(template, objective_metric)
+def _algorithm(request: JobRequest) -> dict[str, Any]:
+    given = copied(request.template.sagemaker.get("AlgorithmSpecification", {}))
+    sent = sent_definitions(request.template, request.objective_metric, request.other_metrics)
     if sent:
         given["MetricDefinitions"] = [{"Name": one.name, "Regex": one.regex} for one in sent]
     return dict(given)

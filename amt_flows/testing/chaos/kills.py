@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from amt_flows.controller import process_here
 from amt_flows.errors import Fenced, JournalError, TuningInterrupted
 from amt_flows.journals.entries import entry_index
 from amt_flows.testing.chaos.faults import Fault
@@ -121,11 +122,11 @@ def a_frozen_controller_wakes_up(stage: Stage) -> None:
     second = stage.start()
     stage.faults[Fault.RIVAL.value] += 1
     stage.wait_until(
-        lambda: second.poll() is not None or stage.ledger().controller.startswith(_who(second.pid))
+        lambda: second.poll() is not None or stage.ledger().controller.startswith(process_here(second.pid))
     )
     stage.pause(0.8)
     first.send_signal(signal.SIGCONT)
-    _expect(stage, stage.ended(first), Fenced.exit_code, _who(second.pid))
+    _expect(stage, stage.ended(first), Fenced.exit_code, process_here(second.pid))
     _expect(stage, stage.ended(second), 0)
 
 
@@ -136,7 +137,7 @@ def two_are_started_at_once(stage: Stage) -> None:
     winner = second if ends[1][0] == 0 else first
     for end in ends:
         if end[0] != 0:
-            _expect(stage, end, Fenced.exit_code, _who(winner.pid))
+            _expect(stage, end, Fenced.exit_code, process_here(winner.pid))
     if all(code != 0 for code, _ in ends):
         stage.broken("unended", "of two controllers neither came to the end")
 
@@ -163,10 +164,6 @@ def ctrl_c_is_pressed_twice(stage: Stage) -> None:
         stage.broken("crashed", f"Ctrl-C twice ended it with {code}: {text.strip()[-300:]}")
     stage.expect_no_process()
     stage.run_to_end()
-
-
-def _who(pid: int) -> str:
-    return f"process {pid} on "
 
 
 def _expect(stage: Stage, end: tuple[int, str], code: int, words: str = "") -> None:

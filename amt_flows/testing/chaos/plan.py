@@ -10,10 +10,11 @@ from typing import Any
 
 from amt_flows.backends.simulated import Script
 from amt_flows.ports import JobState
-from amt_flows.spec import TuningSpec
+from amt_flows.spec import StrategyType, TuningSpec
 from amt_flows.testing.chaos.faults import STRIKING, Fault
 
 METRIC = "accuracy"
+OTHER_METRIC = "recall"
 MAX_RUNTIME_SECONDS = 20
 GRACE_SECONDS = 4.0
 DOLLARS_A_SECOND = 1.0 / 24
@@ -43,7 +44,7 @@ def plan_of(seed: int) -> Plan:
     kinds = tuple(kind for kind in STRIKING if not some or chance.random() < 0.5)
     return Plan(
         seed=seed,
-        spec=_spec(seed, chance),
+        spec=_perhaps_with_another_algorithm(_spec(seed, chance), random.Random(f"algorithms {seed}")),
         kinds=kinds,
         faults=chance.choice((0, 2, 5, 10, 20, 40)) if kinds else 0,
         rate=chance.choice((0.02, 0.05, 0.1, 0.3)),
@@ -91,6 +92,24 @@ def _spec(seed: int, chance: random.Random) -> TuningSpec:
             "max_retry_attempts": chance.randint(0, 4),
         },
     )
+
+
+def _perhaps_with_another_algorithm(spec: TuningSpec, chance: random.Random) -> TuningSpec:
+    """The same tuning job, or one that also tunes an algorithm with the very same ranges."""
+    if chance.random() < 0.7:
+        return spec
+    content = spec.to_json()
+    other: dict[str, Any] = {
+        "definition_name": "second",
+        "objective": {"metric_name": OTHER_METRIC, "type": spec.objective.type.value},
+        "static_hyperparameters": {"algorithm": "second"},
+    }
+    other |= {name: content[name] for name in ("continuous", "integer", "training_job") if name in content}
+    most = spec.limits.max_number_of_training_jobs
+    if spec.strategy is StrategyType.GRID and most is not None:
+        content["limits"]["max_number_of_training_jobs"] = 2 * most
+    several = {"definition_name": "first", "other_definitions": [other], "early_stopping": {"type": "Off"}}
+    return TuningSpec(**{**content, **several})
 
 
 class Trainer:

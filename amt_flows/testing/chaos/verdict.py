@@ -30,7 +30,7 @@ def judge(world: World, final: Ledger | None) -> None:
     if told(ledger) != told(final):
         world.broken("replay", "the journal, replayed, tells something else than the ledger that was driven")
     _the_best_is_best(world, ledger, jobs)
-    configurations = [tuple(trial.configuration.items()) for trial in ledger.trials.values()]
+    configurations = [(one.definition, *one.configuration.items()) for one in ledger.trials.values()]
     if len(configurations) != len(set(configurations)):
         world.broken("doubled", "one configuration belongs to two trials")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from amt_flows.backends.sagemaker.states import TIME_LIMITS, is_infrastructure, state_of
 from amt_flows.errors import CapacityUnavailable, LaunchRejected, NameTaken, Problem
@@ -46,8 +47,7 @@ class TunerBackend:
     def launch(self, request: JobRequest) -> Launch:
         if request.name in self._jobs:
             return Launch.ATTACHED
-        definition = self._tuning.request["TrainingJobDefinition"]
-        static = definition.get("StaticHyperParameters") or {}
+        static = self._definition(request.definition).get("StaticHyperParameters") or {}
         tuned = {name: value for name, value in request.hyperparameters.items() if name not in static}
         try:
             job = self._tuning.launch(training_job_request(request), tuned)
@@ -59,6 +59,15 @@ class TunerBackend:
             raise LaunchRejected(refusal.message) from refusal
         self._jobs[request.name] = _Launched(request, job)
         return Launch.STARTED
+
+    def _definition(self, name: str) -> Mapping[str, Any]:
+        asked = self._tuning.request
+        several: Sequence[Mapping[str, Any]] = asked.get("TrainingJobDefinitions") or ()
+        for definition in several:
+            if definition["DefinitionName"] == name:
+                return definition
+        alone: Mapping[str, Any] = asked.get("TrainingJobDefinition") or several[0]
+        return alone
 
     def poll(self, tuning_job: str, names: Sequence[str]) -> Sequence[JobReport]:
         return [self._report(name) for name in names]

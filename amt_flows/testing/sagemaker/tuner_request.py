@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from amt_flows.algorithms import algorithms_of
 from amt_flows.backends.sagemaker.request import create_training_job_request, own_algorithm
 from amt_flows.backends.sagemaker.tags import as_pairs
 from amt_flows.errors import Problem, SpecError
@@ -31,9 +32,10 @@ def spec_of(request: Mapping[str, Any]) -> TuningSpec:
     problems = [*unsupported(spec), *sagemaker_problems(spec)]
     if problems:
         raise SpecError(problems)
-    given = {definition.name for definition in spec.training_job.metric_definitions}
-    if spec.objective.metric_name not in given and not _brings_metrics(spec):
-        raise validation(NO_METRIC)
+    for algorithm in algorithms_of(spec):
+        given = {definition.name for definition in algorithm.spec.training_job.metric_definitions}
+        if algorithm.metric_name not in given and not _brings_metrics(algorithm.spec):
+            raise validation(NO_METRIC)
     return spec
 
 

@@ -1,0 +1,250 @@
+"""Makes docs/images anew: fills in the form of a pipeline in Chromium, and takes pictures of what follows.
+
+    pip install '.[examples,plots]' playwright && playwright install chromium
+    python docs/make_screenshots.py        # --chromium /usr/bin/chromium, for one that is there already
+
+It runs a server and deployments of its own, in a temporary directory, with the `prefect` and `python` that
+are on the path. It takes a few minutes, and fails where the form can't be filled in or is refused, and where
+the pipeline does not end well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Locator, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGES = ROOT / "docs" / "images"
+# Narrow enough for Prefect to put its menu away.
+WIDTH = 760
+LAST_SERVED = "/deployments/name/clean-up-after-flow-run/clean-up"
+PATIENCE_SECONDS = 600
+
+
+class Server:
+    """A Prefect server that serves the deployments, until the block is left."""
+
+    def __init__(self, directory: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        self.address = f"http://127.0.0.1:{port}"
+        self.environment = {
+            **os.environ,
+            "PREFECT_HOME": str(directory / "prefect"),
+            "PREFECT_API_URL": f"{self.address}/api",
+            "PREFECT_UI_API_URL": f"{self.address}/api",
+            "PREFECT_SERVER_API_PORT": port,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "AMT_FLOWS_HOME": str(directory / "tunings"),
+        }
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        commands = (["prefect", "server", "start"], ["python", str(ROOT / "deployments/serve.py")])
+        started: list[subprocess.Popen[bytes]] = []
+        try:
+            for command, path in zip(commands, ("/health", LAST_SERVED), strict=True):
+                process = subprocess.Popen(command, env=self.environment, stdout=subprocess.DEVNULL)
+                started.append(process)
+                self.wait_for(path, process)
+            yield
+        finally:
+            for process in reversed(started):
+                process.send_signal(signal.SIGINT)
+                process.wait(60)
+
+    def wait_for(self, path: str, process: subprocess.Popen[bytes]) -> None:
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                self.ask(path)
+            except OSError:
+                if process.poll() is not None or time.monotonic() > give_up_at:
+                    raise
+                time.sleep(1)
+            else:
+                return
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(  # noqa: S310
+            f"{self.address}/api{path}", data, {"content-type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return json.load(answer)
+
+    def state(self, run: str, *names: str) -> None:
+        """Wait until a flow run is in one of some states."""
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while (state := self.ask(f"/flow_runs/{run}")["state"])["name"] not in names:
+            if state["type"] in ("FAILED", "CRASHED") or time.monotonic() > give_up_at:
+                raise SystemExit(f"The flow run is {state['name']}: {state['message']}")
+            time.sleep(1)
+
+    def artifact(self, key: str) -> str:
+        """The path of an artifact's page."""
+        found = self.ask("/artifacts/filter", {"artifacts": {"key": {"any_": [key]}}})
+        return f"/artifacts/artifact/{found[0]['id']}"
+
+
+class Form:
+    """A part of a form, and its fields by their labels."""
+
+    def __init__(self, page: Page, place: Locator | None = None) -> None:
+        self.page = page
+        self.place = place or page.locator("body")
+
+    def __getitem__(self, label: str) -> Form:
+        texts = " or ".join(f"normalize-space()='{text}'" for text in (label, f"{label} (Optional)"))
+        field = f"xpath=.//div[contains(@class,'group')][./div[1]/div[1]/label[{texts}]]"
+        return Form(self.page, self.place.locator(field).first)
+
+    def write(self, value: object, nth: int = 0) -> None:
+        self.place.locator("textarea, input").nth(nth).fill(str(value))
+        self.page.wait_for_timeout(100)
+
+    def add(self) -> Form:
+        self.place.get_by_role("button", name="Add item").last.click()
+        self.page.wait_for_timeout(200)
+        return self
+
+    def list(self, *values: object) -> None:
+        for nth, value in enumerate(values):
+            self.add().write(value, nth)
+
+    def choose(self, value: str) -> None:
+        self.place.get_by_role("combobox").or_(self.place.locator("button[aria-label^=Select]")).first.click()
+        self.page.get_by_role("option", name=value, exact=True).click()
+
+    def write_json(self, value: object) -> None:
+        self.place.locator(".cm-content").first.click()
+        self.page.keyboard.insert_text(json.dumps(value))
+
+    def switch(self) -> None:
+        self.place.get_by_role("switch").first.click()
+
+
+def fill_in(form: Form, directory: Path) -> None:
+    spec = form["Tuning job"]
+    spec["Name"].write("digits")
+    spec["Objective"]["Metric name"].write("validation:accuracy")
+    rate = spec["Continuous"].add()
+    rate["Name"].write("learning_rate")
+    rate["Min value"].write("0.00001")
+    rate["Max value"].write(1)
+    rate["Scaling type"].choose("Logarithmic")
+    batch = spec["Integer"].add()
+    batch["Name"].write("batch_size")
+    batch["Min value"].write(16)
+    batch["Max value"].write(64)
+    optimizer = spec["Categorical"].add()
+    optimizer["Name"].write("optimizer")
+    optimizer["Values"].list("sgd", "adam", "rmsprop", "nag")
+    spec["Training job"]["Command"].list("python", "digits_network.py")
+    spec["Training job"]["Working directory"].write(ROOT / "examples")
+    spec["Limits"]["Max parallel training jobs"].write(2)
+    spec["Limits"]["Max number of training jobs"].write(16)
+    spec["Static hyperparameters"].write_json({"epochs": "12"})
+    spec["Autotune"].switch()
+    form["Target"]["Directory"].write(directory / "models" / "digits")
+
+
+def picture(page: Page, name: str, directory: Path, *, top: Locator, height: int = 0) -> None:
+    """Take a picture in which no path of this machine is to be seen: of ``top``, or of as many pixels from
+    there."""
+    page.wait_for_timeout(1500)
+    top.evaluate("one => { one.style.scrollMarginTop = '12px'; one.scrollIntoView() }")
+    page.evaluate(
+        """([path, shown]) => {
+          const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+          while (walker.nextNode()) {
+            const node = walker.currentNode
+            node.nodeValue = node.nodeValue.replaceAll(path, shown)
+          }
+        }""",
+        [str(directory), "/srv"],
+    )
+    file, box = IMAGES / f"{name}.png", top.bounding_box()
+    if height == 0 or box is None:
+        top.screenshot(path=file)
+        return
+    y = max(box["y"] - 12, 0)
+    page.screenshot(path=file, clip={"x": 0, "y": y, "width": WIDTH, "height": height})
+
+
+def take(page: Page, server: Server, directory: Path) -> None:
+    ui = f"{server.address}/v2"
+    deployment = server.ask("/deployments/name/tune-then-deploy/tune-then-deploy")["id"]
+    page.goto(f"{ui}/deployments/deployment/{deployment}/run")
+    page.get_by_text("What to optimise.").wait_for()
+    fill_in(Form(page), directory)
+    picture(page, "form", directory, top=Form(page)["Tuning job"].place, height=1190)
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_url("**/deployments/deployment/*?*")
+    (run,) = server.ask("/flow_runs/filter", {"flow_runs": {"deployment_id": {"any_": [deployment]}}})
+    server.state(run["id"], "Suspended")
+
+    page.goto(f"{ui}{server.artifact('amt-leaderboard-digits')}")
+    page.get_by_role("columnheader", name="Rank").wait_for()
+    picture(page, "leaderboard", directory, top=page.get_by_role("main"), height=770)
+    page.goto(f"{ui}{server.artifact('amt-report-digits')}")
+    best = page.get_by_role("heading", name="Best training job")
+    best.wait_for()
+    page.get_by_role("main").locator("svg[role*=document], svg[id^=mermaid]").first.wait_for()
+    picture(page, "report", directory, top=best, height=1150)
+
+    page.goto(f"{ui}/runs/flow-run/{run['id']}")
+    page.get_by_role("button", name="Open menu").first.click()
+    page.get_by_role("menuitem", name="Resume").click()
+    dialog = page.get_by_role("dialog")
+    Form(page, dialog)["Decision"].choose("Approve")
+    Form(page, dialog)["Comment"].write("Looks right on last week's images, too.")
+    picture(page, "approval", directory, top=dialog)
+    dialog.get_by_role("button", name="Resume").click()
+    # The page's requests pass through this process, so they stand still while it does.
+    page.get_by_text("Flow run resumed").wait_for()
+    server.state(run["id"], "Completed")
+    page.goto(f"{ui}{server.artifact('amt-promotion-digits')}")
+    page.get_by_role("heading", name="Promoted").wait_for()
+    picture(page, "promotion", directory, top=page.get_by_role("main"), height=850)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Take the pictures of docs/images.")
+    parser.add_argument("--chromium", help="a Chromium that is there already; else playwright's own")
+    chromium = parser.parse_args().chromium
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        server = Server(Path(name))
+        with server.running():
+            browser = playwright.chromium.launch(executable_path=chromium)
+            page = browser.new_page(viewport={"width": WIDTH, "height": 1500})
+            # The UI asks for news of its makers; nothing but the server is needed.
+            page.route("**/*", lambda route: _here(route, server.address))
+            take(page, server, Path(name))
+            browser.close()
+
+
+def _here(route: Any, address: str) -> None:
+    if route.request.url.startswith((address, "data:", "blob:")):
+        route.continue_()
+    else:
+        route.abort()
+
+
+if __name__ == "__main__":
+    main()
