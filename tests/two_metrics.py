@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -30,7 +31,7 @@ def trading(**changes: Any) -> TuningSpec:
 
 
 def accuracy(given: Mapping[str, str]) -> float:
-    return float(given["width"]) ** 0.5 - 0.3 * float(given["waste"])
+    return math.sqrt(float(given["width"])) - 0.3 * float(given["waste"])
 
 
 def size(given: Mapping[str, str]) -> float:

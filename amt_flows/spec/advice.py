@@ -90,6 +90,15 @@ def _idle_improvement(spec: TuningSpec) -> Iterator[str]:
         )
 
 
+def _one_of_several(spec: TuningSpec) -> Iterator[str]:
+    if spec.other_objectives and spec.completion.max_number_of_training_jobs_not_improving is not None:
+        yield (
+            "completion.max_number_of_training_jobs_not_improving: counts jobs that don't improve "
+            f"{spec.objective.metric_name}, as few do that look for the rest of the front; give more, "
+            "or leave it out"
+        )
+
+
 def _crowded(spec: TuningSpec) -> Iterator[str]:
     parallel, total = spec.limits.max_parallel_training_jobs, spec.limits.max_number_of_training_jobs
     if spec.strategy is not StrategyType.BAYESIAN or total is None or parallel == 1 or 2 * parallel < total:
@@ -171,6 +180,7 @@ def builtin_algorithm(algorithm: Algorithm) -> str | None:
 _TUNING_RULES: tuple[Callable[[TuningSpec], Iterator[str]], ...] = (
     _may_never_end,
     _idle_improvement,
+    _one_of_several,
     _crowded,
 )
 _RULES: tuple[Callable[[Algorithm, str], Iterator[str]], ...] = (_wide_linear, _direction, _regexes, _secrets)

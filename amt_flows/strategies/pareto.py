@@ -33,7 +33,8 @@ class Pareto:
     """Asks ``of``, a strategy for one objective, as if a mixture of all ``objectives`` were the objective.
 
     The mixture is the augmented weighted Chebyshev norm with other weights for each proposal: every point of
-    the front is the best for some weights, also where the front is not convex. Source: Knowles 2006,
+    the front is the best for some weights, also where the front is not convex, but for those that give up
+    much of one objective for next to nothing in another. Source: Knowles 2006,
     "ParEGO: A Hybrid Algorithm with On-Line Landscape Approximation for Expensive Multiobjective Optimization
     Problems". Jobs that lack one of the metrics count as failed.
     """

@@ -15,6 +15,7 @@ from amt_flows.errors import SpecError
 from amt_flows.ports import JobRequest
 from amt_flows.reporting import metric_regex
 from amt_flows.spec import TuningSpec
+from amt_flows.spec.advice import warnings
 from amt_flows.spec.amt_request import to_amt_request
 from spec.samples import SAGEMAKER, changed, good, one_definition, problems_of
 
@@ -41,7 +42,7 @@ def test_up_to_three_go_with_every_strategy_that_stops_nothing(strategy: str) ->
 
 
 def test_a_grid_may_have_them() -> None:
-    ranges = {"continuous": [], "integer": [], "limits": {}}
+    ranges: dict[str, Any] = {"continuous": [], "integer": [], "limits": {}}
     TuningSpec.parse({**trading(), **ranges, "strategy": "Grid"})
 
 
@@ -89,6 +90,15 @@ def test_autotune_leaves_off_what_judges_by_one_metric() -> None:
     alone = chosen(TuningSpec.parse({**good(), "autotune": True})).spec
     assert alone.early_stopping.type.value == "Auto"
     assert alone.completion.complete_on_convergence
+
+
+def test_an_end_that_one_metric_brings_about_is_pointed_out() -> None:
+    completion = {"max_number_of_training_jobs_not_improving": 5}
+    (advice,) = (one for one in warnings(TuningSpec.parse(trading(completion=completion))) if "improv" in one)
+    assert advice.startswith("completion.max_number_of_training_jobs_not_improving: ")
+    assert "accuracy" in advice
+    alone = TuningSpec.parse({**good(), "completion": completion})
+    assert not [one for one in warnings(alone) if "improv" in one]
 
 
 def test_amt_is_not_asked_for_it() -> None:
