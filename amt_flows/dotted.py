@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
 from typing import Any, Final
 
-MISSING: Final = object()
+
+class _Missing(Enum):
+    # An Enum so that its text is the same in each process, and so that it survives being copied.
+    MISSING = "nothing stands there"
+
+
+MISSING: Final = _Missing.MISSING
 
 
 def dotted(steps: Iterable[str | int]) -> str:

@@ -83,7 +83,8 @@ class Problem:
     def __str__(self) -> str:
         shown = repr(self.value)
         if len(shown) > 80:
-            shown = shown[:77] + "..."
+            # Both ends: a path says at its end which file it is.
+            shown = f"{shown[:30]}...{shown[-47:]}"
         given = "" if self.value is None else f" (given: {shown})"
         return f"{self.field}: {self.message}{given}"
 

@@ -66,13 +66,17 @@ def _unwarp(t: float, scaling: Scaling) -> float:
 
 @dataclass(frozen=True)
 class Continuous:
-    """A real parameter in ``[low, high]``, optionally only at ``low + k * step``."""
+    """A real parameter in ``[low, high]``, optionally only at ``low + k * step``.
+
+    ``auto`` says that its scaling was left to us: a model may see it on another one (``rescaling.py``).
+    """
 
     name: str
     low: float
     high: float
     scaling: Scaling = Scaling.LINEAR
     step: float | None = None
+    auto: bool = False
 
     def decode(self, u: float) -> float:
         """The value at ``u`` in [0, 1]."""
@@ -139,7 +143,7 @@ class Integer:
     """A whole number in ``[low, high]``, at ``low + k * step``.
 
     Each value owns a bin of the unit interval that reaches half a step to either side (in the scaled
-    domain), so that the two end values are as likely as any other.
+    domain), so that the two end values are as likely as any other. ``auto`` is that of :class:`Continuous`.
     """
 
     name: str
@@ -147,6 +151,7 @@ class Integer:
     high: int
     scaling: Scaling = Scaling.LINEAR
     step: int = 1
+    auto: bool = False
 
     @property
     def _edges(self) -> tuple[float, float]:

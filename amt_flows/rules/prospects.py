@@ -8,11 +8,15 @@ generous, so that a job which can't reach the best even so can be stopped with l
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from amt_flows.events import Outcome
 from amt_flows.ledger import Ledger, TrainingJob
+
+# More hardly move a median, and each costs a walk over its curve at every epoch that is judged.
+PACEMAKERS = 100
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,41 @@ def _end(completed: Sequence[TrainingJob]) -> float:
     return end * (1 + 1 / len(completed)) if completed else end
 
 
+def _is_limit(ledger: Ledger, completed: Sequence[TrainingJob]) -> bool:
+    """Whether the longest completed job's length may be the longest of all: two share it, or there is but one
+    completed job; and no job has run longer."""
+    lengths = [job.curve.last_epoch for job in completed]
+    end = max(lengths, default=0)
+    shared = len(lengths) == 1 or lengths.count(end) > 1
+    return shared and not any(job.curve.last_epoch > end for job in ledger.jobs.values())
+
+
+def _end_at_its_pace(ledger: Ledger, completed: Sequence[TrainingJob], here: tuple[int, float]) -> float:
+    """How far a job may go that stands ``here`` (epoch, best loss) when jobs differ in length.
+
+    Scripts that end themselves once nothing improves run the longer the slower they learn. So a job that took
+    k times as long as another to come this far is taken to run k times as long in all; of the lengths that
+    the completed jobs give in this way, the median. Infinite where most were this far at their first epoch,
+    which doesn't tell how much faster they are.
+    """
+    epoch, reached = here
+    ends: list[float] = []
+    for other in completed[-PACEMAKERS:]:
+        if not len(other.curve):
+            continue
+        # The last epoch at which it was still behind: its pace isn't known more finely than that.
+        behind = 0
+        for at, value in other.curve:
+            if at > epoch or ledger.loss(value) <= reached:
+                break
+            behind = at
+        ends.append(other.curve.last_epoch * max(1.0, epoch / behind) if behind else math.inf)
+    return statistics.median(ends) if ends else 0.0
+
+
 def prospect(ledger: Ledger, job: TrainingJob, epoch: int) -> Prospect | None:
     """What ``job`` may reach after ``epoch``; None as long as that can't be said: while no completed job can
-    be the best, or at the job's first epoch, which shows no trend.
+    be the best, at the job's first epoch, which shows no trend, or if it gains with no end in sight.
     """
     best = ledger.best
     losses = [(at, ledger.loss(value)) for at, value in job.curve if at <= epoch]
@@ -67,7 +103,12 @@ def prospect(ledger: Ledger, job: TrainingJob, epoch: int) -> Prospect | None:
     reached = min(loss for _, loss in losses)
     if not math.isfinite(reached):
         return Prospect(math.inf, ledger.loss(best.final_value))
-    gain = max(_own_gain(losses, _end(completed)), _gain_of_others(ledger, completed, epoch))
+    end = _end(completed)
+    if not _is_limit(ledger, completed):
+        end = max(end, _end_at_its_pace(ledger, completed, (epoch, reached)))
+    gain = max(_own_gain(losses, end), _gain_of_others(ledger, completed, epoch))
+    if not math.isfinite(gain):
+        return None
     return Prospect(reached - gain, ledger.loss(best.final_value))
 
 
@@ -81,7 +122,8 @@ def _own_gain(losses: Sequence[tuple[int, float]], end: float) -> float:
     if not math.isfinite(before):
         # It came from nowhere: anything may follow.
         return math.inf
-    return 0.5 * (before - reached) / (now - since) * max(0, end - now)
+    rate = (before - reached) / (now - since)
+    return 0.5 * rate * max(0, end - now) if rate else 0.0
 
 
 def _gain_of_others(ledger: Ledger, completed: Sequence[TrainingJob], epoch: int) -> float:

@@ -137,7 +137,8 @@ class ContinuousRange(Part):
 
     def parameter(self) -> Parameter:
         scaling = resolve_scaling(self.scaling_type, self.min_value, self.max_value, continuous=True)
-        return Continuous(self.name, self.min_value, self.max_value, scaling, self.step)
+        auto = self.scaling_type is Scaling.AUTO
+        return Continuous(self.name, self.min_value, self.max_value, scaling, self.step, auto=auto)
 
 
 class IntegerRange(Part):
@@ -156,7 +157,8 @@ class IntegerRange(Part):
 
     def parameter(self) -> Parameter:
         scaling = resolve_scaling(self.scaling_type, self.min_value, self.max_value, continuous=False)
-        return Integer(self.name, self.min_value, self.max_value, scaling, self.step)
+        auto = self.scaling_type is Scaling.AUTO
+        return Integer(self.name, self.min_value, self.max_value, scaling, self.step, auto=auto)
 
 
 class CategoricalRange(Part):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from amt_flows.history import Proposal, TrialRow, TrialState
-from amt_flows.space import Configuration, Space
+from amt_flows.space import Configuration, Scaling, Space
 from amt_flows.strategies.cost import CostModel, cost_model
 from amt_flows.strategies.evidence import Evidence, gather, has_loss
 from amt_flows.strategies.gaussian_process import Array, NotPositiveDefinite, Posterior, condition, fit
@@ -19,6 +19,7 @@ from amt_flows.strategies.one_thread import one_thread
 from amt_flows.strategies.outcomes import Outcomes
 from amt_flows.strategies.predictions import Predictions
 from amt_flows.strategies.quasirandom import QuasiRandom
+from amt_flows.strategies.rescaling import changed, rescaled
 from amt_flows.strategies.search import best_unused
 from amt_flows.strategies.thrift import cheapest
 from amt_flows.strategies.unused import is_exhausted, used_keys
@@ -52,6 +53,13 @@ VIEWS = (
 )
 
 
+SCALES = {
+    Scaling.LINEAR: "linear",
+    Scaling.LOGARITHMIC: "logarithmic",
+    Scaling.REVERSE_LOGARITHMIC: "reverse logarithmic",
+}
+
+
 @dataclass(frozen=True)
 class Bayesian:
     """AMT's ``Bayesian``: quasi-random at first, then where a Gaussian process expects most improvement.
@@ -62,6 +70,8 @@ class Bayesian:
 
     With ``prefer_cheap``, the expected improvement is weighed against the time that the job should take
     (``thrift.py``), once durations can be told from configurations (``cost.py``).
+
+    A number whose scaling was left at Auto may be seen on another scale than the rule's (``rescaling.py``).
 
     What the model is told about each row is in ``evidence.py``, the model in ``gaussian_process.py``, the two
     ways to look at it in ``outcomes.py``, what is maximised in ``expected_improvement.py``, how in
@@ -92,18 +102,19 @@ class Bayesian:
         if len(ended) < wanted or with_loss < min(LEAST_WITH_LOSS, wanted):
             reason = f"initial design: {with_loss} results with a loss so far, {wanted} wanted"
             return _quasi_random(space, history, number=number, seed=seed, why=("initial", reason))
-        evidence = with_hints(gather(space, history), space, history)
         try:
             with one_thread():
-                posterior = _posterior(space, evidence)
+                seen = rescaled(space, history)
+                evidence = with_hints(gather(seen, history), seen, history)
+                posterior = _posterior(seen, evidence)
                 view = VIEWS[number % len(VIEWS) if len(ended) >= TURNS_FROM else 0]
                 rng = np.random.default_rng([seed, number])
                 model = view.of(posterior)
-                found = best_unused(model, space, used, rng)
-                costs = cost_model(space, history) if self.prefer_cheap else None
+                found = best_unused(model, seen, used, rng)
+                costs = cost_model(seen, history) if self.prefer_cheap else None
                 promising = found
                 if found is not None and costs is not None:
-                    found = cheapest(model, space, used, found, costs=costs, rng=rng)
+                    found = cheapest(model, seen, used, found, costs=costs, rng=rng)
         except NotPositiveDefinite as error:
             why = ("quasi-random", f"no model: {error}")
             return _quasi_random(space, history, number=number, seed=seed, why=why)
@@ -111,9 +122,10 @@ class Bayesian:
             why = ("quasi-random", "all that the model likes is taken")
             return _quasi_random(space, history, number=number, seed=seed, why=why)
         configuration, log_improvement = found
-        reason = _reason(view, evidence, posterior, (space.encode(configuration), log_improvement))
+        reason = _reason(view, evidence, posterior, (seen.encode(configuration), log_improvement))
         if costs is not None and promising is not None and promising != found:
-            reason += _saving(costs, space, promising[0], configuration)
+            reason += _saving(costs, seen, promising[0], configuration)
+        reason += _scales(changed(space, seen))
         return Proposal(configuration, f"bayesian/{view.part}", reason)
 
     def _initial_for(self, space: Space) -> int:
@@ -125,6 +137,10 @@ class Bayesian:
 def _saving(costs: CostModel, space: Space, promising: Configuration, chosen: Configuration) -> str:
     before, after = costs.seconds(np.array([space.encode(promising), space.encode(chosen)]))
     return f"; should take {_about(after)}, the most promising one {_about(before)}"
+
+
+def _scales(changed: Mapping[str, Scaling]) -> str:
+    return "".join(f"; {name} seen on a {SCALES[scaling]} scale" for name, scaling in changed.items())
 
 
 def _about(count: float) -> str:

@@ -155,7 +155,7 @@ def test_completed_jobs_of_different_lengths_are_two_at_least() -> None:
     [
         ([20], 0.1 + 0.5 * 0.02 * (40 - 5)),  # one completed job: others may go on for twice as long
         ([20, 20], 0.1 + 0.5 * 0.02 * (20 - 5)),  # a second one, equally long: so may all be
-        ([20, 12], 0.1 + 0.5 * 0.02 * (30 - 5)),  # different ones: the longest, and half as much more
+        ([20, 20, 12], 0.1 + 0.5 * 0.02 * (20 - 5)),  # a limit, which one didn't need
     ],
 )
 def test_how_far_a_job_may_go_is_known_once_two_have_gone_as_far(lengths: list[int], reach: float) -> None:
@@ -165,6 +165,45 @@ def test_how_far_a_job_may_go_is_known_once_two_have_gone_as_far(lengths: list[i
     running_job(ledger, 9, [0.02, 0.04, 0.06, 0.08, 0.1])
     rule = MedianRule(min_jobs=1, grace_epochs=5)
     assert rule.judge(ledger)[-1].numbers["reach"] == pytest.approx(reach)
+
+
+@pytest.mark.parametrize(
+    ("behind", "reach"),
+    [
+        (2, 0.1 + 0.5 * 0.02 * (40 - 5)),  # 2.5 times as slow: between 2.5 times 20 and 2.5 times 12
+        (1, 0.1 + 0.5 * 0.02 * (80 - 5)),  # 5 times
+        (0, None),  # who knows how often
+    ],
+)
+def test_where_lengths_differ_a_job_may_run_as_much_longer_as_it_is_slower(
+    behind: int, reach: float | None
+) -> None:
+    ledger = opened()
+    for trial, length in enumerate((20, 12), start=1):
+        ended_job(ledger, trial, [0.05] * behind + [0.9] * (length - behind))
+    slow = running_job(ledger, 8, [0.02, 0.04, 0.06, 0.08, 0.1])
+    flat = running_job(ledger, 9, [0.1] * 5)
+    last = {j.job: j for j in MedianRule(min_jobs=1, grace_epochs=5, spare_hopeful=True).judge(ledger)}
+    if reach is None:
+        assert not last[slow].stop
+        assert last[slow].why.endswith("but it is too early to say what it may reach")
+    else:
+        assert last[slow].numbers["reach"] == pytest.approx(reach)
+        assert last[slow].stop
+    assert last[flat].stop, "time alone is no hope"
+
+
+def test_a_length_that_two_share_is_no_limit_once_a_job_runs_on() -> None:
+    reaches = []
+    for third in (20, 21):
+        ledger = opened()
+        for trial, length in enumerate((20, 20, 12), start=1):
+            ended_job(ledger, trial, [0.05] + [0.9] * (length - 1))
+        running_job(ledger, 8, [0.9] * third)
+        name = running_job(ledger, 9, [0.02, 0.04, 0.06, 0.08, 0.1])
+        judged = MedianRule(grace_epochs=5, min_jobs=1).judge(ledger)
+        reaches += [j.numbers["reach"] for j in judged if j.job == name and j.numbers]
+    assert reaches == [pytest.approx(0.1 + 0.01 * 15), pytest.approx(0.1 + 0.01 * (5 * 20 - 5))]
 
 
 def test_grace_is_a_tenth_of_the_median_length_of_completed_jobs() -> None:

@@ -281,7 +281,7 @@ def test_parents_that_v2_keeps_in_a_set_have_an_order(v2: Kit) -> None:
 # --- what is refused -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("thing", [None, 3, "tuner", {"model_trainer": 1}, object()])
+@pytest.mark.parametrize("thing", [None, 3, "tuner", {"model_trainer": 1}, object], ids=repr)
 def test_what_is_no_tuner_is_refused_by_its_kind(thing: object) -> None:
     with pytest.raises(SpecError, match="give a HyperparameterTuner of the SageMaker SDK") as caught:
         spec_from_tuner(thing)
