@@ -1,4 +1,4 @@
-"""One Prefect server for all tests of the flows."""
+"""One Prefect server for all tests of the flows (that a process runs)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.prefect)
-            # All of them use one server, so one process runs them all.
-            item.add_marker(pytest.mark.xdist_group("prefect"))
 
 
 @pytest.fixture(scope="session", autouse=True)

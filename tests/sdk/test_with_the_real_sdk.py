@@ -19,8 +19,7 @@ from sdk.case import JOB, Case, source_dir
 from sdk.comparing import expected, same_meaning
 from sdk.environment import environment, run
 
-# One process for all of them: they share an environment, which is made once.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("sdk")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 WORLDS: dict[str, Any] = {"3": (cases_v3, stand_ins_v3.kit), "2": (cases_v2, stand_ins_v2.kit)}
 EVERY_CASE = [(version, name) for version, (cases, _) in WORLDS.items() for name in cases.CASES]
