@@ -54,24 +54,17 @@ class Forest:
 
     def used(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """``values`` without those of hyperparameters that are not used beside the others."""
-        kept: dict[str, Value] = {}
-        for parameter in self.parents_first:
-            if parameter.name in values and self._is_used(parameter, kept):
-                kept[parameter.name] = values[parameter.name]
-        return {name: value for name, value in values.items() if name in kept}
+        wanted = self.wanted(values)
+        return {name: value for name, value in values.items() if name in wanted}
 
     def wanted(self, values: Mapping[str, Value]) -> frozenset[str]:
         """The names that a configuration must have whose other values are ``values``."""
         names: set[str] = set()
         for parameter in self.parents_first:
-            kept = {name: value for name, value in values.items() if name in names}
-            if self._is_used(parameter, kept):
+            condition = self.condition_of.get(parameter.name)
+            if condition is None or (condition.on in names and values.get(condition.on) in condition.values):
                 names.add(parameter.name)
         return frozenset(names)
-
-    def _is_used(self, parameter: Parameter, kept: Mapping[str, Value]) -> bool:
-        condition = self.condition_of.get(parameter.name)
-        return condition is None or (condition.on in kept and kept[condition.on] in condition.values)
 
     def _parent(self, parameter: Parameter) -> str | None:
         condition = self.condition_of.get(parameter.name)

@@ -12,6 +12,13 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
+def meant(name: str, names: Iterable[str]) -> str:
+    """What to write instead: the nearest name, or which ones there are."""
+    known = list(names)
+    close = nearest(name, known)
+    return f"write `{close}`" if close else f"those are {', '.join(known)}"
+
+
 def nearest(name: str, names: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """The one of ``names`` that ``name`` resembles most, or None.
 

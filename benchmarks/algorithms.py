@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import itertools
-import json
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +31,7 @@ from amt_flows.algorithms import next_algorithm
 from amt_flows.history import TrialRow, TrialState
 from amt_flows.space import Categorical, Configuration, Continuous, Integer, Scaling, Space
 from amt_flows.strategies.choose import strategy_for
+from benchmarks.kept import keep, read_rows
 
 AFTER: Final = (20, 50)
 FIRST: Final = 4
@@ -202,22 +202,14 @@ def trace(learner: Learner, data: tuple[Any, Any, bool], name: str, *, seed: int
 
 
 def all_traces(path: Path | None, seeds: Sequence[int], jobs: int) -> dict[tuple[str, str, int], list[Any]]:
-    known: dict[tuple[str, str, int], list[Any]] = {}
-    if path is not None and path.exists():
-        for line in path.read_text().splitlines():
-            one = json.loads(line)
-            known[one["data"], one["learner"], one["seed"]] = one["losses"]
+    known = {(one["data"], one["learner"], one["seed"]): one["losses"] for one in read_rows(path)}
     for seed, (where, data), (name, learner) in itertools.product(
         seeds, data_sets().items(), learners().items()
     ):
         if (where, name, seed) not in known:
             losses = trace(learner, data, name, seed=seed, jobs=jobs)
             known[where, name, seed] = losses
-            if path is not None:
-                with path.open("a") as out:
-                    out.write(
-                        json.dumps({"data": where, "learner": name, "seed": seed, "losses": losses}) + "\n"
-                    )
+            keep(path, {"data": where, "learner": name, "seed": seed, "losses": losses})
             print(f"{where} {name} {seed}: {min(x for x in losses if x is not None):.4g}", file=sys.stderr)
     return known
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import heapq
 import importlib
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from amt_flows.strategies.bayesian import Bayesian
+from benchmarks.kept import interval, keep, read_rows
 from benchmarks.optimiser.engine import Engine
 
 WORKERS: Final = 4
@@ -39,7 +39,7 @@ def main() -> None:
     options = _parse()
     sys.path.insert(0, str(options.benchmark.resolve()))
     tasks = importlib.import_module("amtbench.tasks")
-    known = _read(options.out)
+    known = {(row["variant"], row["task"], row["seed"]): row for row in read_rows(options.out)}
     for seed in (int(one) for one in options.seeds.split(",")):
         for data_set in DATA_SETS:
             task = tasks.get(f"yahpo:lcbench:{data_set}")
@@ -52,9 +52,7 @@ def main() -> None:
                 run = tune(task, variant, seed, budget=budget)
                 row = {"variant": variant, "task": data_set, "seed": seed, "budget": budget, **run, **scale}
                 known[variant, data_set, seed] = row
-                if options.out is not None:
-                    with options.out.open("a") as file:
-                        file.write(json.dumps(row) + "\n")
+                keep(options.out, row)
     print(table(list(known.values())))
 
 
@@ -65,13 +63,6 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--budget", type=float, default=40, help="in average random training jobs")
     parser.add_argument("--out", type=Path, help="a file of runs to add to, and to go on from")
     return parser.parse_args()
-
-
-def _read(path: Path | None) -> dict[tuple[str, str, int], dict[str, Any]]:
-    if path is None or not path.exists():
-        return {}
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    return {(row["variant"], row["task"], row["seed"]): row for row in rows}
 
 
 def _scale(task: Any) -> dict[str, float]:
@@ -132,9 +123,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         (task, seed) for name, task, seed in found if name == "off" and ("prefer_cheap", task, seed) in found
     ]
     gaps = np.array([np.subtract(found["prefer_cheap", t, s], found["off", t, s]) for t, s in pairs])
-    rng = np.random.default_rng(0)
-    means = gaps[rng.integers(len(gaps), size=(4000, len(gaps)))].mean(axis=1)
-    low, high = np.quantile(means, [0.05, 0.95], axis=0)
+    low, high = interval(gaps)
     ends = [f"{m:+.3f} ({a:+.3f} to {b:+.3f})" for m, a, b in zip(gaps.mean(axis=0), low, high, strict=True)]
     lines.append("| difference | " + " | ".join(ends) + f" | {len(pairs)} runs |")
     return "\n".join(lines)

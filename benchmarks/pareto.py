@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import heapq
 import importlib
-import json
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -39,6 +38,7 @@ from amt_flows.strategies import Strategy
 from amt_flows.strategies.bayesian import Bayesian
 from amt_flows.strategies.pareto import Pareto
 from amt_flows.strategies.random import Random
+from benchmarks.kept import interval, keep, read_rows
 from benchmarks.optimiser.engine import Engine, space_of
 
 Point = tuple[float, float]
@@ -70,7 +70,7 @@ class Problem:
 
 def main() -> None:
     options = _parse()
-    rows = _read(options.out)
+    rows = {(row["variant"], row["problem"], row["seed"]): row for row in read_rows(options.out)}
     asked = options.problems.split(",")
     made = {name: make() for name, make in makers(options.benchmark).items() if name in asked}
     for seed in (int(one) for one in options.seeds.split(",")):
@@ -81,9 +81,7 @@ def main() -> None:
                 points = tune(problem, strategy, seed, jobs=max(AFTER))
                 row = {"variant": variant, "problem": problem.name, "seed": seed, "points": points}
                 rows[variant, problem.name, seed] = row
-                if options.out is not None:
-                    with options.out.open("a") as file:
-                        file.write(json.dumps(row) + "\n")
+                keep(options.out, row)
     print(table(list(rows.values()), made))
 
 
@@ -94,13 +92,6 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--problems", default="zdt1,zdt2," + ",".join(DATA_SETS))
     parser.add_argument("--out", type=Path, help="a file of runs to add to, and to go on from")
     return parser.parse_args()
-
-
-def _read(path: Path | None) -> dict[tuple[str, str, int], dict[str, Any]]:
-    if path is None or not path.exists():
-        return {}
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    return {(row["variant"], row["problem"], row["seed"]): row for row in rows}
 
 
 # -- problems -------------------------------------------------------------------------------------
@@ -236,8 +227,7 @@ def _gaps(shares: dict[tuple[str, str, int], list[float]], variant: str, problem
     if not pairs:
         return ["" for _ in AFTER]
     gaps = np.array(pairs)
-    drawn = gaps[np.random.default_rng(0).integers(len(gaps), size=(4000, len(gaps)))].mean(axis=1)
-    low, high = np.quantile(drawn, [0.05, 0.95], axis=0)
+    low, high = interval(gaps)
     return [f"{m:+.3f} ({a:+.3f} to {b:+.3f})" for m, a, b in zip(gaps.mean(axis=0), low, high, strict=True)]
 
 

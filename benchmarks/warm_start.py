@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import math
 import sys
 import time
@@ -40,6 +39,7 @@ from amt_flows.space import configuration_key
 from amt_flows.strategies.choose import strategy_for
 from amt_flows.strategies.unused import used_keys
 from amt_flows.warm_start.opening import transferred
+from benchmarks.kept import interval, keep, read_rows
 from benchmarks.optimiser.engine import Engine
 
 WORKERS: Final = 4
@@ -173,14 +173,12 @@ def report(found: Sequence[Any], bench: Bench) -> Iterator[str]:
         seconds = np.mean([record["seconds"] for record in found if record["variant"] == variant])
         cells = "".join(f"{mean:10.3f}" for mean in means)
         yield f"{variant:12}{cells}{seconds:14.2f}{len(table[variant]):7}"
-    rng = np.random.default_rng(0)
     for variant in VARIANTS[1:]:
         pairs = sorted(table.get(variant, {}).keys() & table.get("cold", {}).keys())
         if not pairs:
             continue
         gaps = np.array([np.subtract(table[variant][one], table["cold"][one]) for one in pairs])
-        means = gaps[rng.integers(len(gaps), size=(4000, len(gaps)))].mean(axis=1)
-        low, high = np.quantile(means, (0.05, 0.95), axis=0)
+        low, high = interval(gaps)
         cells = ", ".join(
             f"{k} jobs {mean:+.3f} [{a:+.3f}, {b:+.3f}]"
             for k, mean, a, b in zip(AFTER, gaps.mean(axis=0), low, high, strict=True)
@@ -206,15 +204,11 @@ def main() -> None:
         importlib.import_module("amtbench.sim"),
         arguments.parent_jobs,
     )
-    found: list[Any] = []
-    if arguments.out is not None and arguments.out.exists():
-        found = [json.loads(line) for line in arguments.out.read_text().splitlines()]
+    found: list[Any] = read_rows(arguments.out)
     done = {(record["variant"], record["data_set"], record["seed"]) for record in found}
     for record in records(bench, arguments, done):
         found.append(record)
-        if arguments.out is not None:
-            with arguments.out.open("a") as file:
-                file.write(json.dumps(record) + "\n")
+        keep(arguments.out, record)
         print(record["variant"], record["data_set"], record["seed"], min(record["losses"]), flush=True)
     print("\n".join(report(found, bench)))
 

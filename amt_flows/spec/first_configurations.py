@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from amt_flows.errors import Problem
-from amt_flows.nearest import nearest
+from amt_flows.nearest import meant, nearest
 from amt_flows.space import Categorical, Integer, Parameter, Space, Value, configuration_key
 from amt_flows.space_values import value_from
 from amt_flows.spec.algorithm_rules import range_problems
@@ -61,9 +61,9 @@ def _problems(
         yield Problem(f"{at}.{name}", None, "is tuned and has no value here; give one, since none is assumed")
     for name, value in configuration.items():
         if name not in known:
-            meant = nearest(name, known)
-            remedy = f"write `{meant}`" if meant else f"those are {', '.join(sorted(known))}"
-            yield Problem(f"{at}.{name}", value, f"is not a tuned hyperparameter; {remedy}")
+            yield Problem(
+                f"{at}.{name}", value, f"is not a tuned hyperparameter; {meant(name, sorted(known))}"
+            )
         elif name in tuned:
             yield from _value_problems(tuned[name], value, f"{at}.{name}")
             condition = space.condition_of(name)
@@ -94,8 +94,8 @@ def _value_problems(parameter: Parameter, given: str, at: str) -> Iterator[Probl
     if parameter.contains(value):
         return
     if isinstance(parameter, Categorical):
-        meant = nearest(given, parameter.choices)
-        remedy = f"write `{meant}`; " if meant else ""
+        close = nearest(given, parameter.choices)
+        remedy = f"write `{close}`; " if close else ""
         yield Problem(at, given, f"{remedy}the choices are {', '.join(parameter.choices)}")
     elif isinstance(value, str) or not parameter.low <= value <= parameter.high:
         what = f"must lie within its range, {parameter.low:g} to {parameter.high:g}; change it, or widen that"

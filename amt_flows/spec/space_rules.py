@@ -10,7 +10,7 @@ import numpy as np
 
 from amt_flows.constraints import Constraint
 from amt_flows.errors import Problem
-from amt_flows.nearest import nearest
+from amt_flows.nearest import meant
 from amt_flows.space import Categorical, Continuous, Parameter, Space
 from amt_flows.space_values import value_from
 from amt_flows.spec.algorithm_rules import Algorithm, range_problems
@@ -61,7 +61,7 @@ def _condition(name: str, when: OnlyWhen, parameters: Mapping[str, Parameter], a
         yield Problem(f"{at}.name", when.name, "is this hyperparameter itself; name another one that decides")
     elif on is None:
         yield Problem(
-            f"{at}.name", when.name, f"is not a tuned hyperparameter; {_meant(when.name, parameters)}"
+            f"{at}.name", when.name, f"is not a tuned hyperparameter; {meant(when.name, parameters)}"
         )
     elif isinstance(on, Continuous):
         why = (
@@ -82,7 +82,7 @@ def _value(on: Parameter, given: str, at: str) -> Iterator[Problem]:
     if on.contains(value):
         return
     if isinstance(on, Categorical):
-        yield Problem(at, given, f"is not a value of {on.name}; {_meant(given, on.choices)}")
+        yield Problem(at, given, f"is not a value of {on.name}; {meant(given, on.choices)}")
     else:
         low, high = on.low, on.high
         by = "" if on.step in (None, 1) else f" in steps of {on.step:g}"
@@ -121,12 +121,12 @@ def _constraints(algorithm: Algorithm, parameters: Mapping[str, Parameter], at: 
             if name in algorithm.static_hyperparameters:
                 why = f"`{name}` is static, and always {algorithm.static_hyperparameters[name]}; write that"
             else:
-                why = f"`{name}` is not a tuned hyperparameter; {_meant(name, parameters)}"
+                why = f"`{name}` is not a tuned hyperparameter; {meant(name, parameters)}"
             yield Problem(field, text, why)
         for name, value in constraint.compared:
             parameter = parameters.get(name)
             if isinstance(parameter, Categorical) and value not in parameter.choices:
-                why = f"`{value}` is not a value of {name}; {_meant(value, parameter.choices)}"
+                why = f"`{value}` is not a value of {name}; {meant(value, parameter.choices)}"
                 yield Problem(field, text, why)
 
 
@@ -171,8 +171,3 @@ def _hardly_met(space: Space, counted: tuple[int, tuple[int, ...]], at: str) -> 
         f"one alone is met by {alone[worst]:,}: narrow the ranges to where it holds, or relax it"
     )
     yield Problem(f"{at}constraints[{worst}]", space.constraints[worst].text, why)
-
-
-def _meant(given: str, known: Mapping[str, Parameter] | tuple[str, ...]) -> str:
-    close = nearest(given, known)
-    return f"write `{close}`" if close else f"those are {', '.join(known)}"
