@@ -1,4 +1,5 @@
-"""A spec with conditions, constraints and ordered values, and trainings that hold it to them."""
+"""A spec with conditions, constraints and ordered values, and trainings that hold it to them; and any space
+with conditions."""
 
 from __future__ import annotations
 
@@ -6,7 +7,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from hypothesis import strategies as st
+
 from amt_flows.backends.simulated import Script
+from amt_flows.space import Categorical, Condition, Continuous, Integer, Parameter, Space
 from amt_flows.spec import TuningSpec
 from worlds import spec
 
@@ -70,3 +74,32 @@ def train(given: Mapping[str, str]) -> Script:
     if given["model"] == "svc":
         quality -= 0.03 * abs(math.log10(float(given["C"])))
     return Script([quality * (1 - 0.5**epoch) for epoch in range(1, 5)])
+
+
+_LETTERS = "abcdef"
+
+
+@st.composite
+def forests(draw: st.DrawFn, *, finite: bool = True) -> Space:
+    """A space of up to six parameters, most of which depend on another one."""
+    parameters: list[Parameter] = []
+    conditions: list[Condition] = []
+    for name in _LETTERS[: draw(st.integers(1, len(_LETTERS)))]:
+        deciding = [one for one in parameters if not isinstance(one, Continuous)]
+        depends = draw(st.booleans())
+        if deciding and depends:
+            on = draw(st.sampled_from(deciding))
+            values = draw(st.lists(st.sampled_from(list(on.values())), min_size=1, unique=True))
+            conditions.append(Condition(name, on.name, tuple(values)))
+        parameters.append(draw(_parameters(name, finite)))
+    return Space(tuple(draw(st.permutations(parameters))), tuple(conditions))
+
+
+def _parameters(name: str, finite: bool) -> st.SearchStrategy[Parameter]:
+    few = st.integers(1, 3)
+    kinds: list[st.SearchStrategy[Parameter]] = [
+        few.map(lambda k: Categorical(name, tuple("xyz"[:k]))),
+        few.map(lambda k: Integer(name, 1, k)),
+        st.just(Continuous(name, 0.0, 1.0, step=0.5)),
+    ]
+    return st.one_of(kinds if finite else [*kinds, st.just(Continuous(name, -1.0, 1.0))])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,19 +12,13 @@ import nbformat
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 
+import programs
+
 PATIENCE_SECONDS = 240
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Nothing of a training job or of the test session around the kernel."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SM_", "SAGEMAKER_", "PREFECT_"))}
-    return {
-        **kept,
-        "AMT_FLOWS_HOME": str(home),
-        "IPYTHONDIR": str(home.parent / "ipython"),
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
+    return programs.environment(home, {"IPYTHONDIR": str(home.parent / "ipython")})
 
 
 def executed(notebook: Any, directory: Path, home: Path) -> Any:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+import pytest
+
+import pages
+
+README = pages.page("README.md")
 
 
 def block(language: str, containing: str) -> str:
     """The one block of a language that holds a text."""
-    blocks = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    (found,) = [text for text in blocks if containing in text]
-    return str(found)
+    return pages.block(README, language, containing)
 
 
 def write_project(directory: Path) -> None:
     """The README's training script and spec."""
     (directory / "train.py").write_text(block("python", "# train.py"))
     (directory / "tuning.toml").write_text(block("toml", "# tuning.toml"))
+
+
+def enter_project(directory: Path, environment: pytest.MonkeyPatch) -> Path:
+    """The README's project as the working directory, with a home of its own. Returns the directory."""
+    write_project(directory)
+    environment.chdir(directory)
+    environment.setenv("AMT_FLOWS_HOME", str(directory / "home"))
+    return directory

@@ -19,7 +19,6 @@ from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner, Result
 
 from amt_flows import errors
 from amt_flows.backends.local import LocalBackend
@@ -34,26 +33,11 @@ from amt_flows.events import Concluding, Opened, TuningStatus
 from amt_flows.journals.directory import DirectoryJournal
 from amt_flows.pictures.drawing import PicturesNotInstalled
 from amt_flows.results import TuningResult
+from commands import cli, ok, write_spec
 from worlds import spec
 
-QUICK = 'echo "amt-report epoch=1; accuracy=0.${2#0.};"; echo "got $*"; echo m > "$SM_MODEL_DIR/model"'
 SLOW = 'echo "amt-report epoch=1; accuracy=0.5;"; sleep 60'
 FAILING = 'echo "about to fail"; exit 3'
-
-
-def write_spec(directory: Path, script: str = QUICK, **changes: Any) -> Path:
-    """A spec whose training jobs are a line of sh; ``$2`` is the learning rate."""
-    values: dict[str, Any] = {
-        "name": "demo",
-        "objective": {"metric_name": "accuracy"},
-        "continuous": [{"name": "rate", "min_value": 0.1, "max_value": 0.9}],
-        "strategy": "Random",
-        "limits": {"max_parallel_training_jobs": 2, "max_number_of_training_jobs": 3},
-        "training_job": {"command": ["sh", "-c", script, "train"], "stop_grace_seconds": 1},
-    }
-    path = directory / "tuning.json"
-    path.write_text(json.dumps({**values, **changes}))
-    return path
 
 
 @pytest.fixture
@@ -61,19 +45,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AMT_FLOWS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "200")
     return tmp_path / "home"
-
-
-def cli(*arguments: object) -> Result:
-    """Run a command in this process. A bug's traceback ends the test."""
-    result = CliRunner(catch_exceptions=False).invoke(main, [str(a) for a in arguments])
-    assert "Traceback" not in result.output
-    return result
-
-
-def ok(*arguments: object) -> str:
-    result = cli(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 # -- help, version, mistakes ----------------------------------------------------------------------

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from amt_flows.cli import main
 from amt_flows.cli.completion import TRAINING_JOB, TUNING_JOB
+from commands import cli, ok
 
 JOBS = {"nightly-7": ["nightly-7-001-aaaaaaaa", "nightly-7-002-bbbbbbbb"], "other": ["other-001-cccccccc"]}
 
@@ -104,7 +105,7 @@ def test_a_home_in_s3_is_not_asked(home: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
 def test_the_script_of_each_shell_asks_this_program(name: str) -> None:
-    script = CliRunner().invoke(main, ["completion", name]).stdout
+    script = ok("completion", name)
     assert f"_AMT_FLOWS_COMPLETE={name}_complete" in script
     if shutil.which(name):
         subprocess.run([name, "-n"], input=script, text=True, check=True, timeout=60)
@@ -119,7 +120,7 @@ def test_the_script_of_each_shell_asks_this_program(name: str) -> None:
 
 
 def test_another_shell_is_refused() -> None:
-    done = CliRunner().invoke(main, ["completion", "tcsh"])
+    done = cli("completion", "tcsh")
     assert done.exit_code == 2
     assert "bash" in done.output
 

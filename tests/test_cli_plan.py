@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from amt_flows.cli import main
+import commands
 from amt_flows.cli.records import read_record
-
-TRAIN = 'echo "amt-report epoch=1; accuracy=0.${2#0.};"'
+from commands import TRAIN, cli, ok
 
 
 @pytest.fixture
@@ -27,33 +25,17 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write_spec(**changes: Any) -> str:
-    values: dict[str, Any] = {
-        "name": "demo",
-        "objective": {"metric_name": "accuracy"},
-        "continuous": [{"name": "rate", "min_value": 0.1, "max_value": 0.9}],
-        "strategy": "Random",
+    """A spec of two training jobs, in the working directory."""
+    values = {
         "limits": {"max_parallel_training_jobs": 2, "max_number_of_training_jobs": 2},
         "training_job": {"command": ["sh", "-c", TRAIN, "train"], "max_runtime_seconds": 60},
     }
-    Path("tuning.json").write_text(json.dumps({**values, **changes}))
-    return "tuning.json"
+    return str(commands.write_spec(Path(), **{**values, **changes}))
 
 
 def write_prices(text: str = "local = 2.0\ncurrency = 'EUR'\n") -> str:
     Path("prices.toml").write_text(text)
     return "prices.toml"
-
-
-def cli(*arguments: object) -> Result:
-    result = CliRunner(catch_exceptions=False).invoke(main, [str(a) for a in arguments])
-    assert "Traceback" not in result.output
-    return result
-
-
-def ok(*arguments: object) -> str:
-    result = cli(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 def price_of_record() -> float | None:

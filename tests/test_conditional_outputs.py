@@ -16,13 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
 from amt_flows.backends.simulated import SimulatedBackend, VirtualClock
-from amt_flows.cli import main
 from amt_flows.cli.printing import print_csv
 from amt_flows.engine import Tuning
 from amt_flows.events import Opened
@@ -46,10 +44,10 @@ from amt_flows.warm_start import parent_from_frame, parent_from_ledger, reader
 from amt_flows.warm_start.inherit import inherit
 from backends.sagemaker_world import backend as sagemaker_backend
 from backends.sagemaker_world import spec as sagemaker_spec
-from conditional import CONDITIONAL, CONSTRAINTS, NAMES, RANGES, meets, models, train, used
+from commands import ok
+from conditional import CONDITIONAL, CONSTRAINTS, NAMES, RANGES, forests, meets, models, train, used
 from explain.known import job_events
-from test_conditional_space import forests
-from test_pictures import texts
+from svg import texts
 from worlds import run, spec
 
 JOBS = 30
@@ -459,9 +457,7 @@ def test_every_command_that_shows_a_tuning_job_shows_this_one(tmp_path: Path) ->
     spec_file.write_text(json.dumps(runnable))
 
     def printed(*arguments: str) -> str:
-        done = CliRunner().invoke(main, [*arguments, "--home", str(home)], catch_exceptions=False)
-        assert done.exit_code == 0, done.output
-        return done.output
+        return ok(*arguments, "--home", home)
 
     assert f"{JOBS} of {JOBS} training jobs" in printed("status", "shown")
     rows = list(csv.DictReader(io.StringIO(printed("jobs", "shown", "--csv"))))
@@ -474,7 +470,6 @@ def test_every_command_that_shows_a_tuning_job_shows_this_one(tmp_path: Path) ->
     printed("report", "shown", "-o", str(page))
     assert "when model is forest" in page.read_text()
     assert "best" in printed("compare", "shown", "shown")
-    planned = CliRunner().invoke(main, ["plan", str(spec_file)], catch_exceptions=False)
-    assert planned.exit_code == 0, planned.output
-    assert "only where" in planned.output
-    assert "--trees" in planned.output or "--C" in planned.output or "--layers" in planned.output
+    planned = ok("plan", spec_file)
+    assert "only where" in planned
+    assert "--trees" in planned or "--C" in planned or "--layers" in planned

@@ -16,40 +16,11 @@ from amt_flows.space import (
     Categorical,
     Condition,
     Constraint,
-    Continuous,
     Integer,
-    Parameter,
     Space,
     configuration_key,
 )
-
-NAMES = "abcdef"
-
-
-@st.composite
-def forests(draw: st.DrawFn, *, finite: bool = True) -> Space:
-    """A space of up to six parameters, most of which depend on another one."""
-    parameters: list[Parameter] = []
-    conditions: list[Condition] = []
-    for name in NAMES[: draw(st.integers(1, len(NAMES)))]:
-        deciding = [one for one in parameters if not isinstance(one, Continuous)]
-        depends = draw(st.booleans())
-        if deciding and depends:
-            on = draw(st.sampled_from(deciding))
-            values = draw(st.lists(st.sampled_from(list(on.values())), min_size=1, unique=True))
-            conditions.append(Condition(name, on.name, tuple(values)))
-        parameters.append(draw(_parameters(name, finite)))
-    return Space(tuple(draw(st.permutations(parameters))), tuple(conditions))
-
-
-def _parameters(name: str, finite: bool) -> st.SearchStrategy[Parameter]:
-    few = st.integers(1, 3)
-    kinds: list[st.SearchStrategy[Parameter]] = [
-        few.map(lambda k: Categorical(name, tuple("xyz"[:k]))),
-        few.map(lambda k: Integer(name, 1, k)),
-        st.just(Continuous(name, 0.0, 1.0, step=0.5)),
-    ]
-    return st.one_of(kinds if finite else [*kinds, st.just(Continuous(name, -1.0, 1.0))])
+from conditional import forests
 
 
 def points(space: Space) -> st.SearchStrategy[list[float]]:

@@ -12,45 +12,22 @@ from amt_flows.events import (
     Judged,
     Judgement,
     Launched,
-    Launching,
-    Observed,
     Outcome,
     Proposed,
-    StopAsked,
 )
 from amt_flows.history import TrialState
 from amt_flows.ledger import Curve, Ledger
+from job_facts import FACTS, NAMES, TIMES
 from worlds import ended_job, opened, running_job, spec
 
 
 def job_events() -> st.SearchStrategy[list[Event]]:
     """Plausible and implausible facts about three jobs."""
-    names = st.sampled_from([f"demo-{n:03d}-00000000" for n in (1, 2, 3)])
-    times = st.floats(0, 100)
-    points = st.lists(st.tuples(st.integers(1, 6), st.floats(allow_nan=True)), max_size=4).map(tuple)
-    judged = st.builds(
-        lambda name, epoch: Judgement(name, epoch, 0.5, 0.6, 5, False, ""), names, st.integers(1, 6)
+    judgement = st.builds(
+        lambda name, epoch: Judgement(name, epoch, 0.5, 0.6, 5, False, ""), NAMES, st.integers(1, 6)
     )
-    event: st.SearchStrategy[Event] = st.one_of(
-        st.builds(Launching, times, st.integers(1, 3), st.integers(1, 2)),
-        st.builds(Launched, times, names, st.integers(1, 3), st.just(1)),
-        st.builds(Observed, times, st.dictionaries(names, points, max_size=2)),
-        st.builds(Judged, times, st.lists(judged, max_size=2).map(tuple)),
-        st.builds(StopAsked, times, st.lists(names, max_size=2).map(tuple), st.booleans(), st.just("")),
-        st.builds(
-            Ended,
-            times,
-            names,
-            st.sampled_from(Outcome),
-            st.none() | times,
-            times,
-            st.dictionaries(st.just("accuracy"), st.floats(allow_nan=True), max_size=1),
-            st.none(),
-            st.none(),
-            st.none(),
-        ),
-    )
-    return st.lists(event, max_size=25)
+    judged: st.SearchStrategy[Event] = st.builds(Judged, TIMES, st.lists(judgement, max_size=2).map(tuple))
+    return st.lists(FACTS | judged, max_size=25)
 
 
 def state_of(ledger: Ledger) -> str:

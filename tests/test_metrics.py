@@ -250,11 +250,10 @@ def test_no_matching_line_lacks_the_required_text(regex: str, line: str) -> None
     regex=st.text(st.sampled_from(r"ab1.*+?|()[]{}\^$:=-d"), max_size=14), line=st.text("ab1=d", max_size=10)
 )
 def test_any_regex_can_be_judged(regex: str, line: str) -> None:
-    with pytest.MonkeyPatch.context():
-        try:
-            match = re.search(regex, line)
-        except (re.error, FutureWarning):
-            return
+    try:
+        match = re.search(regex, line)
+    except (re.error, FutureWarning):
+        return
     lint(regex)
     warnings(regex)
     if match:

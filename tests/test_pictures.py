@@ -7,17 +7,14 @@ import base64
 import re
 import subprocess
 import sys
-import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
-from amt_flows.cli import main
 from amt_flows.engine import Tuning
 from amt_flows.journals.directory import DirectoryJournal
 from amt_flows.journals.memory import MemoryJournal
@@ -28,6 +25,8 @@ from amt_flows.pictures.page import report_page
 from amt_flows.pictures.timeline import timeline_picture
 from amt_flows.ports import JobState
 from amt_flows.results import result_of
+from commands import cli
+from svg import texts
 from worlds import opened, rising, run, running_job, spec
 
 AUTO = {"type": "Auto", "min_jobs": 1, "grace_epochs": 0}
@@ -53,11 +52,6 @@ ALL = [
     "Time",
 ]
 OF_FEW_JOBS = [title for title in ALL if title not in ("Importance", "Partial dependence")]
-
-
-def texts(svg: str) -> list[str]:
-    """The words in a picture. Raises ParseError if it is not XML."""
-    return ["".join(node.itertext()) for node in ET.fromstring(svg).iter() if node.tag.endswith("text")]
 
 
 def test_every_picture_says_what_it_shows() -> None:
@@ -191,13 +185,12 @@ def test_the_command_writes_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyP
     backend = SimulatedBackend(VirtualClock(), rising)
     journal = DirectoryJournal(tmp_path / "home" / "demo" / "journal")
     drive(Tuning.open(spec(), backend, journal, clock=backend.clock))
-    home = ("--home", str(tmp_path / "home"))
-    written = CliRunner().invoke(main, ["report", "demo", *home])
-    assert written.stdout == "demo.html\n"
+    home = ("--home", tmp_path / "home")
+    assert cli("report", "demo", *home).stdout == "demo.html\n"
     assert Path("demo.html").read_text(encoding="utf-8").startswith("<!doctype html>")
-    assert CliRunner().invoke(main, ["report", "demo", "--markdown", *home]).stdout.startswith("# demo")
-    assert CliRunner().invoke(main, ["report", "nobody", *home]).exit_code == 3
-    refused = CliRunner().invoke(main, ["report", "demo", "-o", str(tmp_path / "no" / "where.html"), *home])
+    assert cli("report", "demo", "--markdown", *home).stdout.startswith("# demo")
+    assert cli("report", "nobody", *home).exit_code == 3
+    refused = cli("report", "demo", "-o", tmp_path / "no" / "where.html", *home)
     assert refused.exit_code == 1
     assert "can't be written" in refused.stderr
 

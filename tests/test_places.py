@@ -5,16 +5,15 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.sagemaker import SageMakerBackend
 from amt_flows.backends.simulated import SimulatedBackend, VirtualClock
-from amt_flows.cli import main
 from amt_flows.engine import Tuning
 from amt_flows.errors import BackendError, JournalError, NameTaken, TuningJobNotFound
 from amt_flows.events import TuningStatus
@@ -36,6 +35,7 @@ from amt_flows.spec import TuningSpec
 from amt_flows.stop import conclude, stop_tuning_job
 from amt_flows.testing.sagemaker import SimulatedSageMaker
 from backends.sagemaker_world import spec as sagemaker_spec
+from commands import cli, ok
 from simulated_aws import aws
 from worlds import rising, spec
 
@@ -112,14 +112,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedSageMaker]:
         yield world
 
 
-def invoke(*words: str) -> Result:
-    return CliRunner().invoke(main, [*words, "--home", HOME])
-
-
-def ok(*words: str) -> str:
-    result = invoke(*words)
-    assert result.exit_code == 0, result.output
-    return result.stdout
+def at_home(*words: str) -> str:
+    """What a command writes whose records are in S3."""
+    return ok(*words, "--home", HOME)
 
 
 def write(directory: Path, jobs: int) -> str:
@@ -129,11 +124,25 @@ def write(directory: Path, jobs: int) -> str:
     return str(path)
 
 
+@contextmanager
+def driven(world: SimulatedSageMaker, drive: Callable[[], object]) -> Iterator[None]:
+    """A tuning job that another thread drives, once a training job has completed; and until it is over."""
+    driver = threading.Thread(target=drive)
+    driver.start()
+    try:
+        while not any(job.status == "Completed" for job in world.jobs):
+            driver.join(0.1)
+            assert driver.is_alive()
+        yield
+    finally:
+        driver.join(60)
+
+
 def test_from_the_command_line_to_sagemaker_and_back(tmp_path: Path, world: SimulatedSageMaker) -> None:
     path = write(tmp_path, jobs=3)
-    assert ok("status").strip() == f"No tuning job in {HOME} yet."
-    planned = json.loads(ok("plan", path, "--backend", "sagemaker", "--json"))
-    result = json.loads(ok("run", path, "--backend", "sagemaker", "--json", "--quiet"))
+    assert at_home("status").strip() == f"No tuning job in {HOME} yet."
+    planned = json.loads(at_home("plan", path, "--backend", "sagemaker", "--json"))
+    result = json.loads(at_home("run", path, "--backend", "sagemaker", "--json", "--quiet"))
     assert result["status"] == "Completed"
     assert [job.status for job in world.jobs] == ["Completed"] * 3
     assert result["journal"] == f"{HOME}/demo/journal"
@@ -141,15 +150,15 @@ def test_from_the_command_line_to_sagemaker_and_back(tmp_path: Path, world: Simu
     # The plan told the very requests that were then made.
     assert [job["request"] for job in planned["first_jobs"]] == [dict(job.request) for job in world.jobs]
     # Whoever comes later needs the name and the home.
-    assert "demo" in ok("status")
-    assert json.loads(ok("status", "demo", "--json"))["HyperParameterTuningJobStatus"] == "Completed"
-    listed = json.loads(ok("jobs", "demo", "--json"))["TrainingJobSummaries"]
+    assert "demo" in at_home("status")
+    assert json.loads(at_home("status", "demo", "--json"))["HyperParameterTuningJobStatus"] == "Completed"
+    listed = json.loads(at_home("jobs", "demo", "--json"))["TrainingJobSummaries"]
     assert {job["TrainingJobName"] for job in listed} == {job.name for job in world.jobs}
-    assert "amt-report" in ok("logs", world.jobs[0].name)
-    assert len(ok("logs", world.jobs[0].name, "-n", "1").splitlines()) == 1
-    assert invoke("logs", "demo-009-00000000").exit_code != 0
+    assert "amt-report" in at_home("logs", world.jobs[0].name)
+    assert len(at_home("logs", world.jobs[0].name, "-n", "1").splitlines()) == 1
+    assert cli("logs", "demo-009-00000000", "--home", HOME).exit_code != 0
     # Run again, it is its result.
-    assert json.loads(ok("run", path, "--backend", "sagemaker", "--json", "--quiet")) == result
+    assert json.loads(at_home("run", path, "--backend", "sagemaker", "--json", "--quiet")) == result
     assert len(world.jobs) == 3
 
 
@@ -157,33 +166,24 @@ def test_from_the_command_line_to_sagemaker_and_back(tmp_path: Path, world: Simu
 def test_stop_finds_the_training_jobs_by_the_record(tmp_path: Path, world: SimulatedSageMaker) -> None:
     path = write(tmp_path, jobs=500)
     asked, journal = TuningSpec.load(path), open_journal("demo", HOME)
-    driver = threading.Thread(
-        target=tune, args=(asked, open_backend("sagemaker")), kwargs={"journal": journal}
-    )
-    driver.start()
-    try:
-        while not any(job.status == "Completed" for job in world.jobs):
-            driver.join(0.1)
-            assert driver.is_alive()
-        assert "demo is stopped" in ok("stop", "demo", "--wait", "60")
-    finally:
-        driver.join(60)
+    with driven(world, lambda: tune(asked, open_backend("sagemaker"), journal=journal)):
+        assert "demo is stopped" in at_home("stop", "demo", "--wait", "60")
     assert not [job.name for job in world.jobs if job.status not in ("Completed", "Stopped", "Failed")]
-    assert "Stopped" in ok("status", "demo")
+    assert "Stopped" in at_home("status", "demo")
 
 
 def test_sagemakers_own_tuner_is_a_place_too(tmp_path: Path, world: SimulatedSageMaker) -> None:
     path = write(tmp_path, jobs=3)
-    planned = json.loads(ok("plan", path, "--backend", "amt", "--json"))
-    result = json.loads(ok("run", path, "--backend", "amt", "--json", "--quiet"))
+    planned = json.loads(at_home("plan", path, "--backend", "amt", "--json"))
+    result = json.loads(at_home("run", path, "--backend", "amt", "--json", "--quiet"))
     assert result["status"] == "Completed"
     assert len(result["jobs"]) == len(world.jobs) == 3
     (tuning_job,) = world.tuning_jobs
     # The plan told the very request that was then made, but for the tag of who made it.
     assert planned["amt_request"] == {**tuning_job.request, "Tags": planned["amt_request"].get("Tags")}
-    assert "amt-report" in ok("logs", world.jobs[0].name)
-    assert json.loads(ok("resume", "demo", "--json", "--quiet")) == result
-    refused = invoke("plan", path, "--backend", "amt", "--set", "strategy=QuasiRandom")
+    assert "amt-report" in at_home("logs", world.jobs[0].name)
+    assert json.loads(at_home("resume", "demo", "--json", "--quiet")) == result
+    refused = cli("plan", path, "--backend", "amt", "--set", "strategy=QuasiRandom", "--home", HOME)
     assert refused.exit_code == 2
     assert "AMT has no such strategy" in refused.output
 
@@ -191,16 +191,8 @@ def test_sagemakers_own_tuner_is_a_place_too(tmp_path: Path, world: SimulatedSag
 @pytest.mark.slow
 def test_stop_has_sagemakers_own_tuner_stop(tmp_path: Path, world: SimulatedSageMaker) -> None:
     asked, journal = TuningSpec.load(write(tmp_path, jobs=500)), open_journal("demo", HOME)
-    options = {"journal": journal, "progress": False}
-    driver = threading.Thread(target=tune, args=(asked, open_place("amt")), kwargs=options)
-    driver.start()
-    try:
-        while not any(job.status == "Completed" for job in world.jobs):
-            driver.join(0.1)
-            assert driver.is_alive()
-        assert "demo is stopped" in ok("stop", "demo", "--wait", "60")
-    finally:
-        driver.join(60)
+    with driven(world, lambda: tune(asked, open_place("amt"), journal=journal, progress=False)):
+        assert "demo is stopped" in at_home("stop", "demo", "--wait", "60")
     assert not [job.name for job in world.jobs if job.status not in ("Completed", "Stopped", "Failed")]
 
 
@@ -218,6 +210,6 @@ def test_what_nobody_follows_is_stopped_by_its_name(tmp_path: Path, world: Simul
 def test_what_cannot_be_reached_in_s3_is_said(world: SimulatedSageMaker) -> None:
     with pytest.raises(JournalError, match="can't be listed"):
         list(journals("s3://no-such-bucket/tunings"))
-    result = CliRunner().invoke(main, ["status", "demo", "--home", "s3://no-such-bucket/tunings"])
+    result = cli("status", "demo", "--home", "s3://no-such-bucket/tunings")
     assert result.exit_code == JournalError.exit_code
     assert "bucket" in result.stderr

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amt_flows.backends.simulated import SimulatedBackend, VirtualClock
-from amt_flows.cli import main
-from amt_flows.engine import News, Tuning
+from amt_flows.engine import Tuning
 from amt_flows.errors import JournalError, SpecError, TuningJobNotFound
 from amt_flows.events import Outcome, TuningStatus
 from amt_flows.journals.memory import MemoryJournal
@@ -26,26 +24,14 @@ from amt_flows.results.amt_shapes import training_jobs
 from amt_flows.testing.sagemaker import JobScript, SimulatedSageMaker
 from backends.sagemaker_world import backend as sagemaker_backend
 from backends.sagemaker_world import spec as sagemaker_spec
-from worlds import rising, spec
-
-
-class ControllerDied(Exception):
-    pass
+from commands import cli, write_spec
+from worlds import drive_for, rising, spec
 
 
 def run_for(ticks: int, world: SimulatedBackend, tuning_spec: Any) -> Ledger:
     """A tuning job up to a round in which its controller dies, or to its end."""
     journal = MemoryJournal()
-    left = ticks
-
-    def tick(tuning: Tuning, news: News) -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            raise ControllerDied
-
-    with contextlib.suppress(ControllerDied):
-        drive(Tuning.open(tuning_spec, world, journal, clock=world.clock), on_tick=tick)
+    drive_for(Tuning.open(tuning_spec, world, journal, clock=world.clock), ticks)
     return Ledger.replay(journal.read())
 
 
@@ -140,37 +126,23 @@ def test_on_sagemaker_tags_tell_what_a_job_is() -> None:
 
 
 def test_the_command_recovers_jobs_of_this_machine(tmp_path: Path) -> None:
-    script = 'echo "amt-report epoch=1; accuracy=0.${2#0.};"'
-    path = tmp_path / "tuning.json"
-    path.write_text(
-        json.dumps(
-            {
-                "name": "demo",
-                "objective": {"metric_name": "accuracy"},
-                "continuous": [{"name": "rate", "min_value": 0.1, "max_value": 0.9}],
-                "strategy": "Random",
-                "limits": {"max_parallel_training_jobs": 2, "max_number_of_training_jobs": 3},
-                "training_job": {"command": ["sh", "-c", script, "train"]},
-            }
-        )
-    )
-    home = str(tmp_path / "home")
+    path = write_spec(tmp_path)
 
-    def command(*words: str) -> Any:
-        return CliRunner().invoke(main, [*words, "--home", home])
+    def command(*words: object) -> Result:
+        return cli(*words, "--home", tmp_path / "home")
 
-    result = json.loads(command("run", str(path), "--quiet", "--json").stdout)
-    assert command("recover", str(path)).exit_code == JournalError.exit_code
+    result = json.loads(command("run", path, "--quiet", "--json").stdout)
+    assert command("recover", path).exit_code == JournalError.exit_code
     damaged = next((tmp_path / "home/demo/journal").glob("*2.json"))
     damaged.write_text("{")
-    refused = command("recover", str(path))
+    refused = command("recover", path)
     assert refused.exit_code == JournalError.exit_code
     assert "move it away" in refused.stderr
     shutil.rmtree(tmp_path / "home/demo/journal")
-    recovered = command("recover", str(path))
+    recovered = command("recover", path)
     assert recovered.exit_code == 0, recovered.stderr
     assert "Recovered 3 training jobs" in recovered.stderr
-    again = json.loads(command("run", str(path), "--quiet", "--json").stdout)
+    again = json.loads(command("run", path, "--quiet", "--json").stdout)
     for field in ("name", "objective_value", "hyperparameters", "artifact"):
         assert again["best"][field] == result["best"][field]
     assert len(list((tmp_path / "home/demo/jobs").iterdir())) == 3

@@ -19,23 +19,19 @@ from amt_flows.events import (
     Attached,
     Concluding,
     Converged,
-    Ended,
     Event,
     Finished,
-    Launched,
-    Launching,
-    Observed,
     Opened,
     Outcome,
     Proposed,
     Reason,
-    StopAsked,
     TuningStatus,
 )
 from amt_flows.journals.memory import MemoryJournal
 from amt_flows.ledger import Ledger
 from amt_flows.loop import drive
 from amt_flows.spec import TuningSpec
+from job_facts import FACTS, TIMES, TRIALS
 from worlds import rising, spec
 
 Entries = Sequence[Sequence[Event]]
@@ -99,33 +95,15 @@ def opening() -> Event:
 
 def events() -> st.SearchStrategy[Event]:
     """What a journal may say of three trials, in any order; some of it can be no journal's."""
-    names = st.sampled_from([f"demo-{n:03d}-00000000" for n in (1, 2, 3)])
-    times, trials, values = st.floats(0, 100), st.integers(1, 3), st.floats(allow_nan=True)
-    points = st.lists(st.tuples(st.integers(1, 6), values), max_size=4).map(tuple)
     reason = st.builds(Reason, st.just("Rule"), st.just("why"))
     return st.one_of(
+        FACTS,
         st.builds(opening),
-        st.builds(Attached, times, st.sampled_from(["me", "another"])),
-        st.builds(Proposed, times, trials, st.just({"learning_rate": 0.1}), st.just("test"), st.just("")),
-        st.builds(Launching, times, trials, st.integers(1, 2)),
-        st.builds(Launched, times, names, trials, st.integers(1, 2)),
-        st.builds(Observed, times, st.dictionaries(names, points, max_size=2)),
-        st.builds(StopAsked, times, st.lists(names, max_size=2).map(tuple), st.booleans(), st.just("")),
-        st.builds(
-            Ended,
-            times,
-            names,
-            st.sampled_from(Outcome),
-            st.none() | times,
-            times,
-            st.dictionaries(st.just("accuracy"), values, max_size=1),
-            st.none(),
-            st.none(),
-            st.none(),
-        ),
-        st.builds(Converged, times, reason),
-        st.builds(Concluding, times, st.sampled_from(TuningStatus), reason.map(lambda one: (one,))),
-        st.builds(Finished, times, st.sampled_from(TuningStatus)),
+        st.builds(Attached, TIMES, st.sampled_from(["me", "another"])),
+        st.builds(Proposed, TIMES, TRIALS, st.just({"learning_rate": 0.1}), st.just("test"), st.just("")),
+        st.builds(Converged, TIMES, reason),
+        st.builds(Concluding, TIMES, st.sampled_from(TuningStatus), reason.map(lambda one: (one,))),
+        st.builds(Finished, TIMES, st.sampled_from(TuningStatus)),
     )
 
 

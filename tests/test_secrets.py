@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.local_worker.hiding import Hiding
 from amt_flows.backends.sagemaker import SageMakerBackend
-from amt_flows.cli import main
 from amt_flows.errors import SpecError, TuningJobFailed
 from amt_flows.hiding import ALWAYS, HIDDEN, hidden
 from amt_flows.places import open_journal
@@ -23,6 +21,7 @@ from amt_flows.results.amt_shapes import describe, training_jobs
 from amt_flows.run import load_ledger, tune
 from amt_flows.spec import TuningSpec
 from backends.sagemaker_world import spec as sagemaker_spec
+from commands import cli
 
 SECRET = "s3cr3t/of+the=house"
 NAME = "REGISTRY_TOKEN"
@@ -67,7 +66,7 @@ def test_a_careless_script_leaves_its_secret_nowhere(tmp_path: Path, monkeypatch
         result.model_dump_json(),
         report_markdown(ledger, result),
         json.dumps([describe(ledger, 0.0), training_jobs(ledger)], default=str),
-        *(CliRunner().invoke(main, [*words, "--home", str(home)]).output for words in commands(log)),
+        *(cli(*words, "--home", home).output for words in commands(log)),
     ]
     # But for the file that the script wrote itself.
     files = [path for path in home.rglob("*") if path.is_file() and path.name != "failure"]

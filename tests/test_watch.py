@@ -9,9 +9,7 @@ from pathlib import Path
 
 import boto3
 import pytest
-from click.testing import CliRunner
 
-from amt_flows.cli import main
 from amt_flows.controller import process_here
 from amt_flows.errors import JournalError, TuningJobNotFound
 from amt_flows.events import Attached, Event, Finished, Opened, TuningStatus
@@ -22,6 +20,7 @@ from amt_flows.places import open_journal
 from amt_flows.ports import Journal
 from amt_flows.testing.sagemaker import SimulatedSageMaker
 from amt_flows.watch import Watch
+from commands import cli
 from worlds import spec
 
 ENTRIES = 30
@@ -128,7 +127,7 @@ def test_stop_reads_a_record_in_s3_once(
     monkeypatch.setenv("HOME", str(tmp_path))
     opened(open_journal("demo", "s3://records"), ENTRIES, "process 1 on another-machine")
     world.actions.clear()
-    done = CliRunner().invoke(main, ["stop", "demo", "--home", "s3://records", "--wait", "0.5"])
+    done = cli("stop", "demo", "--home", "s3://records", "--wait", "0.5")
     assert "no training jobs stopped directly" in done.output
     assert world.actions["s3:GetObject"] == ENTRIES
     assert world.actions["s3:PutObject"] == 1, "the request"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
-from amt_flows.engine import Tuning
+from amt_flows.engine import News, Tuning
 from amt_flows.events import Ended, Launched, Observed, Opened, Outcome, Proposed
 from amt_flows.journals.memory import MemoryJournal
 from amt_flows.ledger import Ledger
@@ -79,3 +81,24 @@ def run(
     tuning = Tuning.open(tuning_spec, backend, MemoryJournal(), clock=backend.clock)
     drive(tuning)
     return tuning.ledger, backend
+
+
+class _ControllerDied(BaseException):
+    pass
+
+
+def drive_until(tuning: Tuning, dies: Callable[[], bool]) -> None:
+    """Drive a tuning job to the first round in which its controller dies, or to its end."""
+
+    def tick(_: Tuning, __: News) -> None:
+        if dies():
+            raise _ControllerDied
+
+    with contextlib.suppress(_ControllerDied):
+        drive(tuning, on_tick=tick)
+
+
+def drive_for(tuning: Tuning, rounds: int) -> None:
+    """Drive a tuning job for some rounds, in the last of which its controller dies, or to its end."""
+    ticks = itertools.count(1)
+    drive_until(tuning, lambda: next(ticks) == rounds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -10,6 +11,7 @@ import boto3
 from botocore.config import Config
 
 from amt_flows.backends.sagemaker import SageMakerBackend
+from amt_flows.backends.simulated import Script
 from amt_flows.ports import JobReport, JobRequest, MetricPoint
 from amt_flows.spec import TrainingJobTemplate, TuningSpec
 from amt_flows.testing.sagemaker import SimulatedSageMaker
@@ -50,6 +52,24 @@ def spec(sagemaker: Mapping[str, Any] | None = None, **changes: Any) -> TuningSp
     return TuningSpec(**{**values, **changes})
 
 
+def early(**changes: Any) -> TuningSpec:
+    """Ten jobs at the most, with early stopping."""
+    values: dict[str, Any] = {
+        "early_stopping": {"type": "Auto", "min_jobs": 3},
+        "limits": {"max_parallel_training_jobs": 2, "max_number_of_training_jobs": 10},
+    }
+    return spec(**{**values, **changes})
+
+
+def own_level(hyperparameters: Mapping[str, str]) -> Script:
+    """A curve of eight epochs that rises to a level of its own, the same for the same configuration."""
+    chance = random.Random(hyperparameters["learning_rate"])
+    level = chance.uniform(0.1, 1.0)
+    values = [level * (1 - 0.3**epoch) + chance.uniform(-0.02, 0.02) for epoch in range(1, 9)]
+    # Each starts after a time of its own: what happens at the same moment has no order that two worlds share.
+    return Script(values, seconds_per_epoch=20.0, startup_seconds=chance.uniform(25, 35))
+
+
 def request(trial: int = 1, **changes: Any) -> JobRequest:
     attempt = changes.get("attempt", 1)
     fields: dict[str, Any] = {
@@ -76,8 +96,8 @@ def client(service: str) -> Any:
     return session().client(service, config=ONE_ATTEMPT)
 
 
-class _Clients:
-    """A session whose clients are made once for all tests."""
+class SharedClients:
+    """A boto3 session whose clients are made once for all tests, and ask once."""
 
     region_name = REGION
 
@@ -90,7 +110,12 @@ class _Clients:
 
 def backend(world: SimulatedSageMaker, **options: Any) -> SageMakerBackend:
     """A backend that lives in the world's time and waits by moving it."""
-    settings: dict[str, Any] = {"session": _Clients(), "clock": world.clock, "sleep": world.sleep, "seed": 0}
+    settings: dict[str, Any] = {
+        "session": SharedClients(),
+        "clock": world.clock,
+        "sleep": world.sleep,
+        "seed": 0,
+    }
     return SageMakerBackend(**{**settings, **options})
 
 

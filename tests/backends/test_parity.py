@@ -18,7 +18,6 @@ through them all that is decided from the state of things. So order is forced:
 from __future__ import annotations
 
 import math
-import random
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +28,7 @@ import pytest
 
 from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.sagemaker import SageMakerBackend
-from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
+from amt_flows.backends.simulated import SimulatedBackend, VirtualClock
 from amt_flows.engine import News, Tuning
 from amt_flows.events import Ended, Judged, Launched, Observed, Outcome, Proposed, StopAsked, TuningStatus
 from amt_flows.journals.memory import MemoryJournal
@@ -39,7 +38,7 @@ from amt_flows.ports import Backend, Clock
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.amt_request import to_amt_request
 from amt_flows.testing.sagemaker import Command, SimulatedSageMaker
-from backends.sagemaker_world import IMAGE, REGION, backend, client, spec, verbatim
+from backends.sagemaker_world import IMAGE, REGION, backend, client, early, own_level, spec, verbatim
 
 EPOCHS = 6
 
@@ -113,23 +112,6 @@ def by_job(decisions: Sequence[tuple[Any, ...]]) -> dict[str, list[tuple[Any, ..
 # -- in scripted time ------------------------------------------------------------------------------------
 
 
-def train(hyperparameters: Mapping[str, str]) -> Script:
-    """A curve that rises to a level of its own, the same for the same configuration."""
-    chance = random.Random(hyperparameters["learning_rate"])
-    level = chance.uniform(0.1, 1.0)
-    values = [level * (1 - 0.3**epoch) + chance.uniform(-0.02, 0.02) for epoch in range(1, 9)]
-    # Each starts after a time of its own: what happens at the same moment has no order that two worlds share.
-    return Script(values, seconds_per_epoch=20.0, startup_seconds=chance.uniform(25, 35))
-
-
-def early(**changes: Any) -> TuningSpec:
-    values: dict[str, Any] = {
-        "early_stopping": {"type": "Auto", "min_jobs": 3},
-        "limits": {"max_parallel_training_jobs": 2, "max_number_of_training_jobs": 10},
-    }
-    return spec(**{**values, **changes})
-
-
 def run(asked: TuningSpec, where: Backend, clock: Clock) -> tuple[Ledger, Remembering]:
     journal = Remembering()
     tuning = Tuning.open(asked, where, journal, clock=clock)
@@ -145,8 +127,8 @@ def test_scripted_jobs_mean_the_same_on_our_simulation_and_on_sagemaker(strategy
     limits = {"max_parallel_training_jobs": parallel, "max_number_of_training_jobs": 10}
     asked = early(strategy=strategy, seed=7, limits=limits)
     clock = VirtualClock()
-    one, here = run(asked, SimulatedBackend(clock, train), clock)
-    with SimulatedSageMaker(train) as world:
+    one, here = run(asked, SimulatedBackend(clock, own_level), clock)
+    with SimulatedSageMaker(own_level) as world:
         # Asked at every event, as our own simulation is; a poll that sees two epochs at once may let a job
         # that is to be stopped run for one more.
         asking = backend(
@@ -175,8 +157,8 @@ def test_a_tuning_job_of_the_simulated_service_is_the_same_as_ours(strategy: str
         strategy=strategy, seed=7, limits=limits, early_stopping={"type": "Auto"}, training_job=template
     )
     clock = VirtualClock()
-    ours, journal = run(asked, SimulatedBackend(clock, train), clock)
-    with SimulatedSageMaker(train, tunes=True) as world:
+    ours, journal = run(asked, SimulatedBackend(clock, own_level), clock)
+    with SimulatedSageMaker(own_level, tunes=True) as world:
         client("sagemaker").create_hyper_parameter_tuning_job(**to_amt_request(asked))
         world.run()
         name = {"HyperParameterTuningJobName": asked.name}

@@ -6,12 +6,10 @@ import json
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
 from amt_flows.backends.sagemaker.policy import IMPLIED, actions_of, main, policy
-from amt_flows.backends.simulated import Script
 from amt_flows.engine import Tuning
 from amt_flows.events import Outcome, TuningStatus
 from amt_flows.journals.memory import MemoryJournal
@@ -25,30 +23,9 @@ from amt_flows.testing.sagemaker.lags import Lags
 from amt_flows.testing.sagemaker.quotas import Quotas
 from amt_flows.testing.sagemaker.scripts import End, JobScript
 from amt_flows.testing.sagemaker.throttling import Chance
-from backends.sagemaker_world import REGION, backend, client, spec
+from backends.sagemaker_world import REGION, backend, client, early, own_level, spec
 
 BUCKET = "journals"
-EPOCHS = 8
-
-
-def values_of(hyperparameters: Mapping[str, str]) -> list[float]:
-    """A curve that rises to a level of its own, the same for the same configuration."""
-    chance = random.Random(hyperparameters["learning_rate"])
-    level = chance.uniform(0.1, 1.0)
-    return [level * (1 - 0.3**epoch) + chance.uniform(-0.02, 0.02) for epoch in range(1, EPOCHS + 1)]
-
-
-def train(hyperparameters: Mapping[str, str]) -> Script:
-    startup = random.Random(hyperparameters["learning_rate"]).uniform(25, 35)
-    return Script(values_of(hyperparameters), seconds_per_epoch=20.0, startup_seconds=startup)
-
-
-def early(**changes: Any) -> TuningSpec:
-    values: dict[str, Any] = {
-        "early_stopping": {"type": "Auto", "min_jobs": 3},
-        "limits": {"max_parallel_training_jobs": 2, "max_number_of_training_jobs": 10},
-    }
-    return spec(**{**values, **changes})
 
 
 def run(asked: TuningSpec, where: Backend, clock: Clock, journal: Journal | None = None) -> Ledger:
@@ -71,7 +48,7 @@ def s3_journal(world: SimulatedSageMaker) -> Iterator[S3Journal]:
 
 
 def test_early_stopping_really_stops_jobs_and_keeps_what_they_had() -> None:
-    with SimulatedSageMaker(train) as world, s3_journal(world) as journal:
+    with SimulatedSageMaker(own_level) as world, s3_journal(world) as journal:
         ledger = run(early(), backend(world, poll_seconds=8), world.clock, journal)
         jobs = {job.name: job for job in world.jobs}
         stopped = [job for job in ledger.jobs.values() if job.outcome is Outcome.STOPPED_EARLY]
@@ -80,7 +57,7 @@ def test_early_stopping_really_stops_jobs_and_keeps_what_they_had() -> None:
         assert stopped
         for job in stopped:
             assert jobs[job.name].status == "Stopped"
-            assert 1 <= len(job.curve) < EPOCHS
+            assert 1 <= len(job.curve) < 8
             assert job.metrics["accuracy"] == jobs[job.name].emissions[-1].value
         for job in ledger.jobs.values():
             assert [e.value for e in jobs[job.name].emissions] == [v for _, v in job.curve]
@@ -101,7 +78,7 @@ def test_a_tuning_job_outlasts_throttling_lags_a_small_quota_and_broken_machines
 
     def unlucky(hyperparameters: Mapping[str, str]) -> JobScript:
         ends = [End.CAPACITY_ERROR, End.INTERNAL_ERROR, *[End.COMPLETE] * 4]
-        return JobScript(values_of(hyperparameters), end=chance.choice(ends))
+        return JobScript(own_level(hyperparameters).values, end=chance.choice(ends))
 
     lags = Lags(log_seconds=10, describe_polls=1, final_metric_polls=1, search_seconds=20)
     throttles = {"*": Chance(0.15)}
@@ -117,11 +94,12 @@ def test_a_tuning_job_outlasts_throttling_lags_a_small_quota_and_broken_machines
         assert any(job.outcome is Outcome.INFRASTRUCTURE for job in ledger.jobs.values())
         for job in ledger.jobs.values():
             if job.outcome is Outcome.COMPLETED:
-                assert [value for _, value in job.curve] == values_of(world.job(job.name).hyperparameters)
+                expected = own_level(world.job(job.name).hyperparameters).values
+                assert [value for _, value in job.curve] == list(expected)
 
 
 def test_a_final_refusal_ends_the_tuning_job_before_money_is_spent() -> None:
-    with SimulatedSageMaker(train) as world:
+    with SimulatedSageMaker(own_level) as world:
         world.inject("CreateTrainingJob", refusals.validation("Could not assume role arn:aws:iam::1:role/x"))
         ledger = run(spec(), backend(world), world.clock)
         assert ledger.status is TuningStatus.FAILED
@@ -130,7 +108,7 @@ def test_a_final_refusal_ends_the_tuning_job_before_money_is_spent() -> None:
 
 
 def test_a_successor_goes_on_where_a_controller_died() -> None:
-    with SimulatedSageMaker(train) as world, s3_journal(world) as journal:
+    with SimulatedSageMaker(own_level) as world, s3_journal(world) as journal:
         first = Tuning.open(early(), backend(world), journal, clock=world.clock)
         for _ in range(450):
             first.observe()
@@ -154,7 +132,7 @@ def called(world: SimulatedSageMaker) -> set[str]:
 
 
 def test_the_policy_allows_what_is_called_and_nothing_else() -> None:
-    with SimulatedSageMaker(train) as world, s3_journal(world) as journal:
+    with SimulatedSageMaker(own_level) as world, s3_journal(world) as journal:
         world.inject("CreateTrainingJob", refusals.connection_lost(), times=1, after=True)
         run(early(), backend(world), world.clock, journal)
         S3Journal(journal.location, client("s3")).ask_to_stop("enough")
@@ -163,7 +141,7 @@ def test_the_policy_allows_what_is_called_and_nothing_else() -> None:
 
 
 def test_averages_need_one_permission_more() -> None:
-    with SimulatedSageMaker(train) as world:
+    with SimulatedSageMaker(own_level) as world:
         world.inject("GetLogEvents", refusals.access_denied("logs:GetLogEvents"))
         world.inject("CreateTrainingJob", refusals.connection_lost(), times=1, after=True)
         run(early(), backend(world, approximate_curves=True), world.clock)

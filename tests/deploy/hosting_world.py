@@ -11,7 +11,7 @@ from amt_flows.deploy.hosting import Hosting
 from amt_flows.deploy.target import Place, Target
 from amt_flows.testing.sagemaker import SimulatedSageMaker
 from amt_flows.testing.sagemaker.endpoints import SimulatedEndpoint
-from backends.sagemaker_world import REGION, client
+from backends.sagemaker_world import SharedClients
 from deploy.candidates import candidate as any_candidate
 
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mine:1"
@@ -20,17 +20,8 @@ ENDPOINT = "live"
 GROUP = "digits"
 
 
-class _Session:
-    """A session whose clients are made once for all tests."""
-
-    region_name = REGION
-
-    def client(self, service: str, **options: Any) -> Any:
-        return client(service)
-
-
 def hosting(world: SimulatedSageMaker) -> Hosting:
-    return Hosting(_Session(), now=world.clock.now, sleep=world.sleep)
+    return Hosting(SharedClients(), now=world.clock.now, sleep=world.sleep)
 
 
 def world(**options: Any) -> SimulatedSageMaker:

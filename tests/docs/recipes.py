@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+import pages
+import programs
+from pages import ROOT
+
 EXAMPLES = ROOT / "examples/recipes"
 PAGES = ROOT / "docs/recipes"
 PATIENCE_SECONDS = 600
+# Beside those of any program.
+VARIABLES = {"KERAS_BACKEND": "torch", "PYTHONUNBUFFERED": "1"}
 
 # Each page's example.
 EXAMPLE = {
@@ -29,35 +31,12 @@ def page(name: str) -> str:
 
 def blocks(name: str, language: str) -> list[str]:
     """A page's code blocks, as they stand."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", page(name), re.DOTALL | re.MULTILINE)
-
-
-def environment(tmp_path: Path) -> dict[str, str]:
-    """Nothing of a training job around the command, one thread, and directories of its own."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SM_", "SAGEMAKER_"))}
-    return {
-        **kept,
-        "KERAS_BACKEND": "torch",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "PYTHONUNBUFFERED": "1",
-        "AMT_FLOWS_HOME": str(tmp_path / "home"),
-    }
+    return pages.blocks(page(name), language)
 
 
 def run(tmp_path: Path, *arguments: str) -> str:
     """What Python prints when it is started with these arguments in ``tmp_path``."""
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=tmp_path,
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return programs.python(tmp_path, *arguments, variables=VARIABLES, patience=PATIENCE_SECONDS).stdout
 
 
 def reported(output: str) -> list[float]:

@@ -14,24 +14,19 @@ import pytest
 from amt_flows.algorithms import algorithms_of
 from amt_flows.algorithms.allocation import FIRST_TRIALS, SHARE
 from amt_flows.spec import Definition, TuningSpec
+from pages import ROOT, block, page
 
-ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/algorithms/digits.toml"
-PAGE = (ROOT / "docs/algorithms.md").read_text(encoding="utf-8")
-OPTIMISER = (ROOT / "docs/optimiser.md").read_text(encoding="utf-8")
-
-
-def block(language: str) -> str:
-    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-    return str(found)
+PAGE = page("docs/algorithms.md")
+OPTIMISER = page("docs/optimiser.md")
 
 
 def test_the_code_runs() -> None:
-    exec(block("python"), {"__name__": "page"})
+    exec(block(PAGE, "python"), {"__name__": "page"})
 
 
 def test_the_settings_are_the_examples() -> None:
-    assert block("toml") == EXAMPLE.read_text(encoding="utf-8")
+    assert block(PAGE, "toml") == EXAMPLE.read_text(encoding="utf-8")
     spec = TuningSpec.load(EXAMPLE)
     assert [one.name for one in algorithms_of(spec)] == ["logistic", "forest"]
 
@@ -49,9 +44,9 @@ def test_what_is_said_to_be_each_algorithms_is() -> None:
 
 def test_the_numbers_are_those_of_the_rule() -> None:
     assert (FIRST_TRIALS, SHARE) == (3, 0.5)
-    for page in (PAGE, OPTIMISER):
-        assert "three trials" in page
-        assert "half of an equal share" in page
+    for text in (PAGE, OPTIMISER):
+        assert "three trials" in text
+        assert "half of an equal share" in text
 
 
 @pytest.mark.slow

@@ -12,14 +12,15 @@ from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner, Result
 
 from amt_flows import errors
 from amt_flows.cli import main
 from amt_flows.errors import AmtFlowsError
 from amt_flows.plan.prices import PricesError
+from commands import cli
+from pages import blocks, page
 
-PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+PAGE = page("docs/cli.md")
 SECTIONS = {
     title.split()[0].lower(): text
     for title, text in re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S)
@@ -27,20 +28,16 @@ SECTIONS = {
 
 
 def files() -> Iterator[tuple[str, str]]:
-    for text in re.findall(r"```(?:python|toml)\n(.*?)```", PAGE, re.DOTALL):
+    for text in blocks(PAGE, "python|toml"):
         yield text.splitlines()[0].removeprefix("# "), text
 
 
 def steps() -> Iterator[tuple[str, list[str]]]:
     """Each command of the examples, with the lines that it prints."""
-    for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL):
+    for block in blocks(PAGE, "console"):
         for text in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, *lines = text.splitlines()
             yield command, [line for line in lines if line.strip() and line.strip() != "..."]
-
-
-def cli(arguments: list[str]) -> Result:
-    return CliRunner(catch_exceptions=False).invoke(main, arguments)
 
 
 @pytest.fixture
@@ -74,7 +71,7 @@ def test_the_examples_print_what_the_page_says(project: Path) -> None:
         program, *arguments = shlex.split(command)
         assert program == "amt-flows"
         used.add(arguments[0])
-        done = cli(arguments)
+        done = cli(*arguments)
         code = next((int(line.split()[-1]) for line in expected if line.startswith("exit code: ")), 0)
         assert done.exit_code == code, (command, done.output)
         failures = [line.removeprefix("error: ") for line in expected if line.startswith("error: ")]
@@ -112,7 +109,7 @@ def json_is_as_documented(project: Path) -> None:
                 # Its record is there, so there is nothing to recover; `stop` prints the same.
                 continue
             values = ["tuned"] if arguments else given.get(name, ["tuned"])
-            data: Any = json.loads(cli([name, *values, "--json"]).stdout)
+            data: Any = json.loads(cli(name, *values, "--json").stdout)
             assert isinstance(data, list if name == "compare" else dict)
             assert members <= set(data) if isinstance(data, dict) else len(data) == 2, (command, data)
             if name == "plan":
@@ -132,7 +129,7 @@ def options(command: click.Command) -> list[str]:
 
 @pytest.mark.parametrize("name", list(main.commands))
 def test_the_page_and_the_help_name_every_option(name: str) -> None:
-    done = cli([name, "--help"])
+    done = cli(name, "--help")
     assert done.exit_code == 0
     for option in options(main.commands[name]):
         assert option in done.output
@@ -147,7 +144,7 @@ def test_the_page_names_every_command() -> None:
 
 
 def test_the_other_examples_are_commands_that_exist() -> None:
-    lines = "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL))
+    lines = "\n".join(blocks(PAGE, "sh"))
     found = re.findall(r"amt-flows (\w+)([^#|>)\n]*)", lines)
     assert found
     for name, rest in found:

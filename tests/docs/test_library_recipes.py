@@ -21,7 +21,8 @@ from amt_flows.places import open_journal
 from amt_flows.results import TrainingJobRecord, TuningResult, result_of
 from amt_flows.run import load_ledger
 from amt_flows.spec import MetricDefinition
-from docs.recipes import EXAMPLE, EXAMPLES, PATIENCE_SECONDS, blocks, environment, reported, run
+from docs.recipes import EXAMPLE, EXAMPLES, PATIENCE_SECONDS, VARIABLES, blocks, reported, run
+from programs import environment
 
 # Libraries that take long to load, several times a test.
 pytestmark = pytest.mark.timeout(900)
@@ -186,7 +187,7 @@ def stopped(tmp_path: Path, name: str, *arguments: str) -> tuple[int, str]:
     process = subprocess.Popen(
         [sys.executable, str(EXAMPLES / f"{EXAMPLE[name]}.py"), *arguments],
         cwd=tmp_path,
-        env=environment(tmp_path),
+        env=environment(tmp_path / "home", VARIABLES),
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -11,15 +11,15 @@ import pytest
 
 from amt_flows.cli.input import load_spec
 from amt_flows.spec import TuningSpec
+from pages import ROOT, block, blocks, page
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-RECIPES = (DOCS / "recipes.md").read_text(encoding="utf-8")
+RECIPES = page("docs/recipes.md")
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "amt_flows").rglob("*.py"))
 
 SMALLEST = """
@@ -31,10 +31,6 @@ name = "rate"
 min_value = 0.1
 max_value = 0.9
 """
-
-
-def blocks(page: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
 
 
 # Started as they should be, with a server and a simulated SageMaker: tests/flows/test_recipe_pipelines.py
@@ -62,10 +58,8 @@ def test_the_settings_are_settings(code: str) -> None:
 
 
 def test_a_function_is_tuned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = [code for code in blocks(RECIPES, "python") if "# objective.py" in code]
-    (spec,) = [code for code in blocks(RECIPES, "toml") if "# function.toml" in code]
-    (tmp_path / "objective.py").write_text(code)
-    (tmp_path / "function.toml").write_text(spec)
+    (tmp_path / "objective.py").write_text(block(RECIPES, "python", "# objective.py"))
+    (tmp_path / "function.toml").write_text(block(RECIPES, "toml", "# function.toml"))
     command = [sys.executable, "-m", "amt_flows", "run", "function.toml", "--home", str(tmp_path / "home")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
@@ -82,8 +76,8 @@ def test_the_commands_of_the_recipes_can_be_read(tmp_path: Path) -> None:
 
 
 def test_every_message_is_one_of_ours() -> None:
-    page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
-    messages = re.findall(r"^\| (?:Prefect: )?`([^`]+)`", page, re.MULTILINE)
+    text = page("docs/troubleshooting.md")
+    messages = re.findall(r"^\| (?:Prefect: )?`([^`]+)`", text, re.MULTILINE)
     assert len(messages) > 12
     flat = re.sub(r'"\s*f?"', "", SOURCE)
     assert [text for text in messages if text not in flat] == []

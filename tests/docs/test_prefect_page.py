@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from amt_flows.spec import TuningSpec
+from pages import ROOT, blocks, page
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/prefect.md").read_text(encoding="utf-8")
+PAGE = page("docs/prefect.md")
 TUNING = """
 name = "digits"
 [objective]
@@ -31,14 +31,10 @@ command = "train"
 """
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-
-
 def test_the_python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tuning.toml").write_text(TUNING)
     monkeypatch.chdir(tmp_path)
-    pipeline, nightly, promoting = blocks("python")
+    pipeline, nightly, promoting = blocks(PAGE, "python")
     piped: dict[str, Any] = {"__name__": "pipeline"}
     exec(pipeline, piped)  # the tests of the flows run it
     assert piped["pipeline"].name == "pipeline"
@@ -56,7 +52,7 @@ def test_the_python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_the_commands_are_there() -> None:
     """Each with options that it has; what they do is tried with the deployments, automations and blocks."""
     commands = [
-        shlex.split(line, comments=True) for block in blocks("sh") for line in block.splitlines() if line
+        shlex.split(line, comments=True) for code in blocks(PAGE, "sh") for line in code.splitlines() if line
     ]
     scripts = [words[1] for words in commands if words[0] == "python"]
     assert scripts == ["deployments/serve.py", "deployments/automations.py", "blocks/register.py"]

@@ -13,12 +13,11 @@ from typing import Any
 
 import boto3
 import pytest
-from click.testing import CliRunner
 
-from amt_flows.cli import main
 from amt_flows.spec import TuningSpec
 from amt_flows.testing.sagemaker import AcceleratedClock, JobScript, SimulatedSageMaker
-from readme import block, write_project
+from commands import ok
+from readme import block, enter_project
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -29,10 +28,7 @@ else:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory with the README's training script and spec, and a home of its own."""
-    write_project(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("AMT_FLOWS_HOME", str(tmp_path / "home"))
-    return tmp_path
+    return enter_project(tmp_path, monkeypatch)
 
 
 @pytest.mark.slow
@@ -110,11 +106,7 @@ def test_sagemaker_runs_the_same_on_the_simulated_service(
     with SimulatedSageMaker(scripted, clock=clock, tunes=True) as world, world.serve() as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         boto3.client("s3").create_bucket(Bucket="my-bucket")
-        shown = []
-        for command in commands:
-            done = CliRunner().invoke(main, shlex.split(command)[1:])
-            assert done.exit_code == 0, (command, done.output)
-            shown.append(done.stdout)
+        shown = [ok(*shlex.split(command)[1:]) for command in commands]
         assert len(world.jobs) == 8
         assert len(world.tuning_jobs) == 1
     plan, ours, theirs, status = shown

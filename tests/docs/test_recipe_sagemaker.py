@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import tarfile
@@ -15,7 +14,7 @@ from amt_flows.places import open_backend, open_journal
 from amt_flows.run import tune
 from amt_flows.spec import TuningSpec
 from amt_flows.testing.sagemaker import SimulatedSageMaker
-from docs.recipes import ROOT
+from pages import block, page
 from readme import write_project
 
 if sys.version_info >= (3, 11):
@@ -23,12 +22,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-PAGE = (ROOT / "docs/recipes.md").read_text(encoding="utf-8")
-
-
-def block(first_line: str) -> str:
-    (found,) = re.findall(rf"```\w+\n({re.escape(first_line)}\n.*?)```", PAGE, re.DOTALL)
-    return str(found)
+PAGE = page("docs/recipes.md")
 
 
 @pytest.fixture
@@ -36,7 +30,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the page's few lines make of the README's script."""
     write_project(tmp_path)
     monkeypatch.chdir(tmp_path)
-    exec(block("# pack.py"), {})
+    exec(block(PAGE, "python", "# pack.py\n"), {})
     return tmp_path / "sourcedir.tar.gz"
 
 
@@ -63,7 +57,7 @@ def test_the_script_is_tuned_on_sagemaker(archive: Path, monkeypatch: pytest.Mon
     given = tomllib.loads(Path("tuning.toml").read_text())
     del given["training_job"], given["completion"]
     given["limits"] = {"max_number_of_training_jobs": 2, "max_parallel_training_jobs": 2}
-    spec = TuningSpec.parse({**given, **tomllib.loads(block("# on_sagemaker.toml"))})
+    spec = TuningSpec.parse({**given, **tomllib.loads(block(PAGE, "toml", "# on_sagemaker.toml\n"))})
     with SimulatedSageMaker(commands={}) as world, world.serve() as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         s3 = boto3.client("s3")

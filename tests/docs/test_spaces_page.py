@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import re
 import sys
-from pathlib import Path
 
 from amt_flows import constraints
 from amt_flows.constraints import Constraint
 from amt_flows.space import LISTED
 from amt_flows.spec import TuningSpec, space_rules
+from pages import ROOT, block, page
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/spaces.md").read_text(encoding="utf-8")
-
-
-def block(language: str) -> str:
-    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-    return str(found)
+PAGE = page("docs/spaces.md")
 
 
 def row(title: str) -> list[str]:
@@ -31,11 +25,11 @@ def row(title: str) -> list[str]:
 
 
 def test_the_code_runs() -> None:
-    exec(block("python"), {})
+    exec(block(PAGE, "python"), {})
 
 
 def test_the_settings_are_those_of_the_example() -> None:
-    given = tomllib.loads(block("toml"))
+    given = tomllib.loads(block(PAGE, "toml"))
     whole = tomllib.loads((ROOT / "examples/digits_models.toml").read_text(encoding="utf-8"))
     for key, value in given.items():
         if key == "constraints":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ from amt_flows.recover import recover
 from amt_flows.results import describe, result_of, training_jobs
 from amt_flows.rules.budget import committed_cost, worst_case_cost
 from amt_flows.spec import TuningSpec
-from worlds import run, spec
+from worlds import drive_for, run, spec
 
 FOREST: dict[str, Any] = {
     "definition_name": "forest",
@@ -240,10 +239,6 @@ def test_secrets_of_every_algorithm_are_hidden(monkeypatch: pytest.MonkeyPatch) 
 # -- the record --------------------------------------------------------------------------------------------
 
 
-class Died(Exception):
-    pass
-
-
 def fate(job: TrainingJob) -> tuple[Any, ...]:
     return job.name, job.trial, job.attempt, job.final_value, job.outcome
 
@@ -254,16 +249,7 @@ def test_a_controller_that_dies_changes_nothing(ticks: int, strategy: str) -> No
     asked = several(strategy=strategy, seed=5)
     whole, _ = tuned(asked)
     backend, journal = world(), MemoryJournal()
-    left = ticks
-
-    def tick(tuning: Tuning, news: News) -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            raise Died
-
-    with contextlib.suppress(Died):
-        drive(Tuning.open(asked, backend, journal, clock=backend.clock), on_tick=tick)
+    drive_for(Tuning.open(asked, backend, journal, clock=backend.clock), ticks)
     again = Tuning.open(asked, backend.view(), journal, clock=backend.clock)
     drive(again)
     assert list(map(fate, again.ledger.jobs.values())) == list(map(fate, whole.jobs.values()))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import math
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from amt_flows.engine import News, Tuning
+from amt_flows.engine import Tuning
 from amt_flows.history import TrialState
 from amt_flows.journals.memory import MemoryJournal
 from amt_flows.ledger import Ledger
@@ -26,7 +24,9 @@ from amt_flows.render.report import report_markdown
 from amt_flows.results import TuningResult, describe, result_of
 from amt_flows.results.as_ledger import ledger_of
 from amt_flows.spec import TuningSpec
+from pages import block, page
 from two_metrics import TwoMetrics, accuracy, size, trading
+from worlds import drive_until
 
 
 def tuned(spec: TuningSpec | None = None, told: str = "size") -> Ledger:
@@ -78,20 +78,10 @@ def test_a_controller_that_dies_is_followed_by_one_that_proposes_the_same(ledger
     assert len(world.launches) == len(set(world.launches)) == 14
 
 
-class Killed(BaseException):
-    """Of a controller."""
-
-
 def drive_a_little(tuning: Tuning) -> None:
     """Until it has launched three more jobs, and then no further."""
     before = len(tuning.ledger.jobs)
-
-    def die(_: Tuning, __: News) -> None:
-        if len(tuning.ledger.jobs) >= before + 3:
-            raise Killed
-
-    with contextlib.suppress(Killed):
-        drive(tuning, on_tick=die)
+    drive_until(tuning, lambda: len(tuning.ledger.jobs) >= before + 3)
 
 
 # -- the front ------------------------------------------------------------------------------------
@@ -217,10 +207,8 @@ def test_the_picture_has_a_panel_for_each_further_objective(count: int) -> None:
 
 
 def test_another_model_of_the_front_can_be_put_to_work() -> None:
-    page = (Path(__file__).parents[2] / "docs/recipes.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(# smallest_good.py\n.*?)```", page, re.DOTALL)
     names: dict[str, Any] = {}
-    exec(code, names)
+    exec(block(page("docs/recipes.md"), "python", "# smallest_good.py\n"), names)
     spec = trading(other_objectives=[{"metric_name": "model_bytes", "type": "Minimize"}])
     result = result_of(tuned(spec, told="model_bytes"), "memory:")
     assert result.best is not None

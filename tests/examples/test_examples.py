@@ -25,6 +25,7 @@ from amt_flows.places import open_backend, open_journal
 from amt_flows.results import TuningResult
 from amt_flows.run import load_ledger, tune
 from amt_flows.spec import TuningSpec
+from programs import environment, python
 
 pytestmark = pytest.mark.slow
 
@@ -42,33 +43,17 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Module:
     return importlib.import_module
 
 
-def environment(tmp_path: Path) -> dict[str, str]:
-    """Nothing of a training job or of the test session's Prefect around the command."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SM_", "SAGEMAKER_", "PREFECT_"))}
-    return {
-        **kept,
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        # Above this test's own directory: a database is made once for all tests of the session.
-        "PREFECT_HOME": str(tmp_path.parent / "prefect"),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "AMT_FLOWS_HOME": str(tmp_path / "home"),
-    }
+def variables(tmp_path: Path) -> dict[str, str]:
+    """For what starts a Prefect server."""
+    # Above this test's own directory: a database is made once for all tests of the session.
+    database = str(tmp_path.parent / "prefect")
+    return {"PREFECT_HOME": database, "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 
 
 def run(tmp_path: Path, script: str, *arguments: str, exit_code: int = 0) -> str:
     """The standard output of a script that is run in an empty directory."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / script), *arguments],
-        cwd=tmp_path,
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    assert done.returncode == exit_code, done.stdout + done.stderr
-    return done.stdout
+    given = (str(ROOT / script), *arguments)
+    return python(tmp_path, *given, variables=variables(tmp_path), exit_code=exit_code).stdout
 
 
 def test_the_sagemaker_example_runs_on_the_simulated_service(tmp_path: Path) -> None:
@@ -247,7 +232,7 @@ def test_the_main_example_tunes_as_a_flow_and_says_what_came_of_it(tmp_path: Pat
 def test_ctrl_c_ends_the_main_example_within_seconds_and_keeps_the_best(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, str(EXAMPLES / "tune_digits.py"), "--home", str(tmp_path / "home")],
-        env=environment(tmp_path),
+        env=environment(tmp_path / "home", variables(tmp_path)),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from amt_flows.spec import TuningSpec
+from programs import environment, python
 
 pytestmark = pytest.mark.slow
 
@@ -27,22 +28,8 @@ JOBS = 10
 OF_EACH = {"svc": {"C", "gamma"}, "forest": {"trees", "depth"}, "mlp": {"hidden", "learning_rate"}}
 
 
-def environment(tmp_path: Path) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SM_", "SAGEMAKER_", "PREFECT_"))}
-    return {**kept, "OMP_NUM_THREADS": "1", "AMT_FLOWS_HOME": str(tmp_path / "home")}
-
-
 def program(tmp_path: Path, *arguments: str, exit_code: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=tmp_path,
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    assert done.returncode == exit_code, done.stdout + done.stderr
+    done = python(tmp_path, *arguments, exit_code=exit_code)
     return done.stdout + done.stderr
 
 
@@ -75,7 +62,7 @@ def test_a_killed_tuning_goes_on_and_its_table_is_a_parent(tmp_path: Path) -> No
     run = ["run", str(SPEC), "--name", "models", *small]
     process = subprocess.Popen(
         [sys.executable, "-m", "amt_flows", *run],
-        env=environment(tmp_path),
+        env=environment(tmp_path / "home"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

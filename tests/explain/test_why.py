@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
-from amt_flows.cli import main
 from amt_flows.engine import Tuning
 from amt_flows.events import Outcome
 from amt_flows.explain import UnknownTrainingJob, why
@@ -22,7 +20,9 @@ from amt_flows.loop import drive
 from amt_flows.render.explanation import region_text, why_json, why_lines
 from amt_flows.render.report import report_markdown
 from amt_flows.results import result_of
+from commands import cli, ok
 from explain.known import job_events, job_name, known, minimised, numbers
+from pages import block, page
 from worlds import opened, rising, run, running_job, spec
 
 STOPPING: dict[str, Any] = {
@@ -124,12 +124,6 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def ok(*arguments: object) -> str:
-    done = CliRunner(catch_exceptions=False).invoke(main, [str(one) for one in arguments])
-    assert done.exit_code == 0, done.output
-    return done.stdout
-
-
 def test_the_command_explains_a_tuning_job(home: Path) -> None:
     text = ok("explain", "demo", "--home", home)
     assert "the model foretells" in text
@@ -161,7 +155,7 @@ def test_the_command_explains_a_training_job(home: Path) -> None:
     told = json.loads(ok("explain", "demo", name, "--home", home, "--json"))
     assert told["job"] == name
     assert told["outcome"] == "completed"
-    refused = CliRunner().invoke(main, ["explain", "demo", "nothing", "--home", str(home)])
+    refused = cli("explain", "demo", "nothing", "--home", home)
     assert refused.exit_code == 3
 
 
@@ -174,10 +168,8 @@ def test_regions_are_short() -> None:
 
 
 def test_the_example_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "explain.md").read_text(encoding="utf-8")
-    code = page.split("```python\n", 1)[1].split("```", 1)[0]
     names: dict[str, Any] = {}
-    exec(code, names)
+    exec(block(page("docs/explain.md"), "python"), names)
     ledger, _ = run(spec(), rising)
     names["lessons"](ledger)
     printed = capsys.readouterr().out

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 from uuid import UUID
 
+import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun
@@ -19,6 +20,7 @@ from loading import script_at
 ROOT = Path(__file__).parents[2]
 DEPLOYMENTS = ROOT / "deployments"
 BIN = Path(sys.executable).parent
+TABLES: list[dict[str, Any]] = yaml.safe_load((DEPLOYMENTS / "prefect.yaml").read_text())["deployments"]
 
 
 def script(name: str) -> ModuleType:
@@ -54,16 +56,6 @@ def prefect(*arguments: str, home: Path) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def read(run_id: UUID) -> FlowRun:
-    with get_client(sync_client=True) as client:
-        return client.read_flow_run(run_id)
-
-
-def state_of(run_id: UUID) -> str:
-    state = read(run_id).state
-    return "" if state is None else str(state.name)
 
 
 def created(deployment: str, **parameters: Any) -> UUID:

@@ -11,16 +11,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from prefect import Flow, State, flow, task
+from prefect import flow, task
 from prefect.automations import Automation
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
-from prefect.exceptions import MissingContextError, Pause
-from prefect.flow_engine import run_flow
+from prefect.exceptions import MissingContextError
 
 from amt_flows.flows import approval
 from amt_flows.flows.approval import Answer, Verdict, wait_for_approval
+from flows.flow_runs import deployed_run, read, respond, started, state_of
 from flows.local_jobs import eventually
 
 EXECUTED: list[str] = []
@@ -70,12 +70,6 @@ def newest_paused(name: str) -> FlowRun | None:
             flow_filter=FlowFilter(name=FlowFilterName(any_=[name])), flow_run_filter=paused
         )
     return found[0] if found else None
-
-
-def respond(run: FlowRun, **given: str) -> bool:
-    """Answer as the UI does; False if it is not taken."""
-    with get_client(sync_client=True) as client:
-        return client.resume_flow_run(run.id, run_input=given).status.value == "ACCEPT"
 
 
 # -- a script --------------------------------------------------------------------------------------------
@@ -155,34 +149,6 @@ def test_outside_of_a_flow_nobody_is_asked() -> None:
 # -- a deployment ----------------------------------------------------------------------------------------
 
 
-def deployed_run(of: Flow[..., Any], **parameters: Any) -> UUID:
-    """A flow run of a deployment, as a schedule or the UI makes it."""
-    with get_client(sync_client=True) as client:
-        deployment = client.create_deployment(client.create_flow(of), name="test")
-        return client.create_flow_run_from_deployment(deployment, parameters=parameters).id
-
-
-def started(of: Flow[..., Any], run_id: UUID) -> State[Any]:
-    """What a runner's process does with a flow run, here. Returns how it ends."""
-    run = read(run_id)
-    try:
-        state = run_flow(of, flow_run=run, parameters=run.parameters, return_type="state")
-    except Pause as paused:  # with which a process ends that has suspended its flow run
-        state = paused.state
-    assert isinstance(state, State)
-    return state
-
-
-def read(run_id: UUID) -> FlowRun:
-    with get_client(sync_client=True) as client:
-        return client.read_flow_run(run_id)
-
-
-def state_name(run_id: UUID) -> str:
-    state = read(run_id).state
-    return "" if state is None else state.name or ""
-
-
 def deadlines(run_id: UUID) -> list[str]:
     with get_client(sync_client=True) as client:
         return [a.name for a in client.read_automations_by_name(f"amt-approval-{run_id}-approval")]
@@ -197,7 +163,7 @@ def test_a_deployment_is_suspended_and_goes_on_from_its_top(decision: str, verdi
     assert EXECUTED == ["above"]
     assert deadlines(run_id) == [f"amt-approval-{run_id}-approval"]
     assert respond(read(run_id), decision=decision, comment="because")
-    assert state_name(run_id) == "Resuming"
+    assert state_of(run_id) == "Resuming"
     end = started(asks, run_id)
     assert end.is_completed()
     assert end.result() == Answer(verdict, "because")
@@ -209,7 +175,7 @@ def test_nobody_answers_a_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server itself resumes it, by the automation that was made for it."""
     run_id = deployed_run(asks, timeout=10)
     assert started(asks, run_id).name == "Suspended"
-    assert eventually(lambda: state_name(run_id) == "Resuming", timeout=60)
+    assert eventually(lambda: state_of(run_id) == "Resuming", timeout=60)
     end = started(asks, run_id)
     assert end.is_completed()
     assert end.result() == Answer(Verdict.TIMED_OUT)

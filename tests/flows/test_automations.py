@@ -28,10 +28,9 @@ from amt_flows.flows.automations import PREFIX
 from amt_flows.flows.clean_up import Remedy, clean_up
 from amt_flows.flows.lifesigns import last_heartbeat
 from amt_flows.flows.promote import promote
-from flows.deployed import DEPLOYMENTS, read, runs_of, script, state_of
+from flows.deployed import DEPLOYMENTS, runs_of, script
+from flows.flow_runs import deployed_run, read, run_called, started, state_of, tuning_in_a_process
 from flows.local_jobs import eventually, workers
-from flows.test_approval import deployed_run, started
-from flows.test_tune_flow import run_called, tuning_in_a_process
 
 FILE = """
 [clean-up]
@@ -184,9 +183,8 @@ def test_a_crashed_run_is_cleaned_up_after_a_delay(tag: str) -> None:
 
 @pytest.mark.slow
 def heard_of(name: str) -> bool:
-    run = run_called(name)
     with get_client(sync_client=True) as client:
-        return run is not None and last_heartbeat(client, run) is not None
+        return last_heartbeat(client, run_called(name)) is not None
 
 
 def test_a_killed_script_becomes_crashed_and_leaves_nothing_running(home: Path, tag: str) -> None:
@@ -200,7 +198,6 @@ def test_a_killed_script_becomes_crashed_and_leaves_nothing_running(home: Path, 
         process.kill()
         process.wait()
     run = run_called(tag)
-    assert run is not None
     assert len(workers(home)) >= 2
     scheduled = only_run(cleaning, timeout=90)
     assert scheduled.parameters["flow_run_id"] == str(run.id)

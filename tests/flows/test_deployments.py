@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-import yaml
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.responses import DeploymentResponse
@@ -27,11 +26,11 @@ from amt_flows.flows import load_result
 from amt_flows.places import open_journal
 from amt_flows.run import load_ledger
 from amt_flows.spec import TuningSpec
-from flows.deployed import BIN, DEPLOYMENTS, ROOT, created, prefect, read, script, start, state_of
+from flows.deployed import BIN, DEPLOYMENTS, ROOT, TABLES, created, prefect, script, start
+from flows.flow_runs import read, state_of
 from flows.forms import resolved
 from flows.local_jobs import ENDLESS, SHORT, eventually, local_spec, workers
 
-TABLES: list[dict[str, Any]] = yaml.safe_load((DEPLOYMENTS / "prefect.yaml").read_text())["deployments"]
 NAMES = [table["name"] for table in TABLES]
 
 

@@ -27,9 +27,10 @@ from amt_flows.flows.tune_then_deploy import tune_then_deploy
 from amt_flows.places import open_journal
 from amt_flows.run import load_ledger
 from amt_flows.spec import CompletionCriteria, EarlyStopping, EarlyStoppingType, TuningSpec
+from flows.deployed import TABLES
+from flows.flow_runs import read, started
 from flows.forms import resolved, schema_of, sent
 from flows.local_jobs import eventually
-from flows.test_approval import read, started
 
 FLOWS: list[Flow[..., Any]] = [
     tune,
@@ -230,6 +231,4 @@ def test_what_only_several_fields_show_ends_the_run_with_all_that_is_wrong(home:
 
 
 def test_the_flows_are_those_of_the_deployments() -> None:
-    from flows.test_deployments import TABLES
-
     assert {load_flow_from_entrypoint(one["entrypoint"]).name for one in TABLES} == {f.name for f in FLOWS}

@@ -19,9 +19,8 @@ from amt_flows.flows.manage import resume_tuning, stop_tuning
 from amt_flows.ledger import Ledger
 from amt_flows.places import open_journal
 from amt_flows.run import load_ledger
-from flows.deployed import read, state_of
+from flows.flow_runs import read, run_called, state_of, tuning_in_a_process
 from flows.local_jobs import SHORT, eventually, local_spec, workers
-from flows.test_tune_flow import run_called, tuning_in_a_process
 
 
 @pytest.fixture(autouse=True)
@@ -33,19 +32,13 @@ def ledger_of(name: str, home: Path) -> Ledger:
     return load_ledger(open_journal(name, home), name)
 
 
-def run_of(name: str) -> UUID:
-    run = run_called(name)
-    assert run is not None
-    return run.id
-
-
 def test_a_controller_that_lives_closes_its_own_record(home: Path) -> None:
     with tuning_in_a_process("obeys", home) as process:
         stopped = stop_tuning("obeys", str(home))
         assert process.wait(30) == 0, "its flow run has not failed"
     assert len(stopped) == 2
     assert not workers(home)
-    assert state_of(run_of("obeys")) == "Completed"
+    assert state_of(run_called("obeys").id) == "Completed"
     assert load_result("obeys").status is TuningStatus.STOPPED
     assert stop_tuning("obeys", str(home)) == [], "it has ended already"
 
@@ -102,7 +95,7 @@ def test_a_crashed_runs_training_jobs_are_stopped_and_the_tuning_job_stays_open(
     with tuning_in_a_process("crashed", home) as process:
         process.kill()
         process.wait()
-    run_id = run_of("crashed")
+    run_id = run_called("crashed").id
     assert "not silent" in cleaned(run_id).done, "a heartbeat was sent just before"
     assert len(workers(home)) >= 2
     crash(run_id)
@@ -120,7 +113,7 @@ def test_a_crashed_runs_training_jobs_are_stopped_and_the_tuning_job_stays_open(
 def test_a_lost_run_is_marked_as_what_it_is(home: Path, state: str) -> None:
     name = f"lost-{state.lower()}"
     with tuning_in_a_process(name, home) as process:
-        run_id = run_of(name)
+        run_id = run_called(name).id
         with get_client(sync_client=True) as client:
             assert eventually(lambda: silent_since(client, read(run_id), 1) is not None), "no heartbeat"
         # It is silent, as all are after a while without a server; but it lives.
@@ -143,7 +136,7 @@ def test_what_somebody_else_drives_by_now_is_left_alone(home: Path) -> None:
     with tuning_in_a_process("taken", home) as process:
         process.kill()
         process.wait()
-    run_id = run_of("taken")
+    run_id = run_called("taken").id
     crash(run_id)
     dead = driver_of(open_journal("taken", home))
     with tuning_in_a_process("taken", home):
@@ -159,7 +152,7 @@ def test_a_dead_runs_tuning_job_can_be_gone_on_with(home: Path, tmp_path: Path) 
     with tuning_in_a_process("heir", home, waiting) as process:
         process.kill()
         process.wait()
-    run_id = run_of("heir")
+    run_id = run_called("heir").id
     crash(run_id)
     go.touch()
     assert "was gone on with" in cleaned(run_id, remedy=Remedy.RESUME).done

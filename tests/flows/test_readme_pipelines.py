@@ -8,15 +8,13 @@ from typing import Any
 
 import pytest
 
-from readme import block, write_project
+import pages
+from readme import block, enter_project
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    write_project(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("AMT_FLOWS_HOME", str(tmp_path / "home"))
-    return tmp_path
+    return enter_project(tmp_path, monkeypatch)
 
 
 def test_a_step_of_a_pipeline(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,10 +30,8 @@ def test_tune_then_deploy(project: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.long
 def test_a_pipeline_around_tune_then_deploy(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    page = (Path(__file__).parents[2] / "docs/prefect.md").read_text(encoding="utf-8")
-    (code,) = [one for one in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "# pipeline.py" in one]
     names: dict[str, Any] = {"__name__": "pipeline"}
-    exec(code, names)
+    exec(pages.block(pages.page("docs/prefect.md"), "python", "# pipeline.py"), names)
     assert names["pipeline"]() is True
     assert "promoted: " in capsys.readouterr().out
     assert (project / "served/digits/current/model/model.txt").is_file()

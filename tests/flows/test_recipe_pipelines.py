@@ -10,25 +10,19 @@ import pytest
 from prefect.flows import Flow
 
 from amt_flows.flows import tune
-from readme import write_project
+from pages import block, page
+from readme import enter_project
 
-PAGE = (Path(__file__).parents[2] / "docs/recipes.md").read_text(encoding="utf-8")
-
-
-def block(name: str) -> str:
-    (found,) = re.findall(rf"```python\n(# {re.escape(name)}\n.*?)```", PAGE, re.DOTALL)
-    return str(found)
+PAGE = page("docs/recipes.md")
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The README's script and spec, the latter small."""
-    write_project(tmp_path)
+    enter_project(tmp_path, monkeypatch)
     spec = (tmp_path / "tuning.toml").read_text()
     small = re.sub(r"max_number_of_training_jobs = 20", "max_number_of_training_jobs = 2", spec)
     (tmp_path / "tuning.toml").write_text(small)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("AMT_FLOWS_HOME", str(tmp_path / "home"))
     return tmp_path
 
 
@@ -36,9 +30,9 @@ def test_the_chain_runs_and_does_not_tune_again(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As the main module, where Prefect looks for the source of a flow.
-    (project / "chain.py").write_text(block("chain.py"))
+    (project / "chain.py").write_text(block(PAGE, "python", "# chain.py\n"))
     for _ in range(2):
-        exec(compile(block("chain.py"), "chain.py", "exec"), {"__name__": "__main__"})
+        exec(compile(block(PAGE, "python", "# chain.py\n"), "chain.py", "exec"), {"__name__": "__main__"})
         shown = capsys.readouterr().out
         rate = re.search(r"'learning_rate': ([0-9.e-]+)", shown)
         assert rate is not None, shown
@@ -52,7 +46,7 @@ def test_the_schedule_is_one_that_the_server_takes(project: Path, monkeypatch: p
     served: dict[str, Any] = {}
     # It would stay and serve.
     monkeypatch.setattr(Flow, "serve", lambda flow, name, **given: served.update(given, flow=flow, name=name))
-    exec(block("schedule.py"), {"__name__": "__main__"})
+    exec(block(PAGE, "python", "# schedule.py\n"), {"__name__": "__main__"})
     assert served.pop("flow") is tune
     deployment = tune.to_deployment(**served)
     assert [schedule.schedule.cron for schedule in deployment.schedules] == ["0 3 * * *"]

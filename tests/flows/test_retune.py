@@ -15,13 +15,13 @@ from prefect.states import Scheduled
 from amt_flows.deploy import Target, current_version, versions
 from amt_flows.errors import SpecError
 from amt_flows.flows.hooks import tuning_of_run
-from amt_flows.flows.outcome import Decision, Outcome
+from amt_flows.flows.outcome import Decision
 from amt_flows.flows.retune import retune
 from amt_flows.places import open_journal
 from amt_flows.run import load_ledger
 from amt_flows.spec import TuningSpec
+from flows.flow_runs import deployed_run, outcome_of, started
 from flows.local_jobs import local_spec
-from flows.test_approval import deployed_run, read, started
 
 # The hyperparameter is the accuracy, but for what the world has changed since.
 SCRIPT = 'echo "accuracy=0.$2;"; echo "$2" > "$SM_MODEL_DIR/weights.txt"; echo x >> {count}; {then}'
@@ -32,14 +32,6 @@ def asked(tmp_path: Path, then: str = "true") -> TuningSpec:
     plain = local_spec("digits", SCRIPT.format(count=count, then=then), jobs=4).to_json()
     # Two digits, so that a larger number is a better one.
     return TuningSpec.parse({**plain, "integer": [{"name": "x", "min_value": 10, "max_value": 99}]})
-
-
-def outcome_of(run_id: UUID) -> Outcome:
-    state = read(run_id).state
-    assert state is not None
-    found = state.result()
-    assert isinstance(found, Outcome)
-    return found
 
 
 def test_a_series_learns_and_promotes_only_what_is_better(tmp_path: Path, home: Path) -> None:

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import FlowRun
 from prefect.settings import get_current_settings
 from prefect.states import Cancelling, Crashed
 
@@ -27,6 +26,7 @@ from amt_flows.places import open_journal
 from amt_flows.run import load_ledger
 from amt_flows.testing.sagemaker import SimulatedSageMaker
 from backends.sagemaker_world import spec as sagemaker_spec
+from flows.flow_runs import run_called
 from flows.local_jobs import eventually
 from simulated_aws import aws
 
@@ -72,12 +72,6 @@ def recorded(name: str) -> int:
         return len(load_ledger(open_journal(name, HOME), name).live)
     except TuningJobNotFound:
         return 0
-
-
-def run_called(name: str) -> FlowRun:
-    with get_client(sync_client=True) as client:
-        (run,) = [one for one in client.read_flow_runs(limit=50) if one.name == name]
-    return run
 
 
 @pytest.mark.parametrize("backend", ["sagemaker", "amt"])

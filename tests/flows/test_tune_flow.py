@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from prefect import State, flow
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import CancelledRun
-from prefect.settings import get_current_settings
 from prefect.states import Cancelling, Crashed
 
 from amt_flows.errors import SpecError, TuningJobFailed
@@ -30,6 +25,7 @@ from amt_flows.places import open_journal
 from amt_flows.results import TuningResult
 from amt_flows.run import load_ledger
 from amt_flows.spec import TuningSpec
+from flows.flow_runs import read, run_called, tuning_in_a_process
 from flows.local_jobs import ENDLESS, SHORT, eventually, local_spec, workers
 from flows.simulated import artifact, flow_run_id
 
@@ -39,23 +35,11 @@ def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cancel, "LOOK_SECONDS", 0.3)
 
 
-def recorded(run_id: UUID) -> FlowRun:
-    """A flow run as the server tells of it to anybody."""
-    with get_client(sync_client=True) as client:
-        return client.read_flow_run(run_id)
-
-
-def run_called(name: str) -> FlowRun | None:
-    with get_client(sync_client=True) as client:
-        runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[name])))
-    return runs[0] if runs else None
-
-
 def test_the_result_can_be_had_from_the_server(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publish, "PUBLISH_SECONDS", 0.1)
     state = tune(local_spec(None, SHORT), home=str(home), return_state=True)
     result = state.result()
-    run = recorded(flow_run_id(state))
+    run = read(flow_run_id(state))
     assert run.state is not None
     assert run.state.result() == result == load_result(result.name)
     assert run.name == result.name == f"tune-{run.id.hex[-12:]}"
@@ -70,7 +54,7 @@ def test_the_result_can_be_had_from_the_server(home: Path, monkeypatch: pytest.M
 def test_a_bad_spec_is_told_in_our_words_before_anything_runs(home: Path) -> None:
     bad = {**local_spec("bad", SHORT).to_json(), "limits": {"max_parallel_training_jobs": 0}}
     state = tune(bad, home=str(home), return_state=True)
-    run = recorded(flow_run_id(state))
+    run = read(flow_run_id(state))
     assert run.state is not None
     assert run.state.is_failed()
     assert "limits.max_parallel_training_jobs: must be at least 1 (given: 0)" in str(run.state.message)
@@ -82,7 +66,7 @@ def test_a_bad_spec_is_told_in_our_words_before_anything_runs(home: Path) -> Non
 
 def test_the_error_of_a_failed_tuning_can_be_had_from_the_server(home: Path) -> None:
     state = tune(local_spec("fails", "echo broken >&2; exit 3", jobs=9), home=str(home), return_state=True)
-    run = recorded(flow_run_id(state))
+    run = read(flow_run_id(state))
     assert run.state is not None
     with pytest.raises(TuningJobFailed) as raised:
         run.state.result()
@@ -109,12 +93,11 @@ def test_cancel_stops_the_training_jobs_and_ends_cancelled(home: Path) -> None:
     with tuning_in_a_thread(tune, "cancelled", home) as states:
         assert eventually(lambda: len(workers(home)) >= 2)
         run = run_called("cancelled")
-        assert run is not None
         with get_client(sync_client=True) as client:
             client.set_flow_run_state(run.id, Cancelling())
     (state,) = states
     assert state.is_cancelled()
-    end = recorded(run.id).state
+    end = read(run.id).state
     assert end is not None
     assert end.is_cancelled()
     assert "cancelled in Prefect" in str(end.message)
@@ -136,32 +119,14 @@ def test_cancel_of_the_pipeline_is_a_cancel_of_its_tuning(home: Path) -> None:
     with tuning_in_a_thread(pipeline, "step", home) as states:
         assert eventually(lambda: len(workers(home)) >= 2)
         step = run_called("step")
-        assert step is not None
         with get_client(sync_client=True) as client:
             (above,) = [run_id for run_id in cancel.lineage(client, step) if run_id != step.id]
             client.set_flow_run_state(above, Cancelling())
-    end = recorded(step.id).state
+    end = read(step.id).state
     assert end is not None
     assert end.is_cancelled()
     assert not states[0].is_completed()
     assert eventually(lambda: not workers(home), 5)
-
-
-@contextmanager
-def tuning_in_a_process(name: str, home: Path, training: str = ENDLESS) -> Iterator[subprocess.Popen[bytes]]:
-    """A script that runs the flow, started once two training jobs live."""
-    spec = json.dumps(local_spec(name, training).to_json())
-    script = f"from amt_flows.flows import tune\ntune({spec}, home={str(home)!r})"
-    settings = get_current_settings().to_environment_variables(exclude_unset=True)
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], env={**settings, "PATH": "/usr/bin:/bin"}, stderr=subprocess.DEVNULL
-    )
-    try:
-        assert eventually(lambda: len(workers(home)) >= 2, 60)
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_sigterm_stops_the_training_jobs_and_ends_cancelled(home: Path) -> None:
@@ -170,7 +135,6 @@ def test_sigterm_stops_the_training_jobs_and_ends_cancelled(home: Path) -> None:
         process.wait(30)
     assert eventually(lambda: not workers(home), 5)
     run = run_called("terminated")
-    assert run is not None
     assert run.state is not None
     assert run.state.is_cancelled()
     assert "SIGTERM" in str(run.state.message)
@@ -183,7 +147,6 @@ def test_what_a_killed_flow_left_is_stopped_by_the_hooks(home: Path) -> None:
         process.wait()
         assert len(workers(home)) >= 2
         run = run_called("killed")
-        assert run is not None
         stop_after_crash(flow=tune, flow_run=run, state=Crashed())
     assert not workers(home)
     # A crash does not end the tuning job: a retry may take it up. A cancel does.

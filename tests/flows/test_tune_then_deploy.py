@@ -18,14 +18,14 @@ from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, get_current_settings
 from amt_flows.deploy import Place, Target, current_version, promote_local, roll_back_local, versions
 from amt_flows.errors import DeployFailed, DeployRejected
 from amt_flows.flows import deploy
-from amt_flows.flows.outcome import Decision, Outcome
+from amt_flows.flows.outcome import Decision
 from amt_flows.flows.promotion_page import headline, page
 from amt_flows.flows.tune_then_deploy import tune_then_deploy
 from amt_flows.spec import TuningSpec
 from backends.sagemaker_world import spec as sagemaker_spec
 from deploy.candidates import candidate, model_directory
+from flows.flow_runs import deployed_run, outcome_of, read, respond, started, state_of
 from flows.local_jobs import eventually, local_spec
-from flows.test_approval import deployed_run, read, respond, started, state_name
 
 JOBS = 3
 
@@ -54,15 +54,6 @@ def parameters(tmp_path: Path, shelf: Path, **changes: Any) -> dict[str, Any]:
         "target": {"place": "local", "directory": str(shelf)},
         **changes,
     }
-
-
-def outcome_of(run_id: UUID) -> Outcome:
-    """What the server gives to anybody who asks."""
-    state = read(run_id).state
-    assert state is not None
-    found = state.result()
-    assert isinstance(found, Outcome)
-    return found
 
 
 def test_a_better_model_is_promoted_and_a_second_run_finds_it_there(tmp_path: Path, shelf: Path) -> None:
@@ -262,11 +253,11 @@ def test_a_served_pipeline_ends_its_process_while_it_waits(tmp_path: Path, shelf
     try:
         run_id = served_run(parameters(tmp_path, shelf, ask_for_approval=True))
         assert eventually(lambda: bool(workers_of(server.pid)), timeout=60)
-        assert eventually(lambda: state_name(run_id) == "Suspended", timeout=120), read(run_id).state
+        assert eventually(lambda: state_of(run_id) == "Suspended", timeout=120), read(run_id).state
         assert trained(tmp_path) == JOBS
         assert eventually(lambda: not workers_of(server.pid), timeout=30), workers_of(server.pid)
         assert respond(read(run_id), decision="Approve")
-        assert eventually(lambda: state_name(run_id) == "Completed", timeout=120), read(run_id).state
+        assert eventually(lambda: state_of(run_id) == "Completed", timeout=120), read(run_id).state
     finally:
         server.terminate()
         server.wait(30)

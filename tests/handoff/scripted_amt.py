@@ -19,7 +19,7 @@ from amt_flows.ledger import Ledger
 from amt_flows.ports import Journal
 from amt_flows.testing.sagemaker import SimulatedSageMaker, SimulatedTrainingJob, SimulatedTuningJob
 from amt_flows.testing.sagemaker.clocks import naive
-from backends.sagemaker_world import REGION, client
+from backends.sagemaker_world import SharedClients
 
 ENDED = ("Completed", "Failed", "Stopped")
 REQUEST = (
@@ -280,20 +280,8 @@ def scripted_world(train: Any, plan: Plan, **options: Any) -> SimulatedSageMaker
 # -- following it -----------------------------------------------------------------------------------------
 
 
-class _Session:
-    """A boto3 session whose clients are made once for all tests, and ask once."""
-
-    region_name = REGION
-
-    def client(self, service: str, **options: Any) -> Any:
-        return client(service)
-
-    def get_partition_for_region(self, region: str) -> str:
-        return "aws"
-
-
 def clients() -> Clients:
-    return Clients(_Session(), None, None, None)
+    return Clients(SharedClients(), None, None, None)
 
 
 def how(world: SimulatedSageMaker, **changes: Any) -> Following:

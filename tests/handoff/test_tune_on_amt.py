@@ -4,16 +4,14 @@ plays AMT behind the simulated service."""
 from __future__ import annotations
 
 import io
-import random
 import re
 import signal
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
+from amt_flows.backends.simulated import SimulatedBackend, VirtualClock
 from amt_flows.engine import Tuning
 from amt_flows.errors import TuningInterrupted, TuningJobFailed
 from amt_flows.events import Outcome, TuningStatus
@@ -28,15 +26,8 @@ from amt_flows.progress.lines import Lines
 from amt_flows.results import TuningResult
 from amt_flows.spec import TuningSpec
 from amt_flows.testing.sagemaker import End, JobScript, SimulatedSageMaker
-from backends.sagemaker_world import session, spec
+from backends.sagemaker_world import own_level, session, spec
 from handoff.scripted_amt import Plan, how, opened, scripted_world
-
-
-def train(hyperparameters: Mapping[str, str]) -> Script:
-    chance = random.Random(hyperparameters["learning_rate"])
-    level = chance.uniform(0.1, 1.0)
-    values = [level * (1 - 0.3**epoch) + chance.uniform(-0.02, 0.02) for epoch in range(1, 9)]
-    return Script(values, seconds_per_epoch=20.0, startup_seconds=chance.uniform(25, 35))
 
 
 def asked(**changes: Any) -> TuningSpec:
@@ -55,9 +46,9 @@ def tune(world: SimulatedSageMaker, one: TuningSpec, **options: Any) -> TuningRe
 def test_a_spec_comes_to_the_same_on_amt_as_on_our_own_backend() -> None:
     limits = {"max_parallel_training_jobs": 2, "max_number_of_training_jobs": 12}
     clock = VirtualClock()
-    here = Tuning.open(asked(limits=limits), SimulatedBackend(clock, train), MemoryJournal(), clock=clock)
+    here = Tuning.open(asked(limits=limits), SimulatedBackend(clock, own_level), MemoryJournal(), clock=clock)
     drive(here)
-    with SimulatedSageMaker(train, tunes=True) as world:
+    with SimulatedSageMaker(own_level, tunes=True) as world:
         result = tune(world, asked(limits=limits))
         assert [job.name for job in world.jobs] == list(here.ledger.jobs)
     by_name = {job.name: job for job in result.jobs}
@@ -76,12 +67,12 @@ def test_a_spec_comes_to_the_same_on_amt_as_on_our_own_backend() -> None:
 
 
 def test_warm_start_is_amts_own() -> None:
-    with SimulatedSageMaker(train, tunes=True) as world:
+    with SimulatedSageMaker(own_level, tunes=True) as world:
         first = tune(world, asked().named("first"))
         assert first.best is not None
         warm = {"type": "IdenticalDataAndAlgorithm", "parents": ["first"]}
         plan = Plan([{"learning_rate": "0.5"}])
-    with scripted_world(train, plan) as world:
+    with scripted_world(own_level, plan) as world:
         second = tune(world, asked(warm_start=warm))
         [tuning] = world.tuning_jobs
         assert tuning.request["WarmStartConfig"] == {
@@ -97,7 +88,7 @@ def test_warm_start_is_amts_own() -> None:
 def test_it_shows_progress_and_calls_back(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     begun: list[Followed] = []
     ticks: list[int] = []
-    with SimulatedSageMaker(train, tunes=True) as world:
+    with SimulatedSageMaker(own_level, tunes=True) as world:
         result = tune(
             world,
             asked(),
@@ -118,7 +109,7 @@ def test_it_shows_progress_and_calls_back(capsys: pytest.CaptureFixture[str], tm
 
 def test_a_finished_one_is_returned_at_once_and_one_that_exists_is_attached() -> None:
     journal = MemoryJournal()
-    with SimulatedSageMaker(train, tunes=True) as world:
+    with SimulatedSageMaker(own_level, tunes=True) as world:
         first = tune(world, asked(), journal=journal)
         before = world.calls.copy()
         assert tune(world, asked(), journal=journal) == first
@@ -131,7 +122,7 @@ def test_a_finished_one_is_returned_at_once_and_one_that_exists_is_attached() ->
 
 
 def test_it_may_be_behind_a_url() -> None:
-    world = SimulatedSageMaker(train, tunes=True)
+    world = SimulatedSageMaker(own_level, tunes=True)
     with world.serve() as url:
         result = tune(world, asked(), region="eu-west-1", endpoint_url=url)
         assert len(result.jobs) == len(world.jobs) == 10
@@ -141,7 +132,7 @@ def test_a_spec_without_a_name_gets_one(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("AMT_FLOWS_HOME", str(tmp_path))
     values = asked().to_json()
     del values["name"]
-    with SimulatedSageMaker(train, tunes=True) as world:
+    with SimulatedSageMaker(own_level, tunes=True) as world:
         result = tune(world, TuningSpec(**values), journal=None)
         assert [tuning.name for tuning in world.tuning_jobs] == [result.name]
     assert (tmp_path / result.name / "journal").is_dir()
@@ -171,7 +162,7 @@ def after(ticks: int) -> Any:
 
 
 def test_ctrl_c_has_amt_stop_it_and_keeps_the_best() -> None:
-    with SimulatedSageMaker(train, tunes=True) as world:
+    with SimulatedSageMaker(own_level, tunes=True) as world:
         result = tune(world, asked(), on_tick=after(60))
         assert result.status is TuningStatus.STOPPED
         assert result.reasons[0].message == "stopped by SIGINT"
@@ -186,7 +177,7 @@ def test_a_second_ctrl_c_ends_the_wait_and_leaves_the_rest_to_amt() -> None:
         if followed.ledger.jobs:
             signal.raise_signal(signal.SIGINT)
 
-    with SimulatedSageMaker(train, tunes=True) as world:
+    with SimulatedSageMaker(own_level, tunes=True) as world:
         with pytest.raises(TuningInterrupted, match="left to AMT"):
             tune(world, asked(), journal=journal, on_tick=twice)
         result = tune(world, asked(), journal=journal)
@@ -201,8 +192,8 @@ def test_our_engine_and_amts_follower_have_the_same_surface() -> None:
         return one.ledger, one.journal, one.now(), one.held_up_by
 
     clock = VirtualClock()
-    tuning = Tuning.open(asked(), SimulatedBackend(clock, train), MemoryJournal(), clock=clock)
-    with SimulatedSageMaker(train, tunes=True) as world:
+    tuning = Tuning.open(asked(), SimulatedBackend(clock, own_level), MemoryJournal(), clock=clock)
+    with SimulatedSageMaker(own_level, tunes=True) as world:
         handed_off = opened(world, asked())
         for one in (surface(tuning), surface(handed_off)):
             assert isinstance(one[0], Ledger)

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from amt_flows.backends.simulated import SimulatedBackend, VirtualClock
-from amt_flows.cli import main
 from amt_flows.engine import Tuning
 from amt_flows.errors import AmtFlowsError
 from amt_flows.journals.directory import DirectoryJournal
@@ -23,6 +21,7 @@ from amt_flows.loop import drive
 from amt_flows.render.report import report_markdown
 from amt_flows.results import result_of
 from amt_flows.results.amt_shapes import describe, training_jobs
+from commands import cli
 from worlds import rising, spec
 
 SPEC = spec(
@@ -141,6 +140,6 @@ def test_the_commands_say_which_file_it_is(written: list[bytes], tmp_path: Path)
     with pytest.raises(AmtFlowsError):
         read(tmp_path, changed)
     for command in (["status", "demo"], ["jobs", "demo"], ["stop", "demo"]):
-        shown = CliRunner().invoke(main, [*command, "--home", str(tmp_path)])
+        shown = cli(*command, "--home", tmp_path)
         assert shown.exit_code == 7, shown.output
         assert "00000002.json" in shown.output

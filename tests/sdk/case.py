@@ -51,3 +51,13 @@ Cases = dict[str, Callable[[Kit], Case]]
 def source_dir(directory: Path) -> Path:
     (directory / "train.py").write_text("print('validation:accuracy=0.5')\n", encoding="utf-8")
     return directory
+
+
+def rate(kit: Kit) -> dict[str, Any]:
+    return {"rate": kit.ContinuousParameter(0.001, 0.5)}
+
+
+def tuner_of(kit: Kit, trainer: Any, ranges: Any = None, **settings: Any) -> Any:
+    """The SDK's tuner of an estimator or a trainer, for one metric and four jobs unless told otherwise."""
+    given = {"metric_definitions": list(METRICS), "max_jobs": 4, **settings}
+    return kit.HyperparameterTuner(trainer, "validation:accuracy", ranges or rate(kit), **given)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sdk.case import DATA, IMAGE, METRICS, OUTPUT, ROLE, Case, Cases, Kit
+from sdk.case import DATA, IMAGE, METRICS, OUTPUT, ROLE, Case, Cases, Kit, rate, tuner_of
 
 CONFIG = "HyperParameterTuningJobConfig"
 ONE = "TrainingJobDefinition"
@@ -37,15 +37,6 @@ def framework(kit: Kit, **settings: Any) -> Any:
     )
 
 
-def rate(kit: Kit) -> dict[str, Any]:
-    return {"rate": kit.ContinuousParameter(0.001, 0.5)}
-
-
-def tuner(kit: Kit, the_estimator: Any, ranges: Any = None, **settings: Any) -> Any:
-    given = {"metric_definitions": list(METRICS), "max_jobs": 4, **settings}
-    return kit.HyperparameterTuner(the_estimator, "validation:accuracy", ranges or rate(kit), **given)
-
-
 def plain(kit: Kit) -> Case:
     ranges = {
         "rate": kit.ContinuousParameter(1e-5, 1, "Logarithmic"),
@@ -57,7 +48,7 @@ def plain(kit: Kit) -> Case:
         hyperparameters={"epochs": 3, "decay": 1e-05, "nesterov": True, "rate": 0.1},
         tags=[{"Key": "team", "Value": "digits"}, {"Key": "stage", "Value": "test"}],
     )
-    return Case(tuner(kit, one, ranges, tags=[{"Key": "team", "Value": "digits"}]), inputs=DATA)
+    return Case(tuner_of(kit, one, ranges, tags=[{"Key": "team", "Value": "digits"}]), inputs=DATA)
 
 
 def everything(kit: Kit) -> Case:
@@ -83,7 +74,7 @@ def everything(kit: Kit) -> Case:
         model_uri="s3://bucket/base/model.tar.gz",
         hyperparameters={"epochs": 10},
     )
-    one_tuner = tuner(
+    one_tuner = tuner_of(
         kit,
         one,
         objective_type="Minimize",
@@ -114,50 +105,50 @@ def everything(kit: Kit) -> Case:
 def one_training_input(kit: Kit) -> Case:
     """Its mode is that of the algorithm."""
     return Case(
-        tuner(kit, estimator(kit, environment={})), inputs=kit.TrainingInput(DATA, input_mode="FastFile")
+        tuner_of(kit, estimator(kit, environment={})), inputs=kit.TrainingInput(DATA, input_mode="FastFile")
     )
 
 
 def hyperband(kit: Kit) -> Case:
     config = kit.StrategyConfig(kit.HyperbandStrategyConfig(max_resource=27, min_resource=1))
-    return Case(tuner(kit, estimator(kit), strategy="Hyperband", strategy_config=config, max_jobs=20))
+    return Case(tuner_of(kit, estimator(kit), strategy="Hyperband", strategy_config=config, max_jobs=20))
 
 
 def grid(kit: Kit) -> Case:
     """The SDK sends a number of jobs that is None, which botocore refuses."""
     ranges = {"kernel": kit.CategoricalParameter(["rbf", "poly"]), "c": kit.CategoricalParameter([1, 10])}
-    return Case(tuner(kit, estimator(kit), ranges, strategy="Grid", max_jobs=None), sdk_fails=True)
+    return Case(tuner_of(kit, estimator(kit), ranges, strategy="Grid", max_jobs=None), sdk_fails=True)
 
 
 def script(kit: Kit) -> Case:
     """A framework's hyperparameters are JSON, and so are its categorical values."""
     ranges = {**rate(kit), "optimizer": kit.CategoricalParameter(["sgd", "adam", 3])}
-    return Case(tuner(kit, framework(kit), ranges), inputs=DATA, prepared=True)
+    return Case(tuner_of(kit, framework(kit), ranges), inputs=DATA, prepared=True)
 
 
 def isolated_script(kit: Kit) -> Case:
     """Code reaches a training job without a network as a channel."""
-    return Case(tuner(kit, framework(kit, enable_network_isolation=True)), prepared=True)
+    return Case(tuner_of(kit, framework(kit, enable_network_isolation=True)), prepared=True)
 
 
 def default_bucket(kit: Kit) -> Case:
-    return Case(tuner(kit, estimator(kit, output_path=None)), prepared=True)
+    return Case(tuner_of(kit, estimator(kit, output_path=None)), prepared=True)
 
 
 def records(kit: Kit) -> Case:
     one = kit.KMeans(role=ROLE, instance_count=1, instance_type="ml.m5.large", output_path=OUTPUT, k=3)
     records = kit.RecordSet("s3://bucket/records/manifest", num_records=100, feature_dim=64)
     ranges = {"k": kit.IntegerParameter(2, 20)}
-    return Case(tuner(kit, one, ranges, metric_definitions=None), inputs=records, prepared=True)
+    return Case(tuner_of(kit, one, ranges, metric_definitions=None), inputs=records, prepared=True)
 
 
 def autotuned(kit: Kit) -> Case:
     one = estimator(kit, hyperparameters={"epochs": 3, "decay": 0.01, "mode": "fast"})
-    return Case(tuner(kit, one, autotune=True, hyperparameters_to_keep_static=["mode"]))
+    return Case(tuner_of(kit, one, autotune=True, hyperparameters_to_keep_static=["mode"]))
 
 
 def other_instances(kit: Kit) -> Case:
-    one = tuner(kit, estimator(kit, volume_kms_key="key-2"))
+    one = tuner_of(kit, estimator(kit, volume_kms_key="key-2"))
     one.override_resource_config(
         [
             kit.InstanceConfig(instance_count=1, instance_type=kind, volume_size=20)
@@ -197,7 +188,7 @@ def lost_by_the_sdk(kit: Kit) -> Case:
     resources = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 30}
     algorithm = f"{ONE}.AlgorithmSpecification"
     return Case(
-        tuner(kit, one, metric_definitions=None),
+        tuner_of(kit, one, metric_definitions=None),
         kept={
             f"{algorithm}.MetricDefinitions": list(METRICS),
             f"{algorithm}.ContainerEntrypoint": ["python", "train.py"],
@@ -215,22 +206,22 @@ def lost_by_the_sdk(kit: Kit) -> Case:
 def instance_groups(kit: Kit) -> Case:
     groups = [kit.InstanceGroup("one", "ml.m5.large", 1), kit.InstanceGroup("two", "ml.g5.xlarge", 2)]
     one = estimator(kit, instance_groups=groups, instance_count=None, instance_type=None)
-    return Case(tuner(kit, one), sdk_fails=True)
+    return Case(tuner_of(kit, one), sdk_fails=True)
 
 
 def of_a_pipeline(kit: Kit) -> Case:
     variable = kit.ParameterString(name="anything")
     one = estimator(kit, environment={"LEVEL": variable}, hyperparameters={"mode": variable})
     ranges = {"rate": kit.ContinuousParameter(0.1, variable)}
-    return Case(tuner(kit, one, ranges, objective_type=variable))
+    return Case(tuner_of(kit, one, ranges, objective_type=variable))
 
 
 def role_by_name(kit: Kit) -> Case:
-    return Case(tuner(kit, estimator(kit, role="trainer")))
+    return Case(tuner_of(kit, estimator(kit, role="trainer")))
 
 
 def local_data(kit: Kit) -> Case:
-    return Case(tuner(kit, estimator(kit)), inputs={"train": kit.file_input("file:///data")})
+    return Case(tuner_of(kit, estimator(kit)), inputs={"train": kit.file_input("file:///data")})
 
 
 REFUSED: Cases = {case.__name__: case for case in (of_a_pipeline, role_by_name, local_data)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sdk.case import DATA, IMAGE, METRICS, OUTPUT, REGEX, ROLE, Case, Cases, Kit
+from sdk.case import DATA, IMAGE, METRICS, OUTPUT, REGEX, ROLE, Case, Cases, Kit, rate, tuner_of
 
 CONFIG = "HyperParameterTuningJobConfig"
 ONE = "TrainingJobDefinition"
@@ -21,15 +21,6 @@ def trainer(kit: Kit, **settings: Any) -> Any:
     return kit.ModelTrainer(**{name: value for name, value in given.items() if value is not None})
 
 
-def rate(kit: Kit) -> dict[str, Any]:
-    return {"rate": kit.ContinuousParameter(0.001, 0.5)}
-
-
-def tuner(kit: Kit, the_trainer: Any, ranges: Any = None, **settings: Any) -> Any:
-    given = {"metric_definitions": list(METRICS), "max_jobs": 4, **settings}
-    return kit.HyperparameterTuner(the_trainer, "validation:accuracy", ranges or rate(kit), **given)
-
-
 def plain(kit: Kit) -> Case:
     ranges = {
         "rate": kit.ContinuousParameter(1e-5, 1, "Logarithmic"),
@@ -44,11 +35,11 @@ def plain(kit: Kit) -> Case:
         hyperparameters={"epochs": 3, "decay": 1e-05, "nesterov": True, "rate": 0.1, "mix": {"a": [1]}},
         tags=[kit.Tag(key="team", value="digits"), kit.Tag(key="stage", value="test")],
     )
-    return Case(tuner(kit, one, ranges, tags=[{"Key": "team", "Value": "digits"}]), inputs=DATA)
+    return Case(tuner_of(kit, one, ranges, tags=[{"Key": "team", "Value": "digits"}]), inputs=DATA)
 
 
 def with_defaults(kit: Kit) -> Case:
-    return Case(tuner(kit, trainer(kit, output_data_config=None), max_jobs=None))
+    return Case(tuner_of(kit, trainer(kit, output_data_config=None), max_jobs=None))
 
 
 def everything(kit: Kit) -> Case:
@@ -72,7 +63,7 @@ def everything(kit: Kit) -> Case:
         hyperparameters={"epochs": 10},
         input_data_config=[channel(kit, "own", "s3://bucket/own")],
     ).with_retry_strategy(kit.RetryStrategy(maximum_retry_attempts=3))
-    one_tuner = tuner(
+    one_tuner = tuner_of(
         kit,
         one,
         objective_type="Minimize",
@@ -120,7 +111,7 @@ def channels_by_name(kit: Kit) -> Case:
         networking=kit.Networking(enable_network_isolation=False),
         input_data_config=[channel(kit, "train", "s3://bucket/old"), channel(kit, "extra", DATA)],
     )
-    return Case(tuner(kit, one), inputs={"train": DATA, "test": "s3://bucket/data/test"})
+    return Case(tuner_of(kit, one), inputs={"train": DATA, "test": "s3://bucket/data/test"})
 
 
 def hyperband(kit: Kit) -> Case:
@@ -132,27 +123,31 @@ def hyperband(kit: Kit) -> Case:
         "tags": [{"key": "team", "value": "digits"}],
     }
     return Case(
-        tuner(kit, trainer(kit), strategy="Hyperband", strategy_config=config, max_jobs=20, **in_lower_case)
+        tuner_of(
+            kit, trainer(kit), strategy="Hyperband", strategy_config=config, max_jobs=20, **in_lower_case
+        )
     )
 
 
 def grid(kit: Kit) -> Case:
     ranges = {"kernel": kit.CategoricalParameter(["rbf", "poly"]), "c": kit.CategoricalParameter([1, 10])}
-    return Case(tuner(kit, trainer(kit), ranges, strategy="Grid", max_jobs=None, max_parallel_jobs=2))
+    return Case(tuner_of(kit, trainer(kit), ranges, strategy="Grid", max_jobs=None, max_parallel_jobs=2))
 
 
 def script(kit: Kit) -> Case:
     """Code that the SDK has uploaded."""
     code = kit.SourceCode(source_dir=str(kit.source_dir), entry_script="train.py")
     return Case(
-        tuner(kit, trainer(kit, source_code=code, hyperparameters={"epochs": 2})), inputs=DATA, prepared=True
+        tuner_of(kit, trainer(kit, source_code=code, hyperparameters={"epochs": 2})),
+        inputs=DATA,
+        prepared=True,
     )
 
 
 def marketplace(kit: Kit) -> Case:
     one = trainer(kit, training_image=None, algorithm_name="their-algorithm")
     return Case(
-        tuner(kit, one),
+        tuner_of(kit, one),
         kept={f"{ONE}.AlgorithmSpecification.AlgorithmName": "their-algorithm"},
     )
 
@@ -180,7 +175,7 @@ def lost_by_the_sdk(kit: Kit) -> Case:
     ).with_metric_definitions([kit.MetricDefinition(name="validation:accuracy", regex=REGEX)])
     criteria = kit.TuningJobCompletionCriteria(target_objective_metric_value=0.0)
     return Case(
-        tuner(
+        tuner_of(
             kit, one, metric_definitions=None, random_seed=0, max_jobs=4, completion_criteria_config=criteria
         ),
         kept={
@@ -201,7 +196,7 @@ def autotuned(kit: Kit) -> Case:
     """The SDK's tuner asks for Autotune, and says of no parameter that its range is to be chosen."""
     one = trainer(kit, hyperparameters={"epochs": 3, "decay": 0.01, "mode": "fast"})
     return Case(
-        tuner(kit, one, autotune=True, hyperparameters_to_keep_static=["mode"]),
+        tuner_of(kit, one, autotune=True, hyperparameters_to_keep_static=["mode"]),
         kept={
             f"{CONFIG}.ParameterRanges.AutoParameters": [
                 {"Name": "epochs", "ValueHint": "3"},
@@ -212,7 +207,7 @@ def autotuned(kit: Kit) -> Case:
 
 
 def other_instances(kit: Kit) -> Case:
-    one = tuner(kit, trainer(kit))
+    one = tuner_of(kit, trainer(kit))
     one.override_resource_config(
         [
             kit.HyperParameterTuningInstanceConfig(instance_type=kind, instance_count=1, volume_size_in_gb=20)
@@ -240,7 +235,7 @@ def instance_groups(kit: Kit) -> Case:
         {"InstanceType": "ml.m5.large", "InstanceCount": 1, "InstanceGroupName": "one"},
         {"InstanceType": "ml.g5.xlarge", "InstanceCount": 2, "InstanceGroupName": "two"},
     ]
-    return Case(tuner(kit, one), kept={f"{ONE}.ResourceConfig.InstanceGroups": written})
+    return Case(tuner_of(kit, one), kept={f"{ONE}.ResourceConfig.InstanceGroups": written})
 
 
 def data_sources(kit: Kit) -> Case:
@@ -258,13 +253,13 @@ def data_sources(kit: Kit) -> Case:
         kit.InputData(channel_name="manifest", data_source=manifest),
         kit.InputData(channel_name="shared", data_source=shared),
     ]
-    return Case(tuner(kit, trainer(kit)), inputs=inputs, sdk_fails=True)
+    return Case(tuner_of(kit, trainer(kit)), inputs=inputs, sdk_fails=True)
 
 
 def inputs_of_the_trainer(kit: Kit) -> Case:
     """The SDK's tuner takes a trainer's Channels, but not its InputData."""
     one = trainer(kit, input_data_config=[kit.InputData(channel_name="train", data_source=DATA)])
-    return Case(tuner(kit, one), sdk_fails=True)
+    return Case(tuner_of(kit, one), sdk_fails=True)
 
 
 def several(kit: Kit) -> Case:
@@ -284,19 +279,19 @@ def of_a_pipeline(kit: Kit) -> Case:
     variable = kit.ParameterString(name="anything")
     one = trainer(kit, environment={"LEVEL": variable}, hyperparameters={"mode": variable})
     ranges = {"rate": kit.ContinuousParameter(0.1, variable)}
-    return Case(tuner(kit, one, ranges, objective_type=variable))
+    return Case(tuner_of(kit, one, ranges, objective_type=variable))
 
 
 def command(kit: Kit) -> Case:
-    return Case(tuner(kit, trainer(kit, source_code=kit.SourceCode(command="python train.py"))))
+    return Case(tuner_of(kit, trainer(kit, source_code=kit.SourceCode(command="python train.py"))))
 
 
 def local_mode(kit: Kit) -> Case:
-    return Case(tuner(kit, trainer(kit, training_mode=kit.Mode.LOCAL_CONTAINER)))
+    return Case(tuner_of(kit, trainer(kit, training_mode=kit.Mode.LOCAL_CONTAINER)))
 
 
 def checkpoints_nowhere(kit: Kit) -> Case:
-    return Case(tuner(kit, trainer(kit, checkpoint_config=kit.CheckpointConfig())))
+    return Case(tuner_of(kit, trainer(kit, checkpoint_config=kit.CheckpointConfig())))
 
 
 REFUSED: Cases = {case.__name__: case for case in (of_a_pipeline, command, local_mode, checkpoints_nowhere)}

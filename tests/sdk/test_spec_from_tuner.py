@@ -22,7 +22,7 @@ from amt_flows.errors import SpecError
 from amt_flows.sagemaker_sdk import prepare, spec_from_tuner
 from amt_flows.spec.amt_request import to_amt_request
 from sdk import cases_v2, cases_v3, stand_ins_v2, stand_ins_v3
-from sdk.case import DATA, IMAGE, JOB, METRICS, OUTPUT, ROLE, Case, Kit, source_dir
+from sdk.case import DATA, IMAGE, JOB, METRICS, OUTPUT, ROLE, Case, Kit, source_dir, tuner_of
 
 REQUEST = (
     ServiceModel(Loader().load_service_model("sagemaker", "service-2"), "sagemaker")
@@ -309,7 +309,7 @@ def test_an_error_does_not_show_what_a_wrong_object_holds() -> None:
 
 
 def v3_with(**changes: Any) -> Callable[[Kit], Any]:
-    return lambda kit: cases_v3.tuner(kit, cases_v3.trainer(kit, **changes))
+    return lambda kit: tuner_of(kit, cases_v3.trainer(kit, **changes))
 
 
 @pytest.mark.parametrize(
@@ -351,19 +351,19 @@ def v3_with(**changes: Any) -> Callable[[Kit], Any]:
             "is known only when the pipeline runs",
         ),
         (
-            lambda kit: cases_v3.tuner(
+            lambda kit: tuner_of(
                 kit, cases_v3.trainer(kit), autotune=True, hyperparameters_to_keep_static=["absent"]
             ),
             "tuner.hyperparameters_to_keep_static",
             "is no static hyperparameter",
         ),
         (
-            lambda kit: cases_v3.tuner(kit, cases_v3.trainer(kit), {"rate": (0.1, 1.0)}),
+            lambda kit: tuner_of(kit, cases_v3.trainer(kit), {"rate": (0.1, 1.0)}),
             "tuner.hyperparameter_ranges.rate",
             "is not a range of the SageMaker SDK",
         ),
         (
-            lambda kit: cases_v3.tuner(kit, cases_v3.trainer(kit), completion_criteria_config=len),
+            lambda kit: tuner_of(kit, cases_v3.trainer(kit), completion_criteria_config=len),
             "tuner.completion_criteria_config",
             "can't be read",
         ),
@@ -389,7 +389,7 @@ def test_what_a_tuner_of_v3_cannot_say_is_refused(
 def test_what_an_estimator_of_v2_cannot_say_is_refused(
     changes: dict[str, Any], field: str, words: str, v2: Kit
 ) -> None:
-    tuner = cases_v2.tuner(v2, cases_v2.estimator(v2, **changes))
+    tuner = tuner_of(v2, cases_v2.estimator(v2, **changes))
     assert words in refusals(tuner)[f"tuner.estimator.{field}"]
 
 
@@ -433,7 +433,7 @@ def test_inputs_of_several_trainers_go_by_their_names(v3: Kit) -> None:
 
 def test_everything_that_is_wrong_is_told_at_once(v3: Kit) -> None:
     trainer = cases_v3.trainer(v3, source_code=v3.SourceCode(command="train"), hyperparameters="h.json")
-    tuner = cases_v3.tuner(v3, trainer, {"rate": 1}, max_jobs=v3.ParameterString("jobs"))
+    tuner = tuner_of(v3, trainer, {"rate": 1}, max_jobs=v3.ParameterString("jobs"))
     assert refusals(tuner, "data").keys() == {
         "inputs",
         "tuner.hyperparameter_ranges.rate",
@@ -448,11 +448,11 @@ def test_what_breaks_amts_rules_is_refused_in_amts_names(v3: Kit) -> None:
     spot = v3.Compute(enable_managed_spot_training=True)
     two_values = [v3.Tag(key="team", value="a")]
     trainer = cases_v3.trainer(v3, compute=spot, tags=two_values)
-    tuner = cases_v3.tuner(v3, trainer, ranges, max_parallel_jobs=0, tags=[{"Key": "team", "Value": "b"}])
+    tuner = tuner_of(v3, trainer, ranges, max_parallel_jobs=0, tags=[{"Key": "team", "Value": "b"}])
     fields = refusals(tuner)
     assert f"{CONFIG}.ResourceLimits.MaxParallelTrainingJobs" in fields
     assert "each key may stand once" in fields["Tags"]
-    tuner = cases_v3.tuner(v3, cases_v3.trainer(v3, compute=spot), ranges)
+    tuner = tuner_of(v3, cases_v3.trainer(v3, compute=spot), ranges)
     fields = refusals(tuner)
     assert f"{CONFIG}.ParameterRanges.ContinuousParameterRanges[0].MaxValue" in fields
     assert f"{ONE}.StoppingCondition.MaxWaitTimeInSeconds" in fields

@@ -181,3 +181,21 @@ def _check(shape: Any, value: Any, path: str) -> None:
     elif kind == "map":
         for item in value.values():
             _check(shape.value, item, f"{path}{{}}")
+
+
+def shapes_below(shape: Any) -> dict[str, Any]:
+    """Every shape of botocore's model that a message of this shape may be made of, by its name."""
+    found: dict[str, Any] = {}
+
+    def walk(one: Any) -> None:
+        if one.name in found:
+            return
+        found[one.name] = one
+        for inner in (
+            *(getattr(one, "members", None) or {}).values(),
+            *(getattr(one, name) for name in ("member", "key", "value") if hasattr(one, name)),
+        ):
+            walk(inner)
+
+    walk(shape)
+    return found

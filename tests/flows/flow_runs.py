@@ -1,0 +1,95 @@
+"""Flow runs: how the server, a runner and people bring them about, and what the server tells of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect import Flow, State
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import Pause
+from prefect.flow_engine import run_flow
+from prefect.settings import get_current_settings
+
+from amt_flows.flows.outcome import Outcome
+from flows.local_jobs import ENDLESS, eventually, local_spec, workers
+
+
+def read(run_id: UUID) -> FlowRun:
+    """A flow run as the server tells of it to anybody."""
+    with get_client(sync_client=True) as client:
+        return client.read_flow_run(run_id)
+
+
+def state_of(run_id: UUID) -> str:
+    state = read(run_id).state
+    return "" if state is None else state.name or ""
+
+
+def outcome_of(run_id: UUID) -> Outcome:
+    """What came of a run of a pipeline. The server gives it to anybody who asks."""
+    state = read(run_id).state
+    assert state is not None
+    found = state.result()
+    assert isinstance(found, Outcome)
+    return found
+
+
+def run_called(name: str) -> FlowRun:
+    """The last flow run of this name."""
+    named = FlowRunFilter(name=FlowRunFilterName(any_=[name]))
+    with get_client(sync_client=True) as client:
+        (run,) = client.read_flow_runs(
+            flow_run_filter=named, sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=1
+        )
+    return run
+
+
+def deployed_run(of: Flow[..., Any], **parameters: Any) -> UUID:
+    """A flow run of a deployment, as a schedule or the UI makes it."""
+    with get_client(sync_client=True) as client:
+        deployment = client.create_deployment(client.create_flow(of), name="test")
+        return client.create_flow_run_from_deployment(deployment, parameters=parameters).id
+
+
+def started(of: Flow[..., Any], run_id: UUID) -> State[Any]:
+    """What a runner's process does with a flow run, here. Returns how it ends."""
+    run = read(run_id)
+    try:
+        state = run_flow(of, flow_run=run, parameters=run.parameters, return_type="state")
+    except Pause as paused:  # with which a process ends that has suspended its flow run
+        state = paused.state
+    assert isinstance(state, State)
+    return state
+
+
+def respond(run: FlowRun, **given: str) -> bool:
+    """Answer as the UI does; False if it is not taken."""
+    with get_client(sync_client=True) as client:
+        return client.resume_flow_run(run.id, run_input=given).status.value == "ACCEPT"
+
+
+@contextmanager
+def tuning_in_a_process(name: str, home: Path, training: str = ENDLESS) -> Iterator[subprocess.Popen[bytes]]:
+    """A script that runs the flow ``tune``, started once two training jobs live."""
+    spec = json.dumps(local_spec(name, training).to_json())
+    script = f"from amt_flows.flows import tune\ntune({spec}, home={str(home)!r})"
+    settings = get_current_settings().to_environment_variables(exclude_unset=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], env={**settings, "PATH": "/usr/bin:/bin"}, stderr=subprocess.DEVNULL
+    )
+    try:
+        assert eventually(lambda: len(workers(home)) >= 2, 60)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
