@@ -18,8 +18,6 @@ from commands import TRAIN, cli, ok
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AMT_FLOWS_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.delenv("AMT_FLOWS_PRICES", raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path / "home"
 

@@ -341,7 +341,7 @@ class TuningSpec(Part):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, title="Tuning job")
 
     name: str | None = None
-    """1 to 32 letters, digits and hyphens. Empty: derived from the flow run, or made up."""
+    """1 to 32 letters, digits and hyphens. Left out: derived from the flow run, or made up."""
     objective: Objective
     """What to optimise."""
     continuous: tuple[ContinuousRange, ...] = ()

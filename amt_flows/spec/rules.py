@@ -91,7 +91,8 @@ def _cost(spec: TuningSpec) -> Iterator[Problem]:
             yield Problem(
                 f"{at}training_job.price_per_hour",
                 job.price_per_hour,
-                "`limits.max_cost` needs a price above 0: write what one hour of one training job costs",
+                "`limits.max_cost` needs a price above 0: write what one hour of one training job costs, "
+                "or give `amt-flows` a price table (--prices)",
             )
         if job.max_runtime_seconds is None:
             yield Problem(
