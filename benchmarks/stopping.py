@@ -171,9 +171,9 @@ def early_stopping(options: argparse.Namespace, tasks: Any, refs: Mapping[str, A
         task, ref = tasks.get(task_name), refs[task_name]
         for seed in range(options.seeds):
             curves = random_curves(task, seed, 3 * options.jobs)
-            base, base_clock = finished(_over(curves, {}), options.workers, options.jobs)
+            base, base_clock = finished(over(curves, {}), options.workers, options.jobs)
             for policy, settings in POLICIES.items():
-                run, clock = finished(_over(curves, settings), options.workers, options.jobs)
+                run, clock = finished(over(curves, settings), options.workers, options.jobs)
                 scale = ref["median"] - min(ref["best"], base.best)
                 stopped = sum(job.outcome is Outcome.STOPPED_EARLY for job in run.ledger.ended)
                 row = Row(
@@ -181,7 +181,7 @@ def early_stopping(options: argparse.Namespace, tasks: Any, refs: Mapping[str, A
                     wall=1 - clock / base_clock,
                     stopped=stopped / options.jobs,
                     regret=(run.best - base.best) / scale,
-                    reach=_cost_to_reach(_over(curves, settings), base, options.workers),
+                    reach=_cost_to_reach(over(curves, settings), base, options.workers),
                 )
                 rows[policy].setdefault(task_name, []).append(row)
     columns = (
@@ -223,7 +223,7 @@ def _measured(by_task: Mapping[str, Sequence[Row]]) -> dict[str, recorded.Number
     return {task: np.array([(row.saved, row.regret) for row in some]) for task, some in by_task.items()}
 
 
-def _over(curves: Sequence[tuple[Floats, Floats]], settings: Mapping[str, Any]) -> Simulation:
+def over(curves: Sequence[tuple[Floats, Floats]], settings: Mapping[str, Any]) -> Simulation:
     spec = made_spec(early_stopping=dict(settings))
     return Simulation(spec, lambda number, _: curves[number], lambda ledger: {"x": ledger.next_trial / 1e6})
 

@@ -27,18 +27,32 @@ def flat(loss: float) -> tuple[list[float], list[float]]:
 
 
 def test_without_a_rule_every_epoch_is_paid_for_and_workers_run_side_by_side(stopping: ModuleType) -> None:
-    run, clock = stopping.finished(stopping._over([flat(0.5)] * 4, {}), 2, 4)
+    run, clock = stopping.finished(stopping.over([flat(0.5)] * 4, {}), 2, 4)
     assert (run.cost, clock, run.best) == (40.0, 20.0, 0.5)
 
 
 def test_jobs_that_the_rule_stops_cost_only_the_epochs_they_ran(stopping: ModuleType) -> None:
     curves = [flat(loss) for loss in (0.1, 0.2, 0.9, 0.05)]
-    run, _ = stopping.finished(stopping._over(curves, {"type": "Auto"}), 1, 4)
+    run, _ = stopping.finished(stopping.over(curves, {"type": "Auto"}), 1, 4)
     outcomes = [job.outcome for job in run.ledger.ended]
     assert outcomes == [Outcome.COMPLETED, Outcome.STOPPED_EARLY, Outcome.STOPPED_EARLY, Outcome.COMPLETED]
     # Stopped at their second epoch: one epoch shows no trend.
     assert run.cost == 24.0
     assert run.best == 0.05
+
+
+def test_jobs_that_end_themselves_are_compared_by_their_best_rounds(stopping: ModuleType) -> None:
+    boosting = importlib.import_module("benchmarks.boosting")
+    # The last is far behind for as long as any other runs, and the best: the bare rule spoils it.
+    slow = [1.0 - 0.01 * k for k in range(90)]
+    curves = [[*[loss] * 9, loss] for loss in (0.5, 0.6, 0.55)] + [[*slow, min(slow)]]
+    measured = boosting.judged(curves, 1)
+    saved, regret = measured["bare document rule"]
+    assert saved > 0.5
+    assert regret == pytest.approx((0.5 - 0.11) / (0.525 - 0.11))
+    assert measured["`Auto`, `grace_epochs = 100`"] == (0.0, 0.0)
+    row = boosting.table({"bare": {"one": [(0.5, 0.0), (0.3, 0.2)]}}).splitlines()[-1]
+    assert row == "| all 2 tunings | 40.0% / 50.0% / 0.100 |"
 
 
 @pytest.fixture
