@@ -1,9 +1,10 @@
 """Our default strategy and the other tuners on the tuning benchmark, side by side, on a simulated clock.
 
     python benchmarks/optimiser --bench DIR [--quick] [--seeds 0,1,2,3,4] [--peers "amt-flows,Optuna TPE"]
-        [--tasks public] [--workers 4] [--jobs 100] [--out results.jsonl]
+        [--tasks public|own|NAMES] [--workers 4] [--jobs 100] [--out results.jsonl]
 
-DIR is the benchmark's folder (it has ``amtbench`` and ``data/refs.json``). Runs with the packages of the
+DIR is the benchmark's folder (it has ``amtbench`` and ``data/refs.json``); ``--tasks own`` are eight tasks of
+ours (``own_tasks.py``), on which nothing was chosen. Runs with the packages of the
 benchmark; peers whose package is missing are left out. With ``--out``, finished tunings are kept in the
 file and not run again. ``--scaling`` measures a proposal at many finished jobs instead.
 """
@@ -15,6 +16,7 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from types import ModuleType
@@ -40,18 +42,19 @@ def main() -> None:
     from amtbench import engines, sim, tasks  # type: ignore[import-not-found]
 
     names = _task_names(options, tasks)
+    made = {name: _task(name, tasks) for name in names}
     if options.scaling:
         from benchmarks.optimiser.scaling import scaling_table
 
-        print(scaling_table({name: tasks.get(name) for name in names}, options.seeds))
+        print(scaling_table(made, options.seeds))
         return
-    _report(options, names, _run(options, names, (engines, sim, tasks)))
+    _report(options, names, _run(options, made, engines, sim))
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks/optimiser", description=__doc__.splitlines()[0])
     parser.add_argument("--bench", type=Path, required=True, help="the benchmark's folder")
-    parser.add_argument("--tasks", default="public", help="public, or names separated by commas")
+    parser.add_argument("--tasks", default="public", help="public, own, or names separated by commas")
     parser.add_argument("--peers", default="", help="names separated by commas; all that are installed")
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--jobs", type=int, default=100)
@@ -73,24 +76,33 @@ def _integers(text: str) -> tuple[int, ...]:
 
 
 def _task_names(options: argparse.Namespace, tasks: ModuleType) -> list[str]:
-    return list(tasks.PUBLIC) if options.tasks == "public" else options.tasks.split(",")
+    from benchmarks.optimiser import own_tasks
+
+    groups = {"public": tasks.PUBLIC, "own": own_tasks.NAMES}
+    return list(groups.get(options.tasks) or options.tasks.split(","))
 
 
-def _run(options: argparse.Namespace, names: list[str], bench: tuple[Any, Any, Any]) -> list[Record]:
+def _task(name: str, tasks: ModuleType) -> Any:
+    from benchmarks.optimiser import own_tasks
+
+    return own_tasks.get(name) if name in own_tasks.NAMES else tasks.get(name)
+
+
+def _run(
+    options: argparse.Namespace, tasks: Mapping[str, Any], engines: ModuleType, sim: ModuleType
+) -> list[Record]:
     """All records of the file, and the missing ones run: seed by seed, so that what was cut short still
     compares everyone on the same seeds."""
     from benchmarks.optimiser import peers, records
 
-    engines, sim, tasks = bench
     compared = peers.chosen(options.peers)
     known = records.read(options.out)
     done = {record.key for record in known if len(record.losses) >= options.jobs}
     for seed in options.seeds:
-        for name in names:
+        for name, task in tasks.items():
             for peer in compared:
                 if (peer.name, name, options.workers, seed) in done:
                     continue
-                task = tasks.get(name)
                 engine = engines.make(peer.engine, task.space, SEED_FACTOR * seed + SEED_OFFSET)
                 jobs = sim.run(task, engine, options.jobs, options.workers, seed=0)
                 record = records.Record(
@@ -110,13 +122,13 @@ def _run(options: argparse.Namespace, names: list[str], bench: tuple[Any, Any, A
 
 
 def _report(options: argparse.Namespace, names: list[str], known: list[Record]) -> None:
-    from benchmarks.optimiser import tables
+    from benchmarks.optimiser import own_tasks, tables
 
     # A longer run of the same tuning, further down in the file, stands for the shorter one.
     shown = [
         r for r in {r.key: r for r in known}.values() if r.workers == options.workers and r.task in names
     ]
-    references = json.loads((options.bench / "data" / "refs.json").read_text())
+    references = json.loads((options.bench / "data" / "refs.json").read_text()) | own_tasks.REFERENCES
     print(f"{date.today().isoformat()}, {_versions()}, {options.workers} workers\n")
     print(tables.regret_table(shown, references), end="\n\n")
     compared_after = min(tables.COMPARED_AFTER, options.jobs)

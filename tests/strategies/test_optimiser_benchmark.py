@@ -23,19 +23,19 @@ class Param:
         self.cond = cond
 
 class Space:
-    params = [
-        Param("x", "float", 1e-3, 1.0, True),
-        Param("n", "int", 1, 9, cond=("c", (True,))),
-        Param("c", "cat", choices=(True, False)),
-    ]
-    conditional = True
+    def __init__(self, params):
+        self.params = params
 """
 TASKS = """
-from .space import Space
+from .space import Param, Space
 PUBLIC = ["bowl"]
 
 class Bowl:
-    space = Space()
+    space = Space([
+        Param("x", "float", 1e-3, 1.0, True),
+        Param("n", "int", 1, 9, cond=("c", (True,))),
+        Param("c", "cat", choices=(True, False)),
+    ])
 
     def loss(self, metric):
         return -metric
@@ -137,6 +137,21 @@ def test_the_cost_of_a_proposal_is_measured_at_many_jobs(
     header, _, row = table.splitlines()
     assert header == "| task | after 5 jobs | after 30 jobs |"
     assert row.startswith("| bowl | 0.")
+
+
+def test_tasks_of_our_own_are_trained_and_repeatable(bench: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, own = room(monkeypatch, "engine"), room(monkeypatch, "own_tasks")
+    monkeypatch.syspath_prepend(str(bench))
+    assert set(own.REFERENCES) == set(own.NAMES)
+    for name, reference in own.REFERENCES.items():
+        assert reference["best"] < reference["median"]
+        task = own.get(name)
+        drawn = engine.random(task.space, 1)
+        configurations = [drawn.ask()[1] for _ in range(3)]
+        losses = [task.loss(task.final(one)[0]) for one in configurations]
+        assert np.isfinite(losses).all()
+        assert len(set(losses)) > 1
+        assert task.loss(task.final(configurations[0], seed=7)[0]) == losses[0]
 
 
 @pytest.mark.parametrize(
