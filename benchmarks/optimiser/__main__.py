@@ -1,7 +1,7 @@
 """Our default strategy and the other tuners on the tuning benchmark, side by side, on a simulated clock.
 
     python benchmarks/optimiser --bench DIR [--quick] [--seeds 0,1,2,3,4] [--peers "amt-flows,Optuna TPE"]
-        [--tasks public|own|NAMES] [--workers 4] [--jobs 100] [--out results.jsonl]
+        [--tasks public|own|all|NAMES] [--workers 4] [--jobs 100] [--out results.jsonl]
 
 DIR is the benchmark's folder (it has ``amtbench`` and ``data/refs.json``); ``--tasks own`` are eight tasks of
 ours (``own_tasks.py``), on which nothing was chosen. Runs with the packages of the
@@ -54,7 +54,7 @@ def main() -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks/optimiser", description=__doc__.splitlines()[0])
     parser.add_argument("--bench", type=Path, required=True, help="the benchmark's folder")
-    parser.add_argument("--tasks", default="public", help="public, own, or names separated by commas")
+    parser.add_argument("--tasks", default="public", help="public, own, all (both), or names, with commas")
     parser.add_argument("--peers", default="", help="names separated by commas; all that are installed")
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--jobs", type=int, default=100)
@@ -78,7 +78,7 @@ def _integers(text: str) -> tuple[int, ...]:
 def _task_names(options: argparse.Namespace, tasks: ModuleType) -> list[str]:
     from benchmarks.optimiser import own_tasks
 
-    groups = {"public": tasks.PUBLIC, "own": own_tasks.NAMES}
+    groups = {"public": tasks.PUBLIC, "own": own_tasks.NAMES, "all": (*tasks.PUBLIC, *own_tasks.NAMES)}
     return list(groups.get(options.tasks) or options.tasks.split(","))
 
 
