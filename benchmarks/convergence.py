@@ -1,8 +1,8 @@
 """What a rule of convergence saves of a tuning job and what it gives up, on recorded tunings.
 
 A trace is a tuning's losses in the order of finishing, a JSON object a line with ``task``, ``seed`` and
-``loss``, as the benchmark's ``run_quality.py`` writes them. Every rule is asked after every job, on a real
-ledger. *Saved* is the share of a trace's jobs that a rule makes needless; *given up* the normalised regret
+``loss``, as the benchmark's ``run_quality.py`` writes them, or ``losses``, as ``benchmarks/optimiser`` does.
+Every rule is asked after every job, on a real ledger. *Saved* is the share of a trace's jobs that a rule makes needless; *given up* the normalised regret
 that those jobs would have taken away. Tasks count alike, however many traces they have.
 """
 
@@ -37,9 +37,9 @@ RULES: Mapping[str, Rule] = {
     **{f"nothing in the last {n}": Convergence(0, quiet=n, least=0).holds for n in (20, 30, 40)},
     "1 % in the last 50, nothing in the last 20": Convergence(50, quiet=20, least=0).holds,
     "1 % in the last 30, nothing in the last 20, of 50": Convergence(30, quiet=20, least=50).holds,
-    "**1 % in the last 30, nothing in the last 25, of 50**": OURS.holds,
+    "1 % in the last 30, nothing in the last 25, of 50": Convergence(30, quiet=25, least=50).holds,
     "1 % in the last 30, nothing in the last 30, of 50": Convergence(30, quiet=30, least=50).holds,
-    "1 % in the last 40, nothing in the last 25, of 50": Convergence(40, quiet=25, least=50).holds,
+    "**1 % in the last 40, nothing in the last 25, of 50**": OURS.holds,
     **{f"always after {n}": Convergence(0, quiet=0, least=n).holds for n in (80, 90, 100, 120)},
 }
 
@@ -72,7 +72,11 @@ class Trace:
 def read(path: Path, refs: Mapping[str, Any]) -> list[Trace]:
     """The traces of tasks that ``refs`` knows."""
     found = (json.loads(line) for line in path.read_text().splitlines())
-    return [trace_of(one["task"], one["loss"], refs[one["task"]]) for one in found if one["task"] in refs]
+    return [
+        trace_of(one["task"], one["loss"] if "loss" in one else one["losses"], refs[one["task"]])
+        for one in found
+        if one["task"] in refs
+    ]
 
 
 def trace_of(task: str, losses: Sequence[float], ref: Mapping[str, float]) -> Trace:
@@ -162,9 +166,13 @@ def table(files: Mapping[str, Sequence[Trace]]) -> str:
     tasks = list(dict.fromkeys(task for by in by_task for task in by))
     lines += [f"| | {' | '.join(tasks)} |", "|---" * (1 + len(tasks)) + "|"]
     for name, by in zip(files, by_task, strict=True):
-        means = [by[task].mean(axis=0) if task in by else (math.nan, math.nan) for task in tasks]
-        lines.append(f"| {name} | {' | '.join(f'{saved:.0%}, {paid:.4f}' for saved, paid in means)} |")
+        lines.append(f"| {name} | {' | '.join(_of_task(by[task]) if task in by else '—' for task in tasks)} |")
     return "\n".join(lines)
+
+
+def _of_task(rows: Numbers) -> str:
+    saved, paid = rows.mean(axis=0)
+    return f"{saved:.0%}, {paid:.4f}"
 
 
 def _cells(by_task: Mapping[str, Numbers], ours: Mapping[str, Numbers]) -> str:

@@ -41,6 +41,7 @@ from amt_flows.spec import TuningSpec  # noqa: E402
 from amt_flows.strategies.choose import strategy_of  # noqa: E402
 from benchmarks import convergence as recorded  # noqa: E402
 from benchmarks.optimiser.engine import Engine  # noqa: E402
+from benchmarks.optimiser.own_tasks import REFERENCES  # noqa: E402
 
 Floats: TypeAlias = Sequence[float]
 # The curve of the n-th job: losses and seconds, an entry per epoch.
@@ -306,7 +307,8 @@ def _tuning(task: Any, spec: TuningSpec, seed: int) -> Simulation:
 
 
 def convergence(options: argparse.Namespace, _: Any, refs: Mapping[str, Any]) -> str:
-    return recorded.table({path.stem: recorded.read(path, refs) for path in options.traces})
+    known = {**refs, **REFERENCES}
+    return recorded.table({path.stem: recorded.read(path, known) for path in options.traces})
 
 
 def main() -> None:

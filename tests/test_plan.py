@@ -218,7 +218,7 @@ def test_every_way_to_end_is_in_words() -> None:
         "8 training jobs in a row without improving the best by more than 0.01",
         "1 h 30 min since it was created; running jobs are stopped",
         "error of 0.05 or less reached, by any epoch of a running job too",
-        "convergence: 30 jobs in a row without improving the best by 1%, 25 not at all, of at least 50",
+        "convergence: 40 jobs in a row without improving the best by 1%, 25 not at all, of at least 50",
         "one more training job might make it cost more than 12.50",
         "as Failed: 5 failed jobs and not one success",
         "as Failed: 9 failed jobs",

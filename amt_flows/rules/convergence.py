@@ -21,7 +21,7 @@ from amt_flows.events import Reason
 from amt_flows.ledger import Ledger
 
 LEAST = 50
-WINDOW = 30
+WINDOW = 40
 SIGNIFICANT = 0.01
 QUIET = 25
 
