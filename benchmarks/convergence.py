@@ -2,8 +2,9 @@
 
 A trace is a tuning's losses in the order of finishing, a JSON object a line with ``task``, ``seed`` and
 ``loss``, as the benchmark's ``run_quality.py`` writes them, or ``losses``, as ``benchmarks/optimiser`` does.
-Every rule is asked after every job, on a real ledger. *Saved* is the share of a trace's jobs that a rule makes needless; *given up* the normalised regret
-that those jobs would have taken away. Tasks count alike, however many traces they have.
+Every rule is asked after every job, on a real ledger. *Saved* is the share of a trace's jobs that a rule
+makes needless; *given up* the normalised regret that those jobs would have taken away. Tasks count alike,
+however many traces they have.
 """
 
 from __future__ import annotations
@@ -166,7 +167,8 @@ def table(files: Mapping[str, Sequence[Trace]]) -> str:
     tasks = list(dict.fromkeys(task for by in by_task for task in by))
     lines += [f"| | {' | '.join(tasks)} |", "|---" * (1 + len(tasks)) + "|"]
     for name, by in zip(files, by_task, strict=True):
-        lines.append(f"| {name} | {' | '.join(_of_task(by[task]) if task in by else '—' for task in tasks)} |")
+        cells = [_of_task(by[task]) if task in by else "—" for task in tasks]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
