@@ -100,7 +100,8 @@ class TuningResult(_Record):
     reasons: tuple[ReasonRecord, ...]
     best: TrainingJobRecord | None
     jobs: tuple[TrainingJobRecord, ...]
-    """Every training job, the best first, those without a value last."""
+    """Every training job, the best first: those that may be the best, others with a value (stopped early,
+    say), those that run, and those that failed."""
     pareto_front: tuple[str, ...] = ()
     """Where there are further objectives: the training jobs than which no other is at least as good in all
     objectives and better in one, by their names, the best of the main objective first."""
@@ -126,8 +127,8 @@ class TuningResult(_Record):
         return f"{self.status.value}: {best}; {why}"
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a training job, best first, with the columns of the SageMaker SDK's analytics data
-        frame: a typed one for each hyperparameter (None where a training job doesn't have it), and
+        """One row a training job, in the order of ``jobs``, with the columns of the SageMaker SDK's analytics
+        data frame: a typed one for each hyperparameter (None where a training job doesn't have it), and
         TrainingJobName, TrainingJobStatus, FinalObjectiveValue, TrainingStartTime, TrainingEndTime,
         TrainingElapsedTimeSeconds."""
         columns = self.columns()
