@@ -39,15 +39,22 @@ def test_a_stage_sees_what_was_lost_doubled_and_left_running(stage: Stage) -> No
     first = stage.starts()[0]
     with (stage.directory / "starts").open("a") as starts:
         starts.write(f"{first} 1\nchaos-099-00000000 1\n")
-    stray = subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(60)"], env={**os.environ, "HELD": str(stage.home)}
-    )
-    stage.judge()
+    # The system shows a process's environment only some time after it has started: wait for its word.
+    idle = "import time; print('here', flush=True); time.sleep(60)"
+    with subprocess.Popen(
+        [sys.executable, "-c", idle],
+        env={**os.environ, "HELD": str(stage.home)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as stray:
+        assert stray.stdout is not None
+        assert stray.stdout.readline() == "here\n"
+        stage.judge()
+        stage.clear()
+        assert stray.wait() == -9
     assert {violation.promise for violation in stage.violations} == {
         "doubled",
         "lost",
         "orphaned",
         "overshot",
     }
-    stage.clear()
-    assert stray.wait() == -9
