@@ -528,7 +528,7 @@ def test_real_training_is_stopped_in_the_middle(script_mode: Callable[..., dict[
         create(script_mode(pause="60"))
         wait_for(lambda: len(world.processes) == 2)
         client().stop_hyper_parameter_tuning_job(HyperParameterTuningJobName="tune-1")
-        assert describe()[STATUS] == "Stopping"
+        # Two idle processes are gone in no time, so Stopping may be over before anybody looks.
         wait_for(lambda: describe()[STATUS] == "Stopped")
         assert [entry["TrainingJobStatus"] for entry in listed()] == ["Stopped", "Stopped"]
         assert world.processes == ()
