@@ -23,12 +23,12 @@ from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from amt_flows.events import Launched, Proposed
+from amt_flows.history import TrialRow, TrialState
 from amt_flows.space import Configuration
-from amt_flows.spec import StrategyType, TuningSpec
-from amt_flows.strategies.choose import strategy_of
+from amt_flows.spec import TuningSpec
+from amt_flows.strategies.random import Random
 from benchmarks.kept import keep, read_rows
-from benchmarks.stopping import BARE, finished, opened, over
+from benchmarks.stopping import BARE, finished, over
 
 SPECS: Final = Path(__file__).resolve().parent.parent / "examples" / "recipes"
 MOST_ROUNDS: Final = 500
@@ -99,15 +99,13 @@ def _parse() -> argparse.Namespace:
 
 def configurations(task: Task, seed: int, jobs: int) -> Iterator[Configuration]:
     """Random ones of the recipe's space."""
-    recipe = TuningSpec.load(SPECS / f"{RECIPES[task.library]}.toml")
-    spec = recipe.model_copy(update={"name": "benchmark", "strategy": StrategyType.RANDOM})
-    ledger, strategy = opened(spec), strategy_of(spec)
+    space = TuningSpec.load(SPECS / f"{RECIPES[task.library]}.toml").space()
+    rows: list[TrialRow] = []
     for trial in range(1, jobs + 1):
-        proposal = strategy.propose(spec.space(), ledger.history(), number=trial, seed=seed)
+        proposal = Random().propose(space, rows, number=trial, seed=seed)
         if proposal is None:
             raise RuntimeError("the space is exhausted")
-        ledger.apply(Proposed(float(trial), trial, proposal.configuration, "benchmark", ""))
-        ledger.apply(Launched(float(trial), f"benchmark-{trial:04d}", trial, 1))
+        rows.append(TrialRow(trial, proposal.configuration, TrialState.PENDING))
         yield proposal.configuration
 
 

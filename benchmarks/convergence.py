@@ -9,7 +9,6 @@ however many traces they have.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from amt_flows.events import Ended, Launched, Opened, Outcome, Proposed
 from amt_flows.ledger import Ledger
 from amt_flows.rules.convergence import Clocks, Convergence, clocks
 from amt_flows.spec import TuningSpec
+from benchmarks.kept import read_rows
 
 Rule: TypeAlias = Callable[[Clocks], bool]
 Numbers: TypeAlias = npt.NDArray[np.float64]
@@ -72,10 +72,9 @@ class Trace:
 
 def read(path: Path, refs: Mapping[str, Any]) -> list[Trace]:
     """The traces of tasks that ``refs`` knows."""
-    found = (json.loads(line) for line in path.read_text().splitlines())
     return [
         trace_of(one["task"], one["loss"] if "loss" in one else one["losses"], refs[one["task"]])
-        for one in found
+        for one in read_rows(path)
         if one["task"] in refs
     ]
 

@@ -14,17 +14,27 @@ DRAWS = 4000
 
 
 def read_rows(path: Path | None) -> list[dict[str, Any]]:
-    """The runs in a file, one JSON object a line; none if there is no file."""
+    """The runs in a file, one JSON object a line; none if there is no file. A line that was cut off, as the
+    last one of a run that was killed, is no run."""
     if path is None or not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    rows = []
+    for line in path.read_text().splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            continue
+    return rows
 
 
 def keep(path: Path | None, row: Mapping[str, Any]) -> None:
-    """Add a run to the file, if there is to be one."""
-    if path is not None:
-        with path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+    """Add a run to the file, if there is to be one: on a line of its own, also after one that was cut off."""
+    if path is None:
+        return
+    before = path.read_text() if path.exists() else ""
+    gap = "" if before.endswith("\n") or not before else "\n"
+    with path.open("a") as file:
+        file.write(f"{gap}{json.dumps(row)}\n")
 
 
 def interval(gaps: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

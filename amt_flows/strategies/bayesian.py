@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from amt_flows.history import Proposal, TrialRow, TrialState
+from amt_flows.history import Proposal, TrialRow
 from amt_flows.space import Configuration, Scaling, Space
 from amt_flows.strategies.cost import CostModel, cost_model
-from amt_flows.strategies.evidence import Evidence, gather, has_loss
+from amt_flows.strategies.evidence import Evidence, ended, gather, has_loss
 from amt_flows.strategies.gaussian_process import Array, NotPositiveDefinite, Posterior, condition, fit
 from amt_flows.strategies.hints import with_hints
 from amt_flows.strategies.one_thread import one_thread
@@ -93,13 +93,9 @@ class Bayesian:
         if any(row.is_hint for row in history):
             # The parents' best, which come first, are an initial design; hints stand for the rest of it.
             wanted = min(wanted, LEAST_WITH_LOSS)
-        ended = [
-            row
-            for row in history
-            if row.state is not TrialState.PENDING and not row.is_hint and space.contains(row.configuration)
-        ]
-        with_loss = sum(has_loss(row) for row in ended)
-        if len(ended) < wanted or with_loss < min(LEAST_WITH_LOSS, wanted):
+        results = ended(space, history)
+        with_loss = sum(has_loss(row) for row in results)
+        if len(results) < wanted or with_loss < min(LEAST_WITH_LOSS, wanted):
             reason = f"initial design: {with_loss} results with a loss so far, {wanted} wanted"
             return _quasi_random(space, history, number=number, seed=seed, why=("initial", reason))
         try:
@@ -107,7 +103,7 @@ class Bayesian:
                 seen = rescaled(space, history)
                 evidence = with_hints(gather(seen, history), seen, history)
                 posterior = _posterior(seen, evidence)
-                view = VIEWS[number % len(VIEWS) if len(ended) >= TURNS_FROM else 0]
+                view = VIEWS[number % len(VIEWS) if len(results) >= TURNS_FROM else 0]
                 rng = np.random.default_rng([seed, number])
                 model = view.of(posterior)
                 found = best_unused(model, seen, used, rng)

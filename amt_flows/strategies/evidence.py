@@ -52,6 +52,16 @@ def has_loss(row: TrialRow) -> bool:
     )
 
 
+def relevant(space: Space, history: Sequence[TrialRow]) -> list[TrialRow]:
+    """The rows that tell something here: hints do so elsewhere (``hints.py``), others must lie in ``space``."""
+    return [row for row in history if not row.is_hint and space.contains(row.configuration)]
+
+
+def ended(space: Space, history: Sequence[TrialRow]) -> list[TrialRow]:
+    """Those of the relevant rows that are results, a failure being one."""
+    return [row for row in relevant(space, history) if row.state is not TrialState.PENDING]
+
+
 def gather(space: Space, history: Sequence[TrialRow]) -> Evidence:
     """The evidence in ``history``. Rows whose configuration lies outside ``space`` tell nothing here, nor do
     hints (see ``hints.py``).
@@ -63,7 +73,7 @@ def gather(space: Space, history: Sequence[TrialRow]) -> Evidence:
 
     Raises ValueError when no row ended with a loss.
     """
-    rows = [row for row in history if not row.is_hint and space.contains(row.configuration)]
+    rows = relevant(space, history)
     valued = [row for row in rows if has_loss(row)]
     if not valued:
         raise ValueError("no row ended with a loss")

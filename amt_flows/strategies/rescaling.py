@@ -20,10 +20,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from amt_flows.history import TrialRow, TrialState
+from amt_flows.history import TrialRow
 from amt_flows.parameters import Categorical, Continuous, Integer, Parameter, Scaling
 from amt_flows.space import Space
-from amt_flows.strategies.evidence import gather, has_loss
+from amt_flows.strategies.evidence import ended, gather, has_loss
 from amt_flows.strategies.gaussian_process import NotPositiveDefinite, log_evidence
 
 # Decided anew at these counts of results, each about half more than the one before, and kept between them,
@@ -46,13 +46,9 @@ def rescaled(space: Space, history: Sequence[TrialRow]) -> Space:
     other places. ``space`` itself where nothing is left to decide, or to tell it from."""
     if not any(other_scalings(parameter) for parameter in space.parameters):
         return space
-    ended = [
-        row
-        for row in history
-        if row.state is not TrialState.PENDING and not row.is_hint and space.contains(row.configuration)
-    ]
-    count = max((count for count in COUNTS if count <= len(ended)), default=0)
-    judged = ended[:count]
+    results = ended(space, history)
+    count = max((count for count in COUNTS if count <= len(results)), default=0)
+    judged = results[:count]
     if not any(has_loss(row) for row in judged):
         return space
     evidence = gather(space, judged)

@@ -4,7 +4,7 @@
         [--tasks public|own|all|NAMES] [--workers 4] [--jobs 100] [--out results.jsonl]
 
 DIR is the benchmark's folder (it has ``amtbench`` and ``data/refs.json``); ``--tasks own`` are eight tasks of
-ours (``own_tasks.py``), on which nothing was chosen. Runs with the packages of the
+ours (``own_tasks.py``), on which nothing about the strategy was chosen. Runs with the packages of the
 benchmark; peers whose package is missing are left out. With ``--out``, finished tunings are kept in the
 file and not run again. ``--scaling`` measures a proposal at many finished jobs instead.
 """

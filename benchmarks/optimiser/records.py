@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeAlias
+
+from benchmarks.kept import keep, read_rows
 
 Key: TypeAlias = tuple[str, str, int, int]
 
@@ -35,20 +36,11 @@ class Record:
 
 def read(path: Path | None) -> list[Record]:
     """What is in the file; nothing if there is none. The last line may be cut off."""
-    if path is None or not path.exists():
-        return []
-    records = []
-    for line in path.read_text().splitlines():
-        try:
-            fields = json.loads(line)
-        except ValueError:
-            continue
-        fields["losses"], fields["seconds"] = tuple(fields["losses"]), tuple(fields["seconds"])
-        records.append(Record(**fields))
-    return records
+    return [
+        Record(**{**row, "losses": tuple(row["losses"]), "seconds": tuple(row["seconds"])})
+        for row in read_rows(path)
+    ]
 
 
 def append(path: Path | None, record: Record) -> None:
-    if path is not None:
-        with path.open("a") as file:
-            file.write(json.dumps(asdict(record)) + "\n")
+    keep(path, asdict(record))

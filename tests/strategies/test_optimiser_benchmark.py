@@ -108,7 +108,9 @@ def room(monkeypatch: pytest.MonkeyPatch, name: str) -> Any:
     return importlib.import_module(f"benchmarks.optimiser.{name}")
 
 
-def test_one_command_compares_and_goes_on_where_it_ended(bench: Path, tmp_path: Path) -> None:
+def test_one_command_compares_and_goes_on_where_it_ended(
+    bench: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "records.jsonl"
     few = ("--peers", "amt-flows,Random", "--jobs", "24", "--out", str(out))
     first = run(bench, *few, "--seeds", "0")
@@ -125,6 +127,8 @@ def test_one_command_compares_and_goes_on_where_it_ended(bench: Path, tmp_path: 
     assert second.returncode == 0, second.stderr
     assert len(second.stderr.splitlines()) == 2, "only the seed that is new was run"
     assert "1 tasks, 2 runs" in second.stdout
+    # What follows the line that was cut off isn't lost with it.
+    assert len(room(monkeypatch, "records").read(out)) == 4
 
 
 def test_the_cost_of_a_proposal_is_measured_at_many_jobs(
