@@ -1,7 +1,7 @@
 """The events of a tuning job and their JSON form.
 
-Everything that is known of a tuning job is the fold of these (:mod:`amt_flows.ledger`). Events are small,
-versioned, and facts: writing one twice, or in another order than it happened, does no harm.
+Everything that is known of a tuning job is the fold of these (:mod:`amt_flows.ledger.ledger`). Events are
+small, versioned, and facts: writing one twice, or in another order than it happened, does no harm.
 """
 
 from __future__ import annotations

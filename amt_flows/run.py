@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from amt_flows.engine import News, Tuning
-from amt_flows.errors import AmtFlowsError, Fenced, TuningInterrupted, TuningJobFailed
-from amt_flows.events import TuningStatus
-from amt_flows.followed import Followed
-from amt_flows.interrupts import graceful_interrupts
-from amt_flows.ledger import Ledger
-from amt_flows.loop import Stages, drive
-from amt_flows.names import made_up_name
-from amt_flows.places import Place, SageMakerTuner, open_journal
+from amt_flows.amt.following import follow
+from amt_flows.amt.handed_off import Following, HandedOff
+from amt_flows.backends.places import Place, SageMakerTuner, open_journal
+from amt_flows.backends.sagemaker.clients import Clients
+from amt_flows.errors import TuningInterrupted
+from amt_flows.ledger.followed import Followed, News
 from amt_flows.ports import Journal
-from amt_flows.results import TuningResult, result_of
+from amt_flows.results import TuningResult
+from amt_flows.results.result import finished_result
 from amt_flows.spec import TuningSpec
-from amt_flows.warm_start import Reader
-from amt_flows.watch import Watch
+from amt_flows.spec.names import made_up_name
+from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.interrupts import graceful_interrupts, stop_jobs_on_breakdown
+from amt_flows.tuning.loop import Stages, drive
+from amt_flows.tuning.warm_start import Reader
 
 Tick = Callable[[Followed, News], None]
-
-
-def load_ledger(journal: Journal, name: str) -> Ledger:
-    """The ledger of an existing tuning job. Raises TuningJobNotFound, JournalError."""
-    return Watch(journal, name).ledger
 
 
 def tune(
@@ -39,11 +36,11 @@ def tune(
     on_open: Callable[[Followed], None] = lambda tuning: None,
 ) -> TuningResult:
     """Run a tuning job to its end, on this machine unless a backend is given; a
-    :class:`amt_flows.places.SageMakerTuner` hands it to SageMaker's own tuner and follows it.
+    :class:`amt_flows.backends.places.SageMakerTuner` hands it to SageMaker's own tuner and follows it.
 
     A tuning job of the same name and spec is taken up where it stands; a finished one is returned at once. A
     spec without a name gets a new one. Parents of a warm start are looked for where tuning jobs are kept by
-    default, unless ``parents`` finds them (see :mod:`amt_flows.parents`). Ctrl-C stops the tuning job
+    default, unless ``parents`` finds them (see :mod:`amt_flows.tuning.parents`). Ctrl-C stops the tuning job
     gracefully, a second Ctrl-C kills its jobs. Progress is shown in a terminal and in a notebook; with
     ``progress=True`` a line per event is written where there is neither, with ``False`` nothing is shown.
 
@@ -51,13 +48,13 @@ def tune(
     tuning job ends as Failed.
     """
     from amt_flows.backends.local import LocalBackend
-    from amt_flows.parents import parents_in
-    from amt_flows.progress.bar import progress_bar
+    from amt_flows.show.progress.bar import progress_bar
+    from amt_flows.tuning.parents import parents_in
 
     spec = spec if spec.name is not None else spec.named(made_up_name())
     assert spec.name is not None
     if isinstance(backend, SageMakerTuner):
-        from amt_flows.handoff import open_at, to_its_end
+        from amt_flows.amt import open_at
 
         handed_off = open_at(backend, spec, journal or open_journal(spec.name))
         return to_its_end(handed_off, progress=progress, on_tick=on_tick, on_open=on_open)
@@ -75,34 +72,79 @@ def tune(
     return finished_result(tuning)
 
 
-def finished_result(tuning: Followed) -> TuningResult:
-    """The result of a tuning job that has ended. Raises TuningJobFailed if it ended as Failed."""
-    result = result_of(tuning.ledger, tuning.journal.location)
-    if result.status is TuningStatus.FAILED:
-        why = result.reasons[0].message if result.reasons else "no reason was recorded"
-        raise TuningJobFailed(
-            f"Tuning job {result.name} failed: {why}.",
-            result=result,
-            remedy=f"`amt-flows jobs {result.name}` lists the training jobs, `amt-flows logs JOB` shows the "
-            "output of one; mend the script and run it under a new name",
-        )
-    return result
+def tune_on_amt(
+    spec: TuningSpec,
+    *,
+    journal: Journal | None = None,
+    session: Any = None,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    progress: bool | None = None,
+    on_tick: Tick = lambda followed, news: None,
+    on_open: Callable[[Followed], None] = lambda followed: None,
+    how: Following | None = None,
+) -> TuningResult:
+    """The same as :func:`amt_flows.tune`, by SageMaker's own tuner in place of ours.
+
+    A tuning job of the same name and spec is taken up where it stands; a finished one is returned at once.
+    Ctrl-C has AMT stop it, and waits for its end; a second Ctrl-C only ends the wait. Should this process
+    die, AMT goes on, and the next call follows it again. The journal is on this machine unless one is given;
+    ``session``, ``region`` and ``endpoint_url`` are as in boto3.
+
+    Raises SpecError before AMT is asked, NameTaken, BackendError, Fenced, JournalError, TuningInterrupted,
+    and TuningJobFailed when the tuning job ends as Failed.
+    """
+    spec = spec if spec.name is not None else spec.named(made_up_name())
+    assert spec.name is not None
+    clients = Clients(session, region, endpoint_url, None)
+    handed_off = HandedOff.open(spec, clients, journal or open_journal(spec.name), how=how)
+    return to_its_end(handed_off, progress=progress, on_tick=on_tick, on_open=on_open)
 
 
-class stop_jobs_on_breakdown:  # noqa: N801 - reads as a phrase in a with statement
-    """Leave no training job running behind an error that ends the loop (a full disk, say, or a second
-    Ctrl-C). Only a fenced controller leaves them alone: they belong to its successor."""
+def attach_to_amt(
+    name: str,
+    *,
+    journal: Journal | None = None,
+    session: Any = None,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    progress: bool | None = None,
+    on_tick: Tick = lambda followed, news: None,
+    on_open: Callable[[Followed], None] = lambda followed: None,
+    how: Following | None = None,
+) -> TuningResult:
+    """Follow a tuning job that AMT runs, or has run, whoever created it. Otherwise as :func:`tune_on_amt`;
+    raises TuningJobNotFound too."""
+    clients = Clients(session, region, endpoint_url, None)
+    handed_off = HandedOff.attach(name, clients, journal or open_journal(name), how=how)
+    return to_its_end(handed_off, progress=progress, on_tick=on_tick, on_open=on_open)
 
-    def __init__(self, tuning: Tuning) -> None:
-        self._tuning = tuning
 
-    def __enter__(self) -> None:
-        return None
+def to_its_end(
+    handed_off: HandedOff,
+    *,
+    progress: bool | None,
+    on_tick: Tick,
+    on_open: Callable[[Followed], None],
+) -> TuningResult:
+    """Follow a tuning job with progress and Ctrl-C as in :func:`tune_on_amt`, and give back its result.
+    Raises as it does once the tuning job is in AMT's hands."""
+    # Late, because they stand above this file.
+    from amt_flows.results.result import finished_result
+    from amt_flows.show.progress.bar import progress_bar
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        tuning = self._tuning
-        if error is None or isinstance(error, Fenced | GeneratorExit) or tuning.is_fenced:
-            return
-        kill = isinstance(error, TuningInterrupted) or not isinstance(error, AmtFlowsError)
-        # Straight to the backend: the journal may be what broke.
-        tuning.backend.stop(tuning.ledger.name, tuning.job_names_that_may_live(), kill=kill)
+    on_open(handed_off)
+    try:
+        with progress_bar(progress) as show, graceful_interrupts(handed_off):
+
+            def tick(followed: Followed, news: News) -> None:
+                show(followed, news)
+                on_tick(followed, news)
+
+            follow(handed_off, on_tick=tick)
+    except TuningInterrupted:
+        raise TuningInterrupted(
+            f"Interrupted a second time: tuning job {handed_off.ledger.name} is left to AMT.",
+            remedy="follow it again to see its end; `aws sagemaker stop-hyper-parameter-tuning-job` stops it",
+        ) from None
+    return finished_result(handed_off)

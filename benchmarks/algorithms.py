@@ -27,9 +27,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from amt_flows.algorithms import next_algorithm
-from amt_flows.history import TrialRow, TrialState
-from amt_flows.space import Categorical, Configuration, Continuous, Integer, Scaling, Space
+from amt_flows.ledger.history import TrialRow, TrialState
+from amt_flows.space.space import Categorical, Configuration, Continuous, Integer, Scaling, Space
+from amt_flows.strategies.allocation import next_algorithm
 from amt_flows.strategies.choose import strategy_for
 from benchmarks.kept import keep, read_rows
 

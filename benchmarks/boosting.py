@@ -23,8 +23,8 @@ from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from amt_flows.history import TrialRow, TrialState
-from amt_flows.space import Configuration
+from amt_flows.ledger.history import TrialRow, TrialState
+from amt_flows.space.space import Configuration
 from amt_flows.spec import TuningSpec
 from amt_flows.strategies.random import Random
 from benchmarks.kept import keep, read_rows

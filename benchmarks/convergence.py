@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amt_flows.events import Ended, Launched, Opened, Outcome, Proposed
-from amt_flows.ledger import Ledger
+from amt_flows.ledger.ledger import Ledger
 from amt_flows.rules.convergence import Clocks, Convergence, clocks
 from amt_flows.spec import TuningSpec
 from benchmarks.kept import read_rows

@@ -39,9 +39,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from amt_flows.backends.places import open_journal
 from amt_flows.events import Ended, Event, Launched
-from amt_flows.ledger import Ledger
-from amt_flows.places import open_journal
+from amt_flows.ledger.ledger import Ledger
 from amt_flows.run import tune as tune_without_prefect
 from amt_flows.spec import TuningSpec
 

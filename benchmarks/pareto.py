@@ -32,8 +32,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from amt_flows.history import TrialRow, TrialState
-from amt_flows.space import Configuration, Continuous, Space
+from amt_flows.ledger.history import TrialRow, TrialState
+from amt_flows.space.space import Configuration, Continuous, Space
 from amt_flows.strategies import Strategy
 from amt_flows.strategies.bayesian import Bayesian
 from amt_flows.strategies.pareto import Pareto

@@ -34,9 +34,9 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 
 from amt_flows.events import Ended, Judged, Launched, Observed, Opened, Outcome, Proposed, StopAsked  # noqa: E402
-from amt_flows.ledger import Ledger  # noqa: E402
+from amt_flows.ledger.ledger import Ledger  # noqa: E402
 from amt_flows.rules.early_stopping import EarlyStoppingRule, early_stopping_rule  # noqa: E402
-from amt_flows.space import Configuration  # noqa: E402
+from amt_flows.space.space import Configuration  # noqa: E402
 from amt_flows.spec import TuningSpec  # noqa: E402
 from amt_flows.strategies.choose import strategy_of  # noqa: E402
 from benchmarks import convergence as recorded  # noqa: E402

@@ -29,7 +29,7 @@ from amt_flows.flows.automations import (
     notify,
     promote_when_completed,
 )
-from amt_flows.flows.clean_up import SILENT_SECONDS, Remedy
+from amt_flows.flows.tuning.clean_up import SILENT_SECONDS, Remedy
 
 if sys.version_info >= (3, 11):
     import tomllib

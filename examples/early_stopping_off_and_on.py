@@ -20,8 +20,8 @@ from rich.table import Table
 from tune_digits import digits_spec, tune_plainly, wide_console
 
 from amt_flows.errors import AmtFlowsError
-from amt_flows.render.text import duration
 from amt_flows.results import TuningResult
+from amt_flows.show.text import duration
 from amt_flows.spec import TuningSpec
 
 

@@ -25,15 +25,15 @@ from pathlib import Path
 from digits_network import load_data, predict, prepare_channel
 from rich.console import Console
 
+from amt_flows.backends.home import home_directory
+from amt_flows.backends.places import open_journal
 from amt_flows.errors import AmtFlowsError
-from amt_flows.home import home_directory
-from amt_flows.places import open_journal
+from amt_flows.ledger.record import load_ledger
 from amt_flows.ports import Journal
-from amt_flows.render.terminal import terminal_summary
-from amt_flows.render.text import place
 from amt_flows.results import TuningResult, result_of
-from amt_flows.run import load_ledger
 from amt_flows.run import tune as tune_without_prefect
+from amt_flows.show.terminal import terminal_summary
+from amt_flows.show.text import place
 from amt_flows.spec import TuningSpec
 
 WIDTH_OF_A_LOG = 170

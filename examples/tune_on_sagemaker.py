@@ -27,14 +27,14 @@ from digits_network import prepare_channel
 from rich.console import Console
 
 import amt_flows.reporting
-from amt_flows.dotted import put
+from amt_flows.backends.places import open_backend, open_journal
 from amt_flows.errors import AmtFlowsError
-from amt_flows.names import made_up_name
-from amt_flows.places import open_backend, open_journal
-from amt_flows.render.terminal import terminal_summary
 from amt_flows.results import TuningResult
 from amt_flows.run import tune
+from amt_flows.show.terminal import terminal_summary
 from amt_flows.spec import TuningSpec
+from amt_flows.spec.dotted import put
+from amt_flows.spec.names import made_up_name
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from amt_flows.backends.simulated import Script
-from amt_flows.space import Categorical, Condition, Continuous, Integer, Parameter, Space
+from amt_flows.space.space import Categorical, Condition, Continuous, Integer, Parameter, Space
 from amt_flows.spec import TuningSpec
 from worlds import spec
 

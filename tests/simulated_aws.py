@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import boto3
 import pytest
 
-from amt_flows.places import POLL_SECONDS
+from amt_flows.backends.places import POLL_SECONDS
 from amt_flows.testing.sagemaker import AcceleratedClock, JobScript, SimulatedSageMaker
 
 BUCKET = "records"

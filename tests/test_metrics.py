@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amt_flows import metrics
-from amt_flows.metrics import Reading, definitions, lint, read_values, required_text, try_on, warnings
-from amt_flows.spec import MetricDefinition, TrainingJobTemplate
+from amt_flows.metrics.expressions import lint, required_text, warnings
+from amt_flows.metrics.reading import Reading, read_values, try_on
+from amt_flows.spec import MetricDefinition, TrainingJobTemplate, metric_definitions
+from amt_flows.spec.metric_definitions import definitions
 
 # As their libraries print them, with the numbers of public examples.
 KERAS_2 = """\
@@ -64,36 +65,44 @@ LIGHTGBM = (
 @pytest.mark.parametrize(
     ("definition", "lines", "values"),
     [
-        (metrics.keras("val_accuracy"), KERAS_2, [0.9477, 0.9777]),
-        (metrics.keras("loss"), KERAS_2, [0.2153, 9.1e-04]),
-        (metrics.keras("val_accuracy"), KERAS_3, [0.2644]),
-        (metrics.keras("val_precision_1"), KERAS_3, [0.0]),
-        (metrics.keras("accuracy"), KERAS_VERBOSE_2, [0.9705]),
-        (metrics.keras("auc"), KERAS_VERBOSE_2, [0.9942]),
-        (metrics.mxnet("accuracy"), MXNET, [0.955, 0.961]),
-        (metrics.mxnet("accuracy", data="Train"), MXNET, [0.71064]),
-        (metrics.chainer_print_report("epoch", entries=CHAINER_ENTRIES), CHAINER, [90, 91]),
+        (metric_definitions.keras("val_accuracy"), KERAS_2, [0.9477, 0.9777]),
+        (metric_definitions.keras("loss"), KERAS_2, [0.2153, 9.1e-04]),
+        (metric_definitions.keras("val_accuracy"), KERAS_3, [0.2644]),
+        (metric_definitions.keras("val_precision_1"), KERAS_3, [0.0]),
+        (metric_definitions.keras("accuracy"), KERAS_VERBOSE_2, [0.9705]),
+        (metric_definitions.keras("auc"), KERAS_VERBOSE_2, [0.9942]),
+        (metric_definitions.mxnet("accuracy"), MXNET, [0.955, 0.961]),
+        (metric_definitions.mxnet("accuracy", data="Train"), MXNET, [0.71064]),
+        (metric_definitions.chainer_print_report("epoch", entries=CHAINER_ENTRIES), CHAINER, [90, 91]),
         (
-            metrics.chainer_print_report("validation/main/loss", entries=CHAINER_ENTRIES),
+            metric_definitions.chainer_print_report("validation/main/loss", entries=CHAINER_ENTRIES),
             CHAINER,
             [0.282843, 1.5e-05],
         ),
-        (metrics.chainer_print_report("elapsed_time", entries=CHAINER_ENTRIES), CHAINER, [153.543, 155.247]),
         (
-            metrics.chainer_evaluator("main/accuracy"),
+            metric_definitions.chainer_print_report("elapsed_time", entries=CHAINER_ENTRIES),
+            CHAINER,
+            [153.543, 155.247],
+        ),
+        (
+            metric_definitions.chainer_evaluator("main/accuracy"),
             ["{'main/loss': array(0.5, dtype=float32), 'main/accuracy': array(0.9375, dtype=float32)}"],
             [0.9375],
         ),
         (
-            metrics.chainer_evaluator("validation/main/loss"),
+            metric_definitions.chainer_evaluator("validation/main/loss"),
             ['    "validation/main/loss": 0.0776,'],
             [0.0776],
         ),
-        (metrics.xgboost("rmse"), XGBOOST, [8.07085, -6.5e-05]),
-        (metrics.xgboost("rmse", data="train"), XGBOOST, [8.09085, 6.61129]),
-        (metrics.xgboost("rmse"), ["[0]#011train-rmse:0.47#011validation-rmse:0.478049"], [0.478049]),
-        (metrics.lightgbm("auc", data="valid_1"), LIGHTGBM, [0.650945, 0.657114, 0.662623]),
-        (metrics.lightgbm("auc", data="training"), LIGHTGBM, [0.745269, 0.758375, 0.771373]),
+        (metric_definitions.xgboost("rmse"), XGBOOST, [8.07085, -6.5e-05]),
+        (metric_definitions.xgboost("rmse", data="train"), XGBOOST, [8.09085, 6.61129]),
+        (
+            metric_definitions.xgboost("rmse"),
+            ["[0]#011train-rmse:0.47#011validation-rmse:0.478049"],
+            [0.478049],
+        ),
+        (metric_definitions.lightgbm("auc", data="valid_1"), LIGHTGBM, [0.650945, 0.657114, 0.662623]),
+        (metric_definitions.lightgbm("auc", data="training"), LIGHTGBM, [0.745269, 0.758375, 0.771373]),
     ],
 )
 def test_ready_made_definitions_read_captured_output(
@@ -107,7 +116,9 @@ def test_ready_made_definitions_read_captured_output(
 
 
 def test_keras_nan_is_a_value() -> None:
-    (_, first), (_, second) = [(e, v) for _, e, v in read_values([metrics.keras("val_loss")], KERAS_2)]
+    (_, first), (_, second) = [
+        (e, v) for _, e, v in read_values([metric_definitions.keras("val_loss")], KERAS_2)
+    ]
     assert first == 0.1778
     assert second != second
 

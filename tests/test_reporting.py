@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amt_flows import reporting
-from amt_flows.metrics import lint, warnings
+from amt_flows.metrics.expressions import lint, warnings
 
 NAMES = st.text(
     st.characters(exclude_categories=["C", "Z"], exclude_characters=";="), min_size=1, max_size=40

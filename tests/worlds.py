@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
-from amt_flows.engine import News, Tuning
 from amt_flows.events import Ended, Launched, Observed, Opened, Outcome, Proposed
-from amt_flows.journals.memory import MemoryJournal
-from amt_flows.ledger import Ledger
-from amt_flows.loop import drive
+from amt_flows.ledger.followed import News
+from amt_flows.ledger.journals.memory import MemoryJournal
+from amt_flows.ledger.ledger import Ledger
 from amt_flows.spec import TuningSpec
+from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.loop import drive
 
 
 def spec(**changes: Any) -> TuningSpec:

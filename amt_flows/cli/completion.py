@@ -15,8 +15,8 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 from click.types import StringParamType
 
+from amt_flows.backends.home import home_directory, is_in_s3
 from amt_flows.cli.group import examples, main
-from amt_flows.home import home_directory, is_in_s3
 
 PROGRAM: Final = "amt-flows"
 VARIABLE: Final = "_AMT_FLOWS_COMPLETE"

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from amt_flows.dotted import put
 from amt_flows.errors import Problem, SpecError
 from amt_flows.spec import TuningSpec
+from amt_flows.spec.dotted import put
 
 if sys.version_info >= (3, 11):
     import tomllib

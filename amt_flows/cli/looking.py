@@ -13,7 +13,7 @@ from amt_flows.cli.printing import print_csv, print_described, print_json, print
 from amt_flows.errors import AmtFlowsError
 
 if TYPE_CHECKING:
-    from amt_flows.ledger import Ledger
+    from amt_flows.ledger.ledger import Ledger
 
 
 @main.command(
@@ -30,8 +30,8 @@ def status(name: str | None, home: str | None, as_json: bool) -> None:
     if name is None:
         _list(home, as_json=as_json)
         return
-    from amt_flows.cli.records import read_record
-    from amt_flows.controller import Controller
+    from amt_flows.backends.local.controller import Controller
+    from amt_flows.results.records import read_record
 
     record = read_record(name, home)
     ledger = record.ledger
@@ -48,10 +48,10 @@ def status(name: str | None, home: str | None, as_json: bool) -> None:
 
 
 def _list(home: str | None, *, as_json: bool) -> None:
-    from amt_flows.cli.records import DamagedRecord, all_records
-    from amt_flows.home import home_directory, home_text, is_in_s3
-    from amt_flows.render.terminal import records_table
+    from amt_flows.backends.home import home_directory, home_text, is_in_s3
     from amt_flows.results.amt_shapes import tuning_job_summary
+    from amt_flows.results.records import DamagedRecord, all_records
+    from amt_flows.show.terminal import records_table
 
     records = all_records(home)
     if as_json:
@@ -75,9 +75,9 @@ def _list(home: str | None, *, as_json: bool) -> None:
 @click.option("--csv", "as_csv", is_flag=True, help="Print a row for each job as CSV.")
 def jobs(name: str, home: str | None, as_json: bool, as_csv: bool) -> None:
     """List the training jobs of a tuning job, the best first."""
-    from amt_flows.cli.records import read_record
-    from amt_flows.render.terminal import JobsTable
     from amt_flows.results.amt_shapes import training_jobs
+    from amt_flows.results.records import read_record
+    from amt_flows.show.terminal import JobsTable
 
     if as_json and as_csv:
         raise click.UsageError("give --json or --csv, not both")
@@ -125,8 +125,8 @@ def report(name: str, home: str | None, output: str | None, markdown: bool, as_j
     """Write a report with pictures, as one HTML file that needs nothing else."""
     from pathlib import Path
 
-    from amt_flows.cli.records import read_record
-    from amt_flows.render.report import report_markdown
+    from amt_flows.results.records import read_record
+    from amt_flows.show.report import report_markdown
 
     record = read_record(name, home)
     result = record.result()
@@ -136,7 +136,7 @@ def report(name: str, home: str | None, output: str | None, markdown: bool, as_j
     if markdown:
         click.echo(report_markdown(record.ledger, result), nl=False)
         return
-    from amt_flows.pictures.page import report_page
+    from amt_flows.show.page import report_page
 
     path = Path(output or f"{result.name}.html")
     try:
@@ -160,14 +160,14 @@ def explain(name: str, job: str | None, home: str | None, as_json: bool) -> None
 
     With JOB, say why that training job was proposed, and why it was stopped.
     """
-    from amt_flows.cli.records import read_record
+    from amt_flows.results.records import read_record
 
     ledger = read_record(name, home).ledger
     if job is None:
         _explain_tuning_job(ledger, as_json=as_json)
         return
-    from amt_flows.explain import why
-    from amt_flows.render.explanation import why_json, why_lines
+    from amt_flows.results.explain import why
+    from amt_flows.show.explanation import why_json, why_lines
 
     told = why(ledger, job)
     if as_json:
@@ -177,8 +177,8 @@ def explain(name: str, job: str | None, home: str | None, as_json: bool) -> None
 
 
 def _explain_tuning_job(ledger: Ledger, *, as_json: bool) -> None:
-    from amt_flows.explain import NothingToExplain
-    from amt_flows.render.explanation import importance_json, importance_table
+    from amt_flows.results.explain import NothingToExplain
+    from amt_flows.show.explanation import importance_json, importance_table
 
     try:
         if as_json:
@@ -201,8 +201,8 @@ def _explain_tuning_job(ledger: Ledger, *, as_json: bool) -> None:
 @json_option("the figures")
 def compare(names: tuple[str, ...], home: str | None, as_json: bool) -> None:
     """Set tuning jobs side by side: what they found, and what that took. The first is compared with."""
-    from amt_flows.cli.records import read_record
-    from amt_flows.render.comparison import comparison_table, figures
+    from amt_flows.results.records import read_record
+    from amt_flows.show.comparison import comparison_table, figures
 
     if len(names) < 2:
         raise click.UsageError("give two tuning jobs or more")

@@ -23,7 +23,7 @@ from amt_flows.cli.printing import print_json, show
 from amt_flows.errors import AmtFlowsError
 
 if TYPE_CHECKING:
-    from amt_flows.ledger import Ledger
+    from amt_flows.ledger.ledger import Ledger
     from amt_flows.plan.dry_run import Plan
     from amt_flows.spec import TuningSpec
 
@@ -95,14 +95,14 @@ def plan(
     What nobody can know beforehand is assumed, and the assumptions are named. Exit code 2 when the spec is
     wrong or can't run here.
     """
+    from amt_flows.backends.places import open_journal, open_place
     from amt_flows.cli.input import load_spec
     from amt_flows.cli.pricing import priced_spec
     from amt_flows.errors import SpecError
-    from amt_flows.ledger import Ledger
-    from amt_flows.parents import parents_in
-    from amt_flows.places import open_journal, open_place
+    from amt_flows.ledger.ledger import Ledger
     from amt_flows.plan.dry_run import plan as planned
     from amt_flows.plan.text import plan_text
+    from amt_flows.tuning.parents import parents_in
 
     if picture is not None:
         _is_a_picture(picture)
@@ -142,9 +142,9 @@ def plan(
 
 
 def _with_times(name: str, home: str | None) -> Ledger:
-    from amt_flows.places import open_journal
+    from amt_flows.backends.places import open_journal
+    from amt_flows.ledger.record import load_ledger
     from amt_flows.plan.job_length import length_in
-    from amt_flows.run import load_ledger
 
     ledger = load_ledger(open_journal(name, home), name)
     if length_in(ledger) is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from amt_flows.errors import SpecError
 
 if TYPE_CHECKING:
-    from amt_flows.ledger import Ledger
+    from amt_flows.ledger.ledger import Ledger
     from amt_flows.plan.prices import Price, PriceTable
     from amt_flows.spec import TrainingJobTemplate, TuningSpec
 

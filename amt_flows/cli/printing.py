@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from amt_flows.ledger import Ledger
+    from amt_flows.ledger.ledger import Ledger
     from amt_flows.results import TuningResult
 
 
@@ -43,7 +43,7 @@ def print_result(result: TuningResult, home: str | None, *, as_json: bool) -> No
     if as_json:
         click.echo(result.model_dump_json(indent=2))
         return
-    from amt_flows.render.terminal import terminal_summary
+    from amt_flows.show.terminal import terminal_summary
 
     show(terminal_summary(result, home=home))
 

@@ -2,67 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
-
+from amt_flows.backends.home import Home, home_directory
 from amt_flows.backends.local.paths import tuning_paths
-from amt_flows.errors import JournalError, TuningJobNotFound
-from amt_flows.home import Home, home_directory
-from amt_flows.ledger import Ledger
-from amt_flows.names import parse_training_job_name
-from amt_flows.places import AMT, SAGEMAKER, journals, open_journal
-from amt_flows.render.text import last_lines
-from amt_flows.results import TuningResult, result_of
-from amt_flows.run import load_ledger
+from amt_flows.backends.places import AMT, SAGEMAKER
+from amt_flows.errors import TuningJobNotFound
+from amt_flows.ledger.names import parse_training_job_name
+from amt_flows.results.records import read_record
+from amt_flows.show.text import last_lines
 
 # Of a log that may be large.
 LOG_BYTES = 4 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Record:
-    """A tuning job of a home."""
-
-    ledger: Ledger
-    location: str
-    """Of its journal, as a URI."""
-
-    @property
-    def name(self) -> str:
-        return self.ledger.name
-
-    def result(self) -> TuningResult:
-        """What it came to, or where it stands by now."""
-        return result_of(self.ledger, self.location, time.time())
-
-
-@dataclass(frozen=True)
-class DamagedRecord:
-    """A tuning job of a home whose journal can't be read; ``damage`` says why."""
-
-    name: str
-    damage: str
-    ledger: None = None
-
-
-def read_record(name: str, home: Home = None) -> Record:
-    """The record of one tuning job. Raises TuningJobNotFound, JournalError."""
-    journal = open_journal(name, home)
-    return Record(load_ledger(journal, name), journal.location)
-
-
-def all_records(home: Home = None) -> list[Record | DamagedRecord]:
-    """Every tuning job of a home, the newest first. A damaged one doesn't hide the others, and comes last."""
-    records, damaged = list[Record](), list[DamagedRecord]()
-    for name, journal in journals(home):
-        try:
-            ledger = Ledger.replay(journal.read())
-        except JournalError as error:
-            damaged.append(DamagedRecord(name, error.happened))
-            continue
-        if ledger.opened:
-            records.append(Record(ledger, journal.location))
-    return [*sorted(records, key=lambda record: record.ledger.opened_at, reverse=True), *damaged]
 
 
 def training_job_log(name: str, home: Home = None, *, lines: int) -> str:

@@ -22,8 +22,8 @@ from amt_flows.cli.printing import print_described, print_result
 from amt_flows.errors import TuningJobFailed
 
 if TYPE_CHECKING:
+    from amt_flows.backends.places import Place
     from amt_flows.flows.parameters import PlaceName
-    from amt_flows.places import Place
     from amt_flows.ports import Backend
     from amt_flows.results import TuningResult
     from amt_flows.spec import TuningSpec
@@ -62,11 +62,11 @@ def run(
     A tuning job of the same name and spec is taken up where it stands. Ctrl-C ends it gracefully and keeps
     the best so far; a second Ctrl-C kills its training jobs.
     """
+    from amt_flows.backends.places import open_journal, open_place
     from amt_flows.cli.input import load_spec
     from amt_flows.cli.pricing import priced_spec
-    from amt_flows.ledger import Ledger
-    from amt_flows.names import made_up_name
-    from amt_flows.places import open_journal, open_place
+    from amt_flows.ledger.ledger import Ledger
+    from amt_flows.spec.names import made_up_name
 
     priced = priced_spec(
         lambda *more: load_spec(spec, [*changes, *more], name),
@@ -97,8 +97,8 @@ def resume(name: str, home: str | None, quiet: bool, as_json: bool) -> None:
 
     The record has its spec and says where its training jobs run. If it has ended, this is its result.
     """
-    from amt_flows.cli.records import read_record
-    from amt_flows.places import place_at
+    from amt_flows.backends.places import place_at
+    from amt_flows.results.records import read_record
 
     ledger = read_record(name, home).ledger
     place = place_at(ledger.backend, home)
@@ -117,10 +117,10 @@ def _print_outcome(to_its_end: Callable[[], TuningResult], home: str | None, *, 
 
 
 def _run_here(spec: TuningSpec, home: str | None, backend: Place, *, quiet: bool) -> TuningResult:
-    from amt_flows.parents import parents_in
-    from amt_flows.places import open_journal
-    from amt_flows.render.text import place
+    from amt_flows.backends.places import open_journal
     from amt_flows.run import tune
+    from amt_flows.show.text import place
+    from amt_flows.tuning.parents import parents_in
 
     assert spec.name is not None
     journal = open_journal(spec.name, home)
@@ -133,9 +133,9 @@ def _run_here(spec: TuningSpec, home: str | None, backend: Place, *, quiet: bool
 
 
 def _run_as_flow(spec: TuningSpec, home: str | None, backend: str, region: str | None) -> TuningResult:
-    from amt_flows.cli.records import read_record
     from amt_flows.flows.ephemeral import start_server_beyond_ctrl_c
-    from amt_flows.flows.tune import tune
+    from amt_flows.flows.tuning.tune import tune
+    from amt_flows.results.records import read_record
 
     start_server_beyond_ctrl_c()
     place = cast("PlaceName", backend)
@@ -198,14 +198,14 @@ def recover(
 
     SPEC is the one that it was run with. Launches and stops nothing; `run` then goes on with it.
     """
+    from amt_flows.backends.places import open_backend, open_journal
     from amt_flows.cli.input import load_spec
     from amt_flows.cli.pricing import priced_spec
     from amt_flows.errors import SpecError
-    from amt_flows.ledger import Ledger
-    from amt_flows.places import open_backend, open_journal
-    from amt_flows.recover import recover as rebuild
-    from amt_flows.render.text import count
+    from amt_flows.ledger.ledger import Ledger
     from amt_flows.results import result_of
+    from amt_flows.show.text import count
+    from amt_flows.tuning.recover import recover as rebuild
 
     def load(*more: str) -> TuningSpec:
         return load_spec(spec, [*changes, *more], name)

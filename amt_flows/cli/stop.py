@@ -1,18 +1,16 @@
-"""``amt-flows stop``: have a tuning job's controller end it, and end its training jobs when there is none."""
+"""``amt-flows stop``: have a tuning job's controller end it, and end it from here when there is none."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from amt_flows.controller import Controller
-from amt_flows.events import TuningStatus
-from amt_flows.home import Home
-from amt_flows.ledger import Ledger
-from amt_flows.places import open_journal
-from amt_flows.render.text import count
+from amt_flows.backends.home import Home
+from amt_flows.backends.places import open_journal
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.record import no_tuning_job, watched
 from amt_flows.results import result_of
-from amt_flows.stop import stop_training_jobs
-from amt_flows.watch import Watch
+from amt_flows.show.text import count
+from amt_flows.tuning.stop import PATIENCE_SECONDS, end_tuning_job
 
 REASON = "stopped with amt-flows stop"
 
@@ -20,46 +18,41 @@ Say = Callable[[str], None]
 
 
 def stop(name: str, home: Home, *, kill: bool, wait: float, say: Say) -> Ledger:
-    """Leave the request, and follow what comes of it for up to ``wait`` seconds. Returns how it stands then.
+    """Leave the request, and follow what comes of it: for up to ``wait`` seconds by its controller, then by
+    ourselves. Returns how it stands then. With ``wait=0`` the request is all.
 
     ``kill``: end the training jobs at once, without their grace time. Raises TuningJobNotFound,
     JournalError, BackendError.
     """
-    watch = Watch(open_journal(name, home), name)
-    ledger = watch.ledger
-    if ledger.finished:
+    if wait <= 0 and not kill:
+        return _only_ask(name, home, say)
+    ending = end_tuning_job(
+        name, home, reason=REASON, kill=kill, wait=wait, patience=PATIENCE_SECONDS, tell=say
+    )
+    ledger = ending.ledger
+    if ledger is None:
+        raise no_tuning_job(name, open_journal(name, home))
+    if ending.had_ended:
         say(f"{ledger.name} has ended already: {ledger.status.value}.")
+        return ledger
+    if ending.training_jobs:
+        say(
+            f"{count(len(ending.training_jobs), 'training job')} {'killed' if kill else 'stopped'} from here."
+        )
+    if ending.is_closed:
+        say(f"{ledger.name} is stopped. {result_of(ledger, ending.location).headline}.")
     else:
-        watch.journal.ask_to_stop(REASON)
-        _follow(watch, home, kill=kill, wait=wait, say=say)
+        running = count(len(ledger.live), "training job")
+        say(f"{ledger.name} is stopping; {running} still in the grace time. `--kill` ends them at once.")
     return ledger
 
 
-def _follow(watch: Watch, home: Home, *, kill: bool, wait: float, say: Say) -> None:
-    ledger = watch.ledger
-    if kill:
-        killed = stop_training_jobs(ledger.name, home, kill=True, ledger=ledger)
-        say(f"{count(len(killed), 'training job')} killed.")
-    elif wait <= 0:
-        say(f"{ledger.name} is asked to stop.")
-        return
-    if watch.wait_for_end(wait):
-        say(f"{ledger.name} is stopped. {result_of(ledger, watch.journal.location).headline}.")
-    elif ledger.concluding and not Controller(ledger.controller).is_gone:
-        say(
-            f"{ledger.name} is stopping; {_still_running(ledger)}. `amt-flows stop --kill` ends them at once."
-        )
+def _only_ask(name: str, home: Home, say: Say) -> Ledger:
+    reading = watched(open_journal(name, home), name)
+    ledger = reading.ledger
+    if ledger.finished:
+        say(f"{ledger.name} has ended already: {ledger.status.value}.")
     else:
-        _stop_without_controller(ledger, home, kill=kill, say=say)
-
-
-def _stop_without_controller(ledger: Ledger, home: Home, *, kill: bool, say: Say) -> None:
-    say(f"No controller answers for {ledger.name} (the last was {ledger.controller}).")
-    stopped = stop_training_jobs(ledger.name, home, kill=kill, ledger=ledger)
-    say(f"{count(len(stopped), 'training job')} stopped directly.")
-    end = (ledger.end_status or TuningStatus.STOPPED).value
-    say(f"Its record ends as {end}, with the best so far, when the same spec is run once more.")
-
-
-def _still_running(ledger: Ledger) -> str:
-    return f"{count(len(ledger.live), 'training job')} still in the grace time"
+        reading.journal.ask_to_stop(REASON)
+        say(f"{ledger.name} is asked to stop.")
+    return ledger

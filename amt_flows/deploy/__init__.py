@@ -1,17 +1,13 @@
 """From a finished tuning job to a model at work: on this machine, and on SageMaker.
 
 Everything here is a plain function that may be called again after it was interrupted, at any point: it finds
-what is there already, and goes on. As steps of a Prefect flow they are in :mod:`amt_flows.flows.deploy`.
+what is there already, and goes on. As steps of a Prefect flow they are in :mod:`amt_flows.flows`.
 """
 
+from amt_flows.deploy.attempt import EndpointProgress
 from amt_flows.deploy.candidate import Candidate, candidate_of
 from amt_flows.deploy.champion import Champion, Comparison, compare
-from amt_flows.deploy.endpoints import (
-    EndpointProgress,
-    LiveEndpoint,
-    deploy_endpoint,
-    roll_back_endpoint,
-)
+from amt_flows.deploy.endpoints import LiveEndpoint, deploy_endpoint, roll_back_endpoint
 from amt_flows.deploy.ensuring import Made
 from amt_flows.deploy.hosting import Hosting
 from amt_flows.deploy.local import (

@@ -16,8 +16,8 @@ from amt_flows.backends.sagemaker.model_rules import Violation, violations
 from amt_flows.backends.sagemaker.tags import MAX_TAGS, TUNING_JOB, as_pairs
 from amt_flows.deploy.candidate import Candidate
 from amt_flows.deploy.settings import EndpointSettings, ModelSettings
-from amt_flows.dotted import dotted
 from amt_flows.errors import BackendError, DeployRejected, Problem
+from amt_flows.spec.dotted import dotted
 
 TRAINING_JOB: Final = "amt-flows-training-job"
 MADE_FOR: Final = "amt-flows-made-for"

@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from amt_flows.algorithms import algorithm_named
-from amt_flows.dotted import get
 from amt_flows.errors import DeployRejected, Problem
+from amt_flows.ledger.algorithms import algorithm_named
 from amt_flows.results import TuningResult
 from amt_flows.results.result import Metric, spec_of
+from amt_flows.spec.dotted import get
 
 VERBATIM = "training_job.sagemaker"
 

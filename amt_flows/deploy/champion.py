@@ -118,14 +118,14 @@ def _sentence(
     minimum: float,
     same: bool,
 ) -> str:
-    told = f"{training_job} has {metric} = {value:g}"
+    answer = f"{training_job} has {metric} = {value:g}"
     if champion is None:
-        return f"{told}, and there is no champion yet."
+        return f"{answer}, and there is no champion yet."
     if same:
         return f"{training_job} is the champion already, with {metric} = {champion.objective_value:g}."
     if gain is None:
-        return f"{told}, and the champion {champion.name} has no usable value."
-    against = f"{told}, the champion {champion.name} has {champion.objective_value:g}"
+        return f"{answer}, and the champion {champion.name} has no usable value."
+    against = f"{answer}, the champion {champion.name} has {champion.objective_value:g}"
     if gain <= 0 or not _is_enough(gain, 0.0, value):
         return f"{against}: it is not better, and the champion stays."
     wanted = f", of the {minimum:g} that is wanted" if minimum else ""

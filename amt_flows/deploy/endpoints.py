@@ -8,35 +8,29 @@ https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeEndpoint.h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from amt_flows.backends.sagemaker.errors import Trouble
 from amt_flows.backends.sagemaker.tags import as_pairs
-from amt_flows.deploy.bodies import MADE_FOR, checked
-from amt_flows.deploy.hosting import Hosting, trouble_of
+from amt_flows.deploy.attempt import (
+    BUSY,
+    FAILED,
+    IN_SERVICE,
+    OUT,
+    PREVIOUS,
+    Attempt,
+    Tell,
+    Watch,
+    begin,
+    remember_previous,
+    remembered_previous,
+    tagged_previous,
+)
+from amt_flows.deploy.bodies import checked
+from amt_flows.deploy.hosting import Hosting
 from amt_flows.deploy.settings import Waiting
-from amt_flows.errors import BackendError, CapacityUnavailable, DeployFailed, DeployRejected, Problem
-
-PREVIOUS: Final = "amt-flows-previous-configuration"
-"""A tag of an endpoint: the configuration that its current one took over from."""
-
-IN_SERVICE, FAILED, MIXED, OUT = "InService", "Failed", "UpdateRollbackFailed", "OutOfService"
-BUSY: Final = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
-
-
-@dataclass(frozen=True)
-class EndpointProgress:
-    """Where an endpoint stands while it is waited for."""
-
-    endpoint: str
-    status: str
-    seconds: float
-    """Since the wait began."""
-
-
-Tell = Callable[[EndpointProgress], None]
+from amt_flows.errors import DeployFailed, DeployRejected, Problem
 
 
 @dataclass(frozen=True)
@@ -50,20 +44,6 @@ class LiveEndpoint:
     """The configuration that it had before, for a roll-back."""
     changed: bool
     """False when it served this configuration already."""
-
-
-@dataclass
-class Attempt:
-    """What one call has asked for so far, and what it knows."""
-
-    endpoint: str
-    configuration: str
-    asked: str | None = None
-    """``create`` or ``update`` once it is under way, begun by this call or by an earlier one."""
-    previous: str | None = None
-    seen_before: Any = None
-    """LastModifiedTime before our update: an answer that still has it is older than the update."""
-    arn: str = ""
 
 
 def deploy_endpoint(
@@ -100,28 +80,28 @@ def deploy_endpoint(
     attempt = Attempt(endpoint, configuration)
     watch = Watch(hosting, waiting, endpoint, on_progress)
     while True:
-        told = hosting.endpoint(endpoint)
-        if told is None:
+        answer = hosting.endpoint(endpoint)
+        if answer is None:
             if attempt.asked != "create" and _create(hosting, attempt, create):
                 attempt.asked = "create"
             else:
                 watch.wait("Creating")  # not visible yet
             continue
-        status, serving = str(told["EndpointStatus"]), str(told["EndpointConfigName"])
-        attempt.arn = str(told["EndpointArn"])
+        status, serving = str(answer["EndpointStatus"]), str(answer["EndpointConfigName"])
+        attempt.arn = str(answer["EndpointArn"])
         if attempt.asked is None and status in BUSY:
-            _attach(attempt, told)
-        if status in BUSY or _is_stale(attempt, told):
+            _attach(attempt, answer)
+        if status in BUSY or _is_stale(attempt, answer):
             watch.wait(status)
         elif status == IN_SERVICE and serving == configuration:
             previous = attempt.previous or tagged_previous(hosting, attempt)
             return LiveEndpoint(endpoint, attempt.arn, serving, previous, attempt.asked is not None)
         elif attempt.asked is not None or (status == FAILED and serving == configuration):
-            raise undo(hosting, attempt, told, watch)
+            raise undo(hosting, attempt, answer, watch)
         elif status == OUT and serving == configuration:
             raise DeployFailed(
                 f"Endpoint {endpoint} has this configuration already, and is {OUT}. It was left as it is.",
-                because=str(told.get("FailureReason") or "its instances are gone"),
+                because=str(answer.get("FailureReason") or "its instances are gone"),
                 remedy="look at its logs, and deploy another configuration or delete it",
             )
         elif status == FAILED:
@@ -132,7 +112,7 @@ def deploy_endpoint(
             if not begin(hosting, "delete_endpoint", {"EndpointName": endpoint}, f"deleting {endpoint}"):
                 watch.wait(status)
         else:
-            attempt.previous, attempt.seen_before = serving, told.get("LastModifiedTime")
+            attempt.previous, attempt.seen_before = serving, answer.get("LastModifiedTime")
             hosting.add_tags(attempt.arn, {PREVIOUS: serving})
             if begin(hosting, "update_endpoint", update, f"updating endpoint {endpoint}"):
                 attempt.asked = "update"
@@ -155,10 +135,10 @@ def roll_back_endpoint(
     configuration.
     """
     hosting = hosting or Hosting()
-    told = hosting.endpoint(endpoint)
-    if told is None:
+    answer = hosting.endpoint(endpoint)
+    if answer is None:
         raise _no_way_back(endpoint, "there is no endpoint of this name")
-    to = to or hosting.tags(str(told["EndpointArn"])).get(PREVIOUS)
+    to = to or hosting.tags(str(answer["EndpointArn"])).get(PREVIOUS)
     if to is None:
         raise _no_way_back(endpoint, "it has had no other configuration")
     return deploy_endpoint(endpoint, to, waiting=waiting, on_progress=on_progress, hosting=hosting)
@@ -166,44 +146,6 @@ def roll_back_endpoint(
 
 def _no_way_back(endpoint: str, message: str) -> DeployRejected:
     return DeployRejected("The roll-back", [Problem("endpoint", endpoint, message)])
-
-
-class Watch:
-    """Waits between looks, tells where the endpoint stands, and gives up in time."""
-
-    def __init__(self, hosting: Hosting, waiting: Waiting, endpoint: str, tell: Tell) -> None:
-        self._hosting, self._waiting, self._endpoint, self._tell = hosting, waiting, endpoint, tell
-        self._began = hosting.now()
-
-    def wait(self, status: str) -> None:
-        """Raises DeployFailed when the time is up."""
-        seconds = self._hosting.now() - self._began
-        self._tell(EndpointProgress(self._endpoint, status, seconds))
-        if seconds >= self._waiting.timeout_seconds:
-            raise DeployFailed(
-                f"Endpoint {self._endpoint} is still {status} after {seconds:.0f} s. It was left as it is.",
-                because="SageMaker takes long, and can't interrupt what it has begun",
-                remedy="do the same again: it waits on, and rolls back if SageMaker fails in the end",
-            )
-        self._hosting.sleep(self._waiting.poll_seconds)
-
-    def restart(self) -> None:
-        """A roll-back has the whole time again."""
-        self._began = self._hosting.now()
-
-
-def begin(hosting: Hosting, operation: str, asked: Mapping[str, Any], what: str) -> bool:
-    """Ask for a change. False if the endpoint is busy or gone: somebody else was quicker, or the answer to
-    our own first try was lost. Which of the two, the next look tells."""
-    try:
-        hosting.call(operation, asked, what)
-    except CapacityUnavailable:
-        raise
-    except BackendError as error:
-        if trouble_of(error) not in (Trouble.IN_USE, Trouble.NOT_FOUND) or _names_missing_part(error):
-            raise
-        return False
-    return True
 
 
 def _create(hosting: Hosting, attempt: Attempt, body: Mapping[str, Any]) -> bool:
@@ -214,32 +156,11 @@ def _create(hosting: Hosting, attempt: Attempt, body: Mapping[str, Any]) -> bool
     return begin(hosting, "create_endpoint", body, f"creating endpoint {attempt.endpoint}")
 
 
-def remember_previous(hosting: Hosting, attempt: Attempt) -> None:
-    """Write down what the endpoint goes back to where it outlives the endpoint: with the configuration that
-    was made for it."""
-    if attempt.previous is None:
-        return
-    told = hosting.configuration(attempt.configuration)
-    if told is not None and hosting.tags(str(told["EndpointConfigArn"])).get(MADE_FOR) == attempt.endpoint:
-        hosting.add_tags(str(told["EndpointConfigArn"]), {PREVIOUS: attempt.previous})
-
-
-def remembered_previous(hosting: Hosting, attempt: Attempt) -> str | None:
-    told = hosting.configuration(attempt.configuration)
-    tags = {} if told is None else hosting.tags(str(told["EndpointConfigArn"]))
-    return tags.get(PREVIOUS) if tags.get(MADE_FOR) == attempt.endpoint else None
-
-
-def _names_missing_part(error: BackendError) -> bool:
-    """Whether what is not found is the endpoint's configuration and not the endpoint."""
-    return trouble_of(error) is Trouble.NOT_FOUND and "config" in error.happened.partition(":")[2].lower()
-
-
-def _attach(attempt: Attempt, told: Mapping[str, Any]) -> None:
+def _attach(attempt: Attempt, answer: Mapping[str, Any]) -> None:
     """Recognise a change to our configuration that an earlier call began. Without certainty it is taken for
     somebody else's: that is waited for, and never rolled back."""
-    serving, status = str(told["EndpointConfigName"]), str(told["EndpointStatus"])
-    coming = (told.get("PendingDeploymentSummary") or {}).get("EndpointConfigName")
+    serving, status = str(answer["EndpointConfigName"]), str(answer["EndpointStatus"])
+    coming = (answer.get("PendingDeploymentSummary") or {}).get("EndpointConfigName")
     if status == "Creating" and attempt.configuration == (coming or serving):
         attempt.asked = "create"
     elif status in ("Updating", "RollingBack") and attempt.configuration == coming:
@@ -247,14 +168,8 @@ def _attach(attempt: Attempt, told: Mapping[str, Any]) -> None:
         attempt.previous = serving if serving != attempt.configuration else None
 
 
-def _is_stale(attempt: Attempt, told: Mapping[str, Any]) -> bool:
+def _is_stale(attempt: Attempt, answer: Mapping[str, Any]) -> bool:
     """Whether an answer was given before our update was known."""
     return attempt.asked == "update" and (
-        attempt.seen_before is not None and told.get("LastModifiedTime") == attempt.seen_before
+        attempt.seen_before is not None and answer.get("LastModifiedTime") == attempt.seen_before
     )
-
-
-def tagged_previous(hosting: Hosting, attempt: Attempt) -> str | None:
-    """What the endpoint's configuration has taken over from, also by an earlier call."""
-    previous = hosting.tags(attempt.arn).get(PREVIOUS)
-    return None if previous == attempt.configuration else previous

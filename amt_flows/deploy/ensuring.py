@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from amt_flows.backends.sagemaker.errors import Trouble
 from amt_flows.deploy.hosting import Hosting, trouble_of
-from amt_flows.dotted import MISSING, dotted, get
 from amt_flows.errors import BackendError, CapacityUnavailable, NameTaken
+from amt_flows.spec.dotted import MISSING, dotted, get
 
 _EMPTY: Final[tuple[Any, ...]] = (None, {}, [], False)
 

@@ -14,7 +14,7 @@ from typing import Final
 from amt_flows.deploy.candidate import Candidate
 from amt_flows.deploy.champion import Champion
 from amt_flows.errors import NotComparable
-from amt_flows.space import as_text
+from amt_flows.space.space import as_text
 
 MOST_PAIRS: Final = 50
 LONGEST_KEY: Final = 128
@@ -70,15 +70,15 @@ def metadata_of(candidate: Candidate, training_job_arn: str | None = None) -> di
 
 def champion_of(package: str, metadata: Mapping[str, str]) -> Champion:
     """The champion that a model package is. Raises NotComparable for one that amt-flows did not register."""
-    told = {key: decoded(value) for key, value in metadata.items()}
+    answer = {key: decoded(value) for key, value in metadata.items()}
     try:
         return Champion(
             name=package,
-            training_job=told["training-job"],
-            tuning_job=told["tuning-job"],
-            objective_metric=told["objective-metric"],
-            objective_type=told["objective-type"],
-            objective_value=_number(told["objective-value"]),
+            training_job=answer["training-job"],
+            tuning_job=answer["tuning-job"],
+            objective_metric=answer["objective-metric"],
+            objective_type=answer["objective-type"],
+            objective_value=_number(answer["objective-value"]),
         )
     except (KeyError, ValueError) as error:
         raise NotComparable(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from amt_flows.deploy.bodies import MADE_FOR
-from amt_flows.deploy.endpoints import (
+from amt_flows.deploy.attempt import (
     BUSY,
     FAILED,
     IN_SERVICE,
@@ -20,24 +19,25 @@ from amt_flows.deploy.endpoints import (
     remembered_previous,
     tagged_previous,
 )
+from amt_flows.deploy.bodies import MADE_FOR
 from amt_flows.deploy.hosting import Hosting
 from amt_flows.errors import AmtFlowsError, BackendError, DeployFailed
 
 Record = Mapping[str, Any]
 
 
-def undo(hosting: Hosting, attempt: Attempt, told: Record, watch: Watch) -> DeployFailed:
+def undo(hosting: Hosting, attempt: Attempt, answer: Record, watch: Watch) -> DeployFailed:
     """Roll a failed deployment back, and say what happened. Returned and not raised: it never stands for
     anything but an error."""
-    reason = str(told.get("FailureReason") or f"it is {told['EndpointStatus']}, and no reason was given")
+    reason = str(answer.get("FailureReason") or f"it is {answer['EndpointStatus']}, and no reason was given")
     done: list[str] = []
     creating = attempt.asked == "create"
     try:
         watch.restart()
         attempt.previous = attempt.previous or _previous(hosting, attempt)
         if attempt.previous is not None:
-            done.append(_restore(hosting, attempt, told, watch))
-        elif told["EndpointStatus"] in (FAILED, OUT):
+            done.append(_restore(hosting, attempt, answer, watch))
+        elif answer["EndpointStatus"] in (FAILED, OUT):
             done.append(_delete_endpoint(hosting, attempt.endpoint, watch))
         done += _delete_what_was_made(hosting, attempt)
     except AmtFlowsError as error:
@@ -60,11 +60,11 @@ def _previous(hosting: Hosting, attempt: Attempt) -> str | None:
     return tagged_previous(hosting, attempt)
 
 
-def _restore(hosting: Hosting, attempt: Attempt, told: Record, watch: Watch) -> str:
+def _restore(hosting: Hosting, attempt: Attempt, answer: Record, watch: Watch) -> str:
     """Bring the endpoint back to its previous configuration. SageMaker does so itself as a rule."""
     name, previous = attempt.endpoint, attempt.previous
     assert previous is not None
-    if told["EndpointStatus"] in (FAILED, OUT):
+    if answer["EndpointStatus"] in (FAILED, OUT):
         # Nobody is served any more, and a failed endpoint can only be deleted.
         tags = {key: value for key, value in hosting.tags(attempt.arn).items() if key != PREVIOUS}
         remember_previous(hosting, attempt)
@@ -74,7 +74,7 @@ def _restore(hosting: Hosting, attempt: Attempt, told: Record, watch: Watch) -> 
         begin(hosting, "create_endpoint", {**body, "Tags": pairs}, f"creating endpoint {name} again")
         _settle(hosting, name, watch)
         return f"it was created again with its previous configuration {previous}"
-    if told["EndpointStatus"] == MIXED or told["EndpointConfigName"] != previous:
+    if answer["EndpointStatus"] == MIXED or answer["EndpointConfigName"] != previous:
         body = {"EndpointName": name, "EndpointConfigName": previous}
         begin(hosting, "update_endpoint", body, f"returning endpoint {name} to {previous}")
         _settle(hosting, name, watch)
@@ -84,12 +84,12 @@ def _restore(hosting: Hosting, attempt: Attempt, told: Record, watch: Watch) -> 
 
 def _settle(hosting: Hosting, name: str, watch: Watch) -> None:
     while True:
-        told = hosting.endpoint(name)
-        status = "Creating" if told is None else str(told["EndpointStatus"])
+        answer = hosting.endpoint(name)
+        status = "Creating" if answer is None else str(answer["EndpointStatus"])
         if status == IN_SERVICE:
             return
         if status not in BUSY:
-            reason = "" if told is None else told.get("FailureReason") or "no reason was given"
+            reason = "" if answer is None else answer.get("FailureReason") or "no reason was given"
             raise BackendError(f"endpoint {name} is {status} ({reason})")
         watch.wait(status)
 
@@ -108,10 +108,10 @@ def _delete_what_was_made(hosting: Hosting, attempt: Attempt) -> list[str]:
     endpoint = hosting.endpoint(attempt.endpoint)
     if endpoint is not None and endpoint["EndpointConfigName"] == name:
         return [f"its configuration {name} was left, which it still names"]
-    told = hosting.configuration(name)
-    if told is None or hosting.tags(str(told["EndpointConfigArn"])).get(MADE_FOR) != attempt.endpoint:
+    answer = hosting.configuration(name)
+    if answer is None or hosting.tags(str(answer["EndpointConfigArn"])).get(MADE_FOR) != attempt.endpoint:
         return [f"its configuration {name} was left, which was not made for it"]
-    models = [str(v["ModelName"]) for v in told["ProductionVariants"] if v.get("ModelName")]
+    models = [str(v["ModelName"]) for v in answer["ProductionVariants"] if v.get("ModelName")]
     doomed = [model for model in models if _is_made_for(hosting, model, name)]
     # Models first: the configuration is what leads to them, should we not come to its end.
     for model in doomed:

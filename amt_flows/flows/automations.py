@@ -13,8 +13,8 @@ from uuid import UUID
 from prefect.automations import Automation, EventTrigger, Posture
 from prefect.events.actions import RunDeployment, SendNotification
 
-from amt_flows.flows.clean_up import SILENT_SECONDS, Remedy
-from amt_flows.flows.lifesigns import HEARTBEAT
+from amt_flows.flows.tuning.clean_up import SILENT_SECONDS, Remedy
+from amt_flows.flows.tuning.liveness import HEARTBEAT
 
 PREFIX = "amt-flows: "
 TUNING_FLOWS = ("tune", "tune-then-deploy", "retune", "resume-tuning")

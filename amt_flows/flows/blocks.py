@@ -1,24 +1,26 @@
 """Block types: where training jobs run, where their records are kept, and a whole tuning job, to be kept on a
 Prefect server and named in parameters."""
 
-# Annotations are real types here, not text: Prefect reads a block's schema from them.
+from __future__ import annotations
 
+# Annotations are real types here, not text: Prefect reads a block's schema from them.
 from typing import Any, ClassVar, Union
 
 from prefect.blocks.abstract import JobBlock, JobRun
 from prefect.blocks.core import Block
 from pydantic import Field, HttpUrl
 
-from amt_flows.engine import Tuning
+from amt_flows.backends.home import home_directory
+from amt_flows.backends.places import Place, open_journal, open_place
 from amt_flows.errors import BackendError
-from amt_flows.home import home_directory
-from amt_flows.loop import Stages, drive, fill_slots
-from amt_flows.names import made_up_name
-from amt_flows.places import open_journal
 from amt_flows.ports import Backend
 from amt_flows.results import TuningResult
-from amt_flows.run import finished_result, stop_jobs_on_breakdown
+from amt_flows.results.result import finished_result
 from amt_flows.spec import TuningSpec
+from amt_flows.spec.names import made_up_name
+from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.interrupts import stop_jobs_on_breakdown
+from amt_flows.tuning.loop import Stages, drive, fill_slots
 
 DOCUMENTATION = HttpUrl("https://pypi.org/project/amt-flows/")
 
@@ -202,3 +204,30 @@ class TuningJob(JobBlock[TuningResult]):
             if not tuning.ledger.concluding:
                 fill_slots(tuning, Stages())
         return TuningRun(tuning)
+
+
+def training_block(name: str) -> Backend:
+    """The backend of a block that is named as ``amt-sagemaker-training/prod``. Raises BackendError."""
+    slugs = {kind.get_block_type_slug(): kind for kind in (LocalTraining, SageMakerTraining)}
+    slug, _, document = name.partition("/")
+    if slug not in slugs or not document:
+        raise BackendError(
+            f"{name!r} is no block of a place for training jobs.",
+            remedy=f"write one of {', '.join(f'{slug}/<name>' for slug in slugs)}",
+        )
+    try:
+        block: Any = slugs[slug].load(document)
+    except ValueError as error:
+        raise BackendError(
+            f"The block {name} can't be loaded: {error}",
+            remedy="save it first, in the UI or from a file; `prefect block ls` lists what there is",
+        ) from error
+    return block.backend()  # type: ignore[no-any-return]
+
+
+def backend_for(backend: str, *, region: str | None, home: str | None, training: str | None) -> Place:
+    """The backend that a flow's parameters ask for: the block, if one is named. Raises BackendError."""
+    if training:
+        return training_block(training)
+    # A form sends an empty text for what was left empty, and hooks see the parameters as they were sent.
+    return open_place(backend, home=home or None, region=region or None)

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any
 
+from amt_flows.backends.places import Place, SageMakerTuner
 from amt_flows.errors import Problem, SpecError
 from amt_flows.events import Inherited, number_to_json
-from amt_flows.ledger import Ledger
-from amt_flows.places import Place, SageMakerTuner
+from amt_flows.ledger.ledger import Ledger
 from amt_flows.plan.estimate import (
     UNNAMED,
     Estimate,
@@ -40,8 +40,8 @@ from amt_flows.plan.words import (
 from amt_flows.ports import Backend
 from amt_flows.spec import TuningSpec, differences
 from amt_flows.spec.advice import warnings
-from amt_flows.support import problems_on, unsupported
-from amt_flows.warm_start import Reader
+from amt_flows.tuning.problems import problems_on, unsupported
+from amt_flows.tuning.warm_start import Reader
 
 FIRST_JOBS = 3
 
@@ -223,7 +223,7 @@ def _ours(spec: TuningSpec, backend: Backend, count: int, parents: Reader | None
 
 
 def _left_to_amt(spec: TuningSpec) -> _Made:
-    from amt_flows.handoff.asking import amt_request
+    from amt_flows.amt.request import amt_request
 
     try:
         # What it proposes, only AMT knows; the request is all that there is to show.

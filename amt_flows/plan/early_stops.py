@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from amt_flows.backends.simulated import Script, VirtualClock
-from amt_flows.engine import Tuning
-from amt_flows.journals.memory import MemoryJournal
-from amt_flows.loop import drive
+from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.plan.estimate import UNNAMED, AnyConfiguration, Jumping, most_jobs
 from amt_flows.rules.early_stopping import early_stopping_rule
 from amt_flows.spec import CompletionCriteria, ResourceLimits, StrategyType, TuningSpec
+from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.loop import drive
 
 EPOCHS: Final = 20
 """Of a training job of which nothing is known."""

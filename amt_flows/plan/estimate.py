@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from amt_flows.algorithms import algorithms_of
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
-from amt_flows.engine import Tuning
-from amt_flows.history import Proposal, TrialRow
-from amt_flows.journals.memory import MemoryJournal
-from amt_flows.ledger import Ledger
-from amt_flows.loop import drive
+from amt_flows.ledger.algorithms import algorithms_of
+from amt_flows.ledger.history import Proposal, TrialRow
+from amt_flows.ledger.journals.memory import MemoryJournal
+from amt_flows.ledger.ledger import Ledger
 from amt_flows.ports import JobReport
 from amt_flows.rules.budget import worst_case_cost
-from amt_flows.space import Space
+from amt_flows.space.space import Space
 from amt_flows.spec import CompletionCriteria, EarlyStopping, StrategyType, TuningSpec
+from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.loop import drive
 
 UNNAMED = "unnamed"
 MOST_SIMULATED_JOBS = 1000

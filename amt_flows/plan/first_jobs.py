@@ -10,14 +10,14 @@ from typing import Any
 from amt_flows.backends.local.paths import JobPaths
 from amt_flows.backends.local.request import command_line, environment
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
-from amt_flows.engine import Tuning
-from amt_flows.journals.memory import MemoryJournal
+from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.plan.estimate import UNNAMED
 from amt_flows.ports import Backend, JobRequest
-from amt_flows.space import Value
+from amt_flows.space.space import Value
 from amt_flows.spec import StrategyType, TuningSpec
 from amt_flows.strategies.choose import strategy_of
-from amt_flows.warm_start import Reader
+from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.warm_start import Reader
 
 HIDDEN = "(not shown)"
 

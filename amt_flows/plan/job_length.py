@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from amt_flows.events import Inherited, Outcome
-from amt_flows.ledger import Ledger
-from amt_flows.render.text import count
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.show.text import count
 
 
 @dataclass(frozen=True)

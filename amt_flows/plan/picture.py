@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from amt_flows.pictures.drawing import COLOURS, FAINT, INK, WIDTH_INCHES, PicturesNotInstalled, svg
-from amt_flows.pictures.page import document
 from amt_flows.plan.dry_run import Plan
 from amt_flows.plan.scale import Tick
 from amt_flows.plan.space_text import in_words
 from amt_flows.plan.text import plan_text
 from amt_flows.plan.words import PlannedRange
+from amt_flows.show.page import document
+from amt_flows.show.pictures.drawing import COLOURS, FAINT, INK, WIDTH_INCHES, PicturesNotInstalled, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

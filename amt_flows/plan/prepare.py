@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from amt_flows.auto import Chosen, chosen
 from amt_flows.errors import Problem, SpecError
 from amt_flows.events import Inherited
-from amt_flows.render.text import count
+from amt_flows.show.text import count
 from amt_flows.spec import TuningSpec
-from amt_flows.warm_start import Reader
-from amt_flows.warm_start.inherit import inherit
+from amt_flows.tuning.autotune import Chosen, chosen
+from amt_flows.tuning.warm_start import Reader
+from amt_flows.tuning.warm_start.inherit import inherit
 
 
 @dataclass(frozen=True)

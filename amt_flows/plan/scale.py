@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from amt_flows.render.text import number
-from amt_flows.space import Categorical, Parameter, Value
+from amt_flows.show.text import number
+from amt_flows.space.space import Categorical, Parameter, Value
 
 QUARTERS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 FEWEST_DIGITS: Final = 3

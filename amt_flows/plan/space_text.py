@@ -14,7 +14,7 @@ from rich.text import Text
 
 from amt_flows.plan.scale import Tick
 from amt_flows.plan.words import PlannedRange
-from amt_flows.render.text import count
+from amt_flows.show.text import count
 
 NARROWEST: Final = 24
 WIDEST: Final = 61

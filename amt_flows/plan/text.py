@@ -14,7 +14,7 @@ from amt_flows.plan.dry_run import Existing, Plan
 from amt_flows.plan.first_jobs import PlannedJob
 from amt_flows.plan.prices import Price
 from amt_flows.plan.space_text import space_text
-from amt_flows.render.text import count, duration, hyperparameters, money, number
+from amt_flows.show.text import count, duration, hyperparameters, money, number
 
 
 def plan_text(plan: Plan) -> RenderableType:

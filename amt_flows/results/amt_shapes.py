@@ -13,12 +13,12 @@ from typing import Any
 
 from amt_flows.errors import SpecError
 from amt_flows.events import Inherited, InheritedJob, Outcome, TuningStatus
-from amt_flows.inheritance import best_inherited
-from amt_flows.ledger import RETRYABLE, Ledger, TrainingJob
-from amt_flows.results.front import pareto_front
-from amt_flows.results.ranking import ranked
+from amt_flows.ledger.inherited import best_inherited
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.training_job import RETRYABLE, TrainingJob
+from amt_flows.results.ranking import pareto_front, ranked
 from amt_flows.rules.convergence import jobs_not_improving
-from amt_flows.space import as_text, hyperparameter_texts
+from amt_flows.space.space import as_text, hyperparameter_texts
 from amt_flows.spec import ContinuousRange, IntegerRange, StrategyType, TuningSpec, WarmStartType
 from amt_flows.spec.amt_fields import ONE, SEVERAL
 from amt_flows.spec.model import is_table

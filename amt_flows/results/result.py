@@ -6,21 +6,23 @@ A result is plain JSON both ways, so that a deploy step in another flow, process
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
-from amt_flows.algorithms import algorithms_of
-from amt_flows.events import TuningStatus, number_from_json, number_to_json
-from amt_flows.ledger import Ledger, TrainingJob
+from amt_flows.errors import TuningJobFailed
+from amt_flows.events import Outcome, TuningStatus, number_from_json, number_to_json
+from amt_flows.ledger.algorithms import algorithms_of
+from amt_flows.ledger.followed import Followed
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.results.amt_shapes import describe as describe
 from amt_flows.results.amt_shapes import training_job_status, until, when
 from amt_flows.results.amt_shapes import training_jobs as training_jobs
-from amt_flows.results.front import pareto_front
-from amt_flows.results.ranking import ranked
-from amt_flows.results.saved import saved_seconds
-from amt_flows.space import Value
+from amt_flows.results.ranking import pareto_front, ranked
+from amt_flows.space.space import Value
 from amt_flows.spec import TuningSpec
 
 if TYPE_CHECKING:
@@ -173,7 +175,7 @@ class TuningResult(_Record):
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from amt_flows.pictures.notebook import result_html
+        from amt_flows.show.notebook_result import result_html
 
         return result_html(self)
 
@@ -301,3 +303,32 @@ def _cost(ledger: Ledger, jobs: Iterable[TrainingJob], now: float) -> float | No
 def spec_of(result: TuningResult) -> TuningSpec:
     """The spec that a result came from."""
     return TuningSpec.parse(result.spec)
+
+
+def saved_seconds(ledger: Ledger) -> dict[str, float]:
+    """The training time that each job saved that was stopped early, by its name: what it would have trained
+    on, at its own pace, to the median number of epochs of the completed jobs. 0 for one whose pace is unknown
+    since it told no value, and for all while no job has completed."""
+    lengths = [job.curve.last_epoch for job in ledger.ended if job.outcome is Outcome.COMPLETED]
+    full_length = statistics.median(lengths) if lengths else 0.0
+    saved = dict[str, float]()
+    for job in ledger.ended:
+        if job.outcome is Outcome.STOPPED_EARLY:
+            epochs = job.curve.last_epoch
+            pace = job.training_seconds(ledger.last_at) / epochs if epochs else 0.0
+            saved[job.name] = pace * max(0.0, full_length - epochs)
+    return saved
+
+
+def finished_result(tuning: Followed) -> TuningResult:
+    """The result of a tuning job that has ended. Raises TuningJobFailed if it ended as Failed."""
+    result = result_of(tuning.ledger, tuning.journal.location)
+    if result.status is TuningStatus.FAILED:
+        why = result.reasons[0].message if result.reasons else "no reason was recorded"
+        raise TuningJobFailed(
+            f"Tuning job {result.name} failed: {why}.",
+            result=result,
+            remedy=f"`amt-flows jobs {result.name}` lists the training jobs, `amt-flows logs JOB` shows the "
+            "output of one; mend the script and run it under a new name",
+        )
+    return result

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 
 from amt_flows.events import Outcome
-from amt_flows.ledger import Ledger, TrainingJob
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.spec import TrainingJobTemplate, TuningSpec
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from amt_flows.events import Reason
-from amt_flows.failures import failure_line
-from amt_flows.ledger import Ledger
+from amt_flows.ledger.failures import failure_line
+from amt_flows.ledger.ledger import Ledger
 from amt_flows.rules.budget import committed_cost, worst_case_cost
 from amt_flows.rules.convergence import Convergence, jobs_not_improving
 from amt_flows.spec import TuningSpec

@@ -18,7 +18,7 @@ import math
 from dataclasses import dataclass
 
 from amt_flows.events import Reason
-from amt_flows.ledger import Ledger
+from amt_flows.ledger.ledger import Ledger
 
 LEAST = 50
 WINDOW = 40

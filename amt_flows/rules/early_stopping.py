@@ -23,7 +23,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from amt_flows.events import Judgement
-from amt_flows.ledger import Ledger, TrainingJob
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.rules.hyperband import HyperbandRule
 from amt_flows.rules.prospects import Prospect, completed_jobs, longest, prospect, same_length
 from amt_flows.spec import ComparedJobs, EarlyStoppingType, StrategyType, TuningSpec

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from amt_flows.events import Judgement
-from amt_flows.ledger import Ledger, TrainingJob
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.spec import TuningSpec
 from amt_flows.strategies.brackets import ETA, rungs, rungs_of
 

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from amt_flows.events import Outcome
-from amt_flows.ledger import Ledger, TrainingJob
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.training_job import TrainingJob
 
 # More hardly move a median, and each costs a walk over its curve at every epoch that is judged.
 PACEMAKERS = 100

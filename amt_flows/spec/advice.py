@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from amt_flows import metrics
-from amt_flows.dotted import get
-from amt_flows.space import Scaling
+from amt_flows.metrics import expressions
+from amt_flows.space.space import Scaling
 from amt_flows.spec.algorithm_rules import Algorithm, numeric_ranges
+from amt_flows.spec.dotted import get
 from amt_flows.spec.model import EarlyStoppingType, ObjectiveType, StrategyType, TuningSpec
 from amt_flows.spec.rules import algorithms
 
@@ -133,7 +133,7 @@ def _direction(algorithm: Algorithm, at: str) -> Iterator[str]:
 
 def _regexes(algorithm: Algorithm, at: str) -> Iterator[str]:
     for i, definition in enumerate(algorithm.training_job.metric_definitions):
-        for gap in metrics.warnings(definition.regex):
+        for gap in expressions.warnings(definition.regex):
             yield f"{at}training_job.metric_definitions[{i}].regex: {gap}"
 
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
 from amt_flows.errors import Problem
-from amt_flows.metrics import lint
-from amt_flows.space import Scaling
+from amt_flows.metrics.expressions import lint
+from amt_flows.space.space import Scaling
 from amt_flows.spec.model import ContinuousRange, Definition, IntegerRange, TuningSpec
 from amt_flows.spec.verbatim import verbatim_problems
 

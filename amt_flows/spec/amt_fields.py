@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from amt_flows.space import as_text
+from amt_flows.space.space import as_text
 
 CONFIG: Final = "HyperParameterTuningJobConfig"
 ONE: Final = "TrainingJobDefinition"

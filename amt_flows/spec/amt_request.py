@@ -20,7 +20,6 @@ from typing import Any, Final, TypeAlias
 
 from pydantic import BaseModel
 
-from amt_flows.dotted import MISSING, copied, get, put, steps_of, take
 from amt_flows.errors import Problem, SpecError
 from amt_flows.spec.amt_fields import (
     CONFIG,
@@ -37,6 +36,7 @@ from amt_flows.spec.amt_fields import (
 )
 from amt_flows.spec.amt_shape import put_right, request_shape
 from amt_flows.spec.amt_words import AmtsWords
+from amt_flows.spec.dotted import MISSING, copied, get, put, steps_of, take
 from amt_flows.spec.model import StrategyType, TuningSpec, is_table
 from amt_flows.spec.sagemaker_rules import sagemaker_problems
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from amt_flows.dotted import steps_of
 from amt_flows.errors import Problem
 from amt_flows.spec.amt_fields import SEVERAL, Algorithm, Place, table
+from amt_flows.spec.dotted import steps_of
 
 
 class AmtsWords:

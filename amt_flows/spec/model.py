@@ -19,7 +19,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from amt_flows.errors import Problem, SpecError
-from amt_flows.space import (
+from amt_flows.space.space import (
     Categorical,
     Continuous,
     Integer,

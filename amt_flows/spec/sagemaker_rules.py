@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from amt_flows.dotted import MISSING, get
 from amt_flows.errors import Problem
 from amt_flows.spec.algorithm_rules import (
     MAX_HYPERPARAMETERS,
@@ -18,6 +17,7 @@ from amt_flows.spec.algorithm_rules import (
     hyperparameters,
     numeric_ranges,
 )
+from amt_flows.spec.dotted import MISSING, get
 from amt_flows.spec.model import StrategyType, TuningSpec
 from amt_flows.spec.rules import algorithms
 

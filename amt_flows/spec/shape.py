@@ -9,10 +9,10 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from amt_flows.dotted import MISSING, copied, dotted, get, put, take
 from amt_flows.errors import Problem, SpecError
-from amt_flows.nearest import nearest, plain
 from amt_flows.spec.amt_fields import VERBATIM, own_names
+from amt_flows.spec.dotted import MISSING, copied, dotted, get, put, take
+from amt_flows.spec.nearest import nearest, plain
 from amt_flows.spec.synonyms import SYNONYMS, WELL_KNOWN
 
 Steps = Sequence[str | int]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from amt_flows.space import Condition, Constraint, Parameter, Space
-from amt_flows.space_values import value_from
+from amt_flows.space.space import Condition, Constraint, Parameter, Space
+from amt_flows.space.values import value_from
 from amt_flows.spec.model import CategoricalRange, ContinuousRange, Definition, IntegerRange, TuningSpec
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
-from amt_flows.history import Proposal, TrialRow
-from amt_flows.space import Space
+from amt_flows.ledger.history import Proposal, TrialRow
+from amt_flows.space.space import Space
 
 
 class Strategy(Protocol):

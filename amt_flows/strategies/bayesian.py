@@ -9,19 +9,19 @@ from typing import ClassVar
 
 import numpy as np
 
-from amt_flows.history import Proposal, TrialRow
-from amt_flows.space import Configuration, Scaling, Space
+from amt_flows.ledger.history import Proposal, TrialRow
+from amt_flows.space.space import Configuration, Scaling, Space
 from amt_flows.strategies.cost import CostModel, cost_model
 from amt_flows.strategies.evidence import Evidence, ended, gather, has_loss
 from amt_flows.strategies.gaussian_process import Array, NotPositiveDefinite, Posterior, condition, fit
 from amt_flows.strategies.hints import with_hints
+from amt_flows.strategies.improvement_per_time import cheapest
 from amt_flows.strategies.one_thread import one_thread
 from amt_flows.strategies.outcomes import Outcomes
 from amt_flows.strategies.predictions import Predictions
 from amt_flows.strategies.quasirandom import QuasiRandom
 from amt_flows.strategies.rescaling import changed, rescaled
 from amt_flows.strategies.search import best_unused
-from amt_flows.strategies.thrift import cheapest
 from amt_flows.strategies.unused import is_exhausted, used_keys
 
 LEAST_INITIAL = 4

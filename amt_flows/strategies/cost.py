@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from amt_flows.history import TrialRow, TrialState
-from amt_flows.space import Space
+from amt_flows.ledger.history import TrialRow, TrialState
+from amt_flows.space.space import Space
 from amt_flows.strategies.gaussian_process import Array, Mask
 
 # Fewer jobs than this, beside two for each hyperparameter, say nothing that could be checked.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from amt_flows.history import Curve, TrialRow
+from amt_flows.ledger.history import Curve, TrialRow
 from amt_flows.strategies.gaussian_process import Array
 
 # So many completed jobs must have reached the epoch at which a job was stopped; their median needs three.

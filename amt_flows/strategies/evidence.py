@@ -16,8 +16,8 @@ import numpy.typing as npt
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from amt_flows.history import TrialRow, TrialState
-from amt_flows.space import Space
+from amt_flows.ledger.history import TrialRow, TrialState
+from amt_flows.space.space import Space
 from amt_flows.strategies.cut_short import expected_finals
 from amt_flows.strategies.gaussian_process import Array
 
@@ -53,7 +53,7 @@ def has_loss(row: TrialRow) -> bool:
 
 
 def relevant(space: Space, history: Sequence[TrialRow]) -> list[TrialRow]:
-    """The rows that tell something here: hints do so elsewhere (``hints.py``), others must lie in ``space``."""
+    """The rows that tell something here: hints do so elsewhere (``hints.py``), others lie in ``space``."""
     return [row for row in history if not row.is_hint and space.contains(row.configuration)]
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from amt_flows.history import Proposal, TrialRow
-from amt_flows.space import Space
+from amt_flows.ledger.history import Proposal, TrialRow
+from amt_flows.space.space import Space
 from amt_flows.strategies.unused import first_unused, is_exhausted, used_keys
 
 

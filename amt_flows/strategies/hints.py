@@ -21,8 +21,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from amt_flows.history import TrialRow
-from amt_flows.space import Space
+from amt_flows.ledger.history import TrialRow
+from amt_flows.space.space import Space
 from amt_flows.strategies.evidence import Evidence, has_loss, targets_of
 from amt_flows.strategies.gaussian_process import Array
 

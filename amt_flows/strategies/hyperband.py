@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from amt_flows.history import Proposal, TrialRow
-from amt_flows.space import Space
+from amt_flows.ledger.history import Proposal, TrialRow
+from amt_flows.space.space import Space
 from amt_flows.strategies.brackets import rungs, rungs_of
 from amt_flows.strategies.random import Random
 

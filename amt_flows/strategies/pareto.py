@@ -9,11 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from amt_flows.front import front
-from amt_flows.history import Proposal, TrialRow, TrialState
-from amt_flows.space import Space
+from amt_flows.ledger.history import Proposal, TrialRow, TrialState
+from amt_flows.space.space import Space
 from amt_flows.strategies import Strategy
 from amt_flows.strategies.evidence import has_loss
+from amt_flows.strategies.front import front
 from amt_flows.strategies.gaussian_process import Array
 
 # Of the weighted sum beside the largest weighted loss: of equals in one objective, the one that is better in

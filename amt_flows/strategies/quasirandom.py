@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 from scipy.stats import qmc
 
-from amt_flows.history import Proposal, TrialRow
-from amt_flows.space import Point, Space
+from amt_flows.ledger.history import Proposal, TrialRow
+from amt_flows.space.space import Point, Space
 from amt_flows.strategies.unused import draw_unused, used_keys
 
 # A trial whose own point is taken jumps this far ahead, beyond the points of all other trials:

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from amt_flows.history import Proposal, TrialRow
-from amt_flows.space import Space
+from amt_flows.ledger.history import Proposal, TrialRow
+from amt_flows.space.space import Space
 from amt_flows.strategies.unused import draw_unused, used_keys
 
 

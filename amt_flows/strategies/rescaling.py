@@ -1,10 +1,10 @@
 """On which scale the model sees a number whose scaling was left at Auto: on another one than the rule's, once
 the results say so.
 
-The rule (:func:`amt_flows.parameters.resolve_scaling`) knows only the range. What it can't know is where the
-objective changes: a learning rate from 0.003 to 0.1 is searched linearly, though it may matter as much
-between 0.003 and 0.01 as in all the rest. So each such number is tried on its other scales, and the one is
-taken under which the process explains the results best. That is input warping (Snoek et al. 2014, "Input
+The rule (:func:`amt_flows.space.parameters.resolve_scaling`) knows only the range. What it can't know is
+where the objective changes: a learning rate from 0.003 to 0.1 is searched linearly, though it may matter as
+much between 0.003 and 0.01 as in all the rest. So each such number is tried on its other scales, and the one
+is taken under which the process explains the results best. That is input warping (Snoek et al. 2014, "Input
 Warping for Bayesian Optimization of Non-Stationary Functions"), with no other warps than AMT's scaling types.
 
 Only the model and the search on it see the scale. The initial design, the grid and the ledger keep that of
@@ -20,9 +20,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from amt_flows.history import TrialRow
-from amt_flows.parameters import Categorical, Continuous, Integer, Parameter, Scaling
-from amt_flows.space import Space
+from amt_flows.ledger.history import TrialRow
+from amt_flows.space.parameters import Categorical, Continuous, Integer, Parameter, Scaling
+from amt_flows.space.space import Space
 from amt_flows.strategies.evidence import ended, gather, has_loss
 from amt_flows.strategies.gaussian_process import NotPositiveDefinite, log_evidence
 

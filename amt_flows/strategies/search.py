@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import minimize
 
-from amt_flows.space import NOWHERE, Categorical, Parameter, Space, Value, configuration_key
+from amt_flows.space.space import NOWHERE, Categorical, Parameter, Space, Value, configuration_key
 from amt_flows.strategies.expected_improvement import log_expected_improvement, with_gradient
 from amt_flows.strategies.gaussian_process import Array, Mask
 from amt_flows.strategies.predictions import Predictions

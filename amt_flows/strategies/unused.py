@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from amt_flows.history import TrialRow
-from amt_flows.space import Space, Value, configuration_key
+from amt_flows.ledger.history import TrialRow
+from amt_flows.space.space import Space, Value, configuration_key
 
 # Draws that may hit a taken configuration before the search becomes systematic.
 DRAWS = 64

@@ -19,7 +19,7 @@ from typing import ClassVar
 import pytest
 
 from amt_flows.errors import NameTaken
-from amt_flows.names import training_job_name
+from amt_flows.ledger.names import training_job_name
 from amt_flows.ports import Backend, JobReport, JobRequest, JobState, Launch, MetricPoint
 from amt_flows.spec import TrainingJobTemplate
 

@@ -19,8 +19,8 @@ from typing import TypeAlias
 import numpy as np
 import pytest
 
-from amt_flows.history import Proposal, TrialRow, TrialState
-from amt_flows.space import (
+from amt_flows.ledger.history import Proposal, TrialRow, TrialState
+from amt_flows.space.space import (
     Categorical,
     Condition,
     Configuration,

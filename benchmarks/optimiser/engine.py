@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from amt_flows.history import TrialRow, TrialState
-from amt_flows.space import (
+from amt_flows.ledger.history import TrialRow, TrialState
+from amt_flows.space.space import (
     Categorical,
     Condition,
     Configuration,

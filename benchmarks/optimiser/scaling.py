@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from amt_flows.history import TrialRow, TrialState
-from amt_flows.space import configuration_key
+from amt_flows.ledger.history import TrialRow, TrialState
+from amt_flows.space.space import configuration_key
 from benchmarks.optimiser.engine import bayesian
 
 FINISHED = (50, 200, 1_000)

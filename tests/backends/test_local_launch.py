@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from amt_flows.backends.home import home_directory
 from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.local import backend as local
 from amt_flows.backends.local import process as local_process
 from amt_flows.errors import CapacityUnavailable, LaunchRejected, NameTaken
-from amt_flows.home import home_directory
 from amt_flows.ports import JobState, Launch
 from amt_flows.spec import MetricDefinition, TrainingJobTemplate
 

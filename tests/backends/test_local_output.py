@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amt_flows import metrics
 from amt_flows.backends.local_worker.output import LAST_BYTES, Output
 from amt_flows.backends.local_worker.values import LINE_BYTES, Values
+from amt_flows.metrics.expressions import required_text
 from amt_flows.ports import JobState
-from amt_flows.spec import MetricDefinition
+from amt_flows.spec import MetricDefinition, metric_definitions
 
 if TYPE_CHECKING:
     from backends.conftest import Site
@@ -120,7 +120,9 @@ def test_a_burst_of_values_right_before_the_end_is_read_to_the_last(site: Site) 
 
 def test_a_definition_of_a_library_reads_its_log(site: Site) -> None:
     lines = "Epoch[0] Train-accuracy=0.1\nEpoch[0] Validation-accuracy=0.5\nEpoch[1] Validation-accuracy=0.75"
-    template = site.sh(f"echo 'INFO:root:{lines}'", metric_definitions=(metrics.mxnet("accuracy"),))
+    template = site.sh(
+        f"echo 'INFO:root:{lines}'", metric_definitions=(metric_definitions.mxnet("accuracy"),)
+    )
     name = site.run(template, objective_metric="Validation-accuracy").name
     assert site.values(name, "Validation-accuracy") == [0.5, 0.75]
 
@@ -129,7 +131,7 @@ def test_a_definition_of_a_library_reads_its_log(site: Site) -> None:
 
 
 def values_in(directory: Path, pieces: list[bytes], regex: str = r"v=(\S+)") -> list[float]:
-    definition = {"name": "v", "regex": regex, "literal": metrics.required_text(regex)}
+    definition = {"name": "v", "regex": regex, "literal": required_text(regex)}
     values = Values(str(directory), [definition])
     for piece in pieces:
         values.feed(piece)

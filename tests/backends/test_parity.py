@@ -29,15 +29,17 @@ import pytest
 from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.sagemaker import SageMakerBackend
 from amt_flows.backends.simulated import SimulatedBackend, VirtualClock
-from amt_flows.engine import News, Tuning
 from amt_flows.events import Ended, Judged, Launched, Observed, Outcome, Proposed, StopAsked, TuningStatus
-from amt_flows.journals.memory import MemoryJournal
-from amt_flows.ledger import Ledger, TrainingJob
-from amt_flows.loop import drive
+from amt_flows.ledger.followed import News
+from amt_flows.ledger.journals.memory import MemoryJournal
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.ports import Backend, Clock
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.amt_request import to_amt_request
 from amt_flows.testing.sagemaker import Command, SimulatedSageMaker
+from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.loop import drive
 from backends.sagemaker_world import IMAGE, REGION, backend, client, early, own_level, spec, verbatim
 
 EPOCHS = 6

@@ -15,7 +15,7 @@ from amt_flows.backends.sagemaker.changes import FULL_EVERY, OVERLAP_SECONDS, Ch
 from amt_flows.backends.sagemaker.clients import MAX_ATTEMPTS, Clients
 from amt_flows.backends.sagemaker.service import Service
 from amt_flows.errors import JournalError
-from amt_flows.journals.s3 import S3Journal
+from amt_flows.ledger.journals.s3 import S3Journal
 from amt_flows.ports import JobState
 from amt_flows.testing.sagemaker import SimulatedSageMaker
 from amt_flows.testing.sagemaker.scripts import JobScript
@@ -24,7 +24,7 @@ from backends.sagemaker_world import TUNING_JOB, request, session, spec
 
 def test_importing_the_backend_loads_no_boto3() -> None:
     code = (
-        "import sys, amt_flows.backends.sagemaker, amt_flows.journals.s3;"
+        "import sys, amt_flows.backends.sagemaker, amt_flows.ledger.journals.s3;"
         "print([m for m in ('boto3', 'botocore', 'moto') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

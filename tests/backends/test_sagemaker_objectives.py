@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from amt_flows.engine import Tuning
-from amt_flows.journals.memory import MemoryJournal
-from amt_flows.loop import drive
-from amt_flows.recover import recover
+from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.results import result_of
 from amt_flows.testing.sagemaker import SimulatedSageMaker
 from amt_flows.testing.sagemaker.scripts import JobScript
+from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.loop import drive
+from amt_flows.tuning.recover import recover
 from backends.sagemaker_world import OBJECTIVE, backend, spec
 
 OTHERS: Any = [{"metric_name": "size", "type": "Minimize"}, {"metric_name": "images/s"}]

@@ -10,12 +10,10 @@ from contextlib import contextmanager
 import pytest
 
 from amt_flows.backends.sagemaker.policy import IMPLIED, actions_of, main, policy
-from amt_flows.engine import Tuning
 from amt_flows.events import Outcome, TuningStatus
-from amt_flows.journals.memory import MemoryJournal
-from amt_flows.journals.s3 import S3Journal
-from amt_flows.ledger import Ledger
-from amt_flows.loop import drive
+from amt_flows.ledger.journals.memory import MemoryJournal
+from amt_flows.ledger.journals.s3 import S3Journal
+from amt_flows.ledger.ledger import Ledger
 from amt_flows.ports import Backend, Clock, Journal
 from amt_flows.spec import TuningSpec
 from amt_flows.testing.sagemaker import SimulatedSageMaker, refusals
@@ -23,6 +21,8 @@ from amt_flows.testing.sagemaker.lags import Lags
 from amt_flows.testing.sagemaker.quotas import Quotas
 from amt_flows.testing.sagemaker.scripts import End, JobScript
 from amt_flows.testing.sagemaker.throttling import Chance
+from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.loop import drive
 from backends.sagemaker_world import REGION, backend, client, early, own_level, spec
 
 BUCKET = "journals"

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from amt.scripted_amt import run as followed
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
-from amt_flows.engine import Tuning
-from amt_flows.journals.memory import MemoryJournal
-from amt_flows.ledger import Ledger
-from amt_flows.loop import drive
+from amt_flows.ledger.journals.memory import MemoryJournal
+from amt_flows.ledger.ledger import Ledger
 from amt_flows.ports import Backend, Clock
 from amt_flows.results import describe, training_jobs
 from amt_flows.spec import TuningSpec
 from amt_flows.testing.sagemaker import SimulatedSageMaker
+from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.loop import drive
 from backends.sagemaker_world import backend, client, spec, verbatim
-from handoff.scripted_amt import run as followed
 from testing.sagemaker_requests import check_shape
 
 FOREST_IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/forest:1"

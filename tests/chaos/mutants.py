@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
-from amt_flows.engine import Tuning
 from amt_flows.errors import Fenced
 from amt_flows.events import Event, Finished, Launching, Observed, Proposed, TuningStatus
-from amt_flows.ledger import Trial
+from amt_flows.ledger.training_job import Trial
 from amt_flows.ports import JobReport, JobRequest
+from amt_flows.tuning.engine import Tuning
 
 
 class LaunchesBeforeItWrites(Tuning):
@@ -41,7 +41,7 @@ class WritesPastTheFence(Tuning):
         try:
             super()._record(*events)
         except Fenced:
-            self._next_entry = len(self.journal.read())
+            self.record.next_entry = len(self.journal.read())
             super()._record(*events)
 
 
@@ -72,8 +72,8 @@ class CountsFromItsOwnStart(Tuning):
     """The time limit begins anew with every controller."""
 
     def now(self) -> float:
-        born: float = self.__dict__.setdefault("born", self._clock.now())
-        return self.ledger.opened_at + self._clock.now() - born if self.ledger.opened else born
+        born: float = self.__dict__.setdefault("born", self.record.clock.now())
+        return self.ledger.opened_at + self.record.clock.now() - born if self.ledger.opened else born
 
 
 class FinishesWhileJobsRun(Tuning):

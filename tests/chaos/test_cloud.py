@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from amt_flows.errors import Fenced
-from amt_flows.journals.s3 import S3Journal
+from amt_flows.ledger.journals.s3 import S3Journal
 from amt_flows.testing.chaos.cloud import run_cloud_schedule
 from amt_flows.testing.chaos.faults import Fault
 

@@ -8,14 +8,15 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from amt_flows import engine, ledger
-from amt_flows.engine import Tuning
 from amt_flows.events import Outcome
-from amt_flows.ledger import Ledger
+from amt_flows.ledger import ledger as ledger_room
+from amt_flows.ledger.ledger import Ledger
 from amt_flows.testing.chaos import world
 from amt_flows.testing.chaos.faults import STRIKING, Fault
 from amt_flows.testing.chaos.plan import plan_of
 from amt_flows.testing.chaos.simulation import run_schedule
+from amt_flows.tuning import engine as engine_room
+from amt_flows.tuning.engine import Tuning
 from chaos import mutants
 
 PATIENCE = 150
@@ -94,12 +95,12 @@ def test_a_limit_that_is_not_kept_is_found_out(monkeypatch: pytest.MonkeyPatch) 
     def careless(ledger: Ledger) -> int:
         return ledger.spec.limits.max_parallel_training_jobs - len(ledger.live)
 
-    monkeypatch.setattr(engine, "launches_allowed", careless)
+    monkeypatch.setattr(engine_room, "launches_allowed", careless)
     assert "overshot" in first_broken()
 
 
 def test_a_second_attempt_at_what_failed_by_itself_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "RETRYABLE", (Outcome.FAILED, Outcome.LOST, Outcome.INFRASTRUCTURE))
+    monkeypatch.setattr(ledger_room, "RETRYABLE", (Outcome.FAILED, Outcome.LOST, Outcome.INFRASTRUCTURE))
     assert "doubled" in first_broken()
 
 

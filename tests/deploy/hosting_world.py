@@ -65,4 +65,4 @@ def there(world: SimulatedSageMaker) -> dict[str, list[str]]:
 
 
 def packages(world: SimulatedSageMaker) -> list[Mapping[str, Any]]:
-    return [p.told for group in world._service.registry.groups.values() for p in group.packages]
+    return [p.answer for group in world._service.registry.groups.values() for p in group.packages]

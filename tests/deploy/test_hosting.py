@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from amt_flows.deploy.endpoints import EndpointProgress, LiveEndpoint, deploy_endpoint, roll_back_endpoint
+from amt_flows.deploy.attempt import EndpointProgress
+from amt_flows.deploy.endpoints import LiveEndpoint, deploy_endpoint, roll_back_endpoint
 from amt_flows.deploy.hosting import Hosting
 from amt_flows.deploy.models import create_endpoint_configuration, create_model
 from amt_flows.deploy.promotion import promote

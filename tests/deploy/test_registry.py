@@ -79,9 +79,9 @@ def test_a_listing_that_lags_makes_no_second_version_either() -> None:
         first = register_model(candidate(), GROUP, hosting=one)
         registry = simulated._service.registry
         (group,) = registry.groups.values()
-        hidden, shown = group.packages, [dict(package.told) for package in group.packages]
+        hidden, shown = group.packages, [dict(package.answer) for package in group.packages]
         for package in hidden:
-            package.told["ModelPackageDescription"] = "not yet"
+            package.answer["ModelPackageDescription"] = "not yet"
         again = register_model(candidate(), GROUP, hosting=one)
         assert (again.arn, len(group.packages), len(shown)) == (first.arn, 1, 1)
 

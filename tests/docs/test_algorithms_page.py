@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from amt_flows.algorithms import algorithms_of
-from amt_flows.algorithms.allocation import FIRST_TRIALS, SHARE
+from amt_flows.ledger.algorithms import algorithms_of
 from amt_flows.spec import Definition, TuningSpec
+from amt_flows.strategies.allocation import FIRST_TRIALS, SHARE
 from pages import ROOT, block, page
 
 EXAMPLE = ROOT / "examples/algorithms/digits.toml"

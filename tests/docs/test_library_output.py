@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from amt_flows.backends.local_worker.values import Values
-from amt_flows.metrics import required_text
+from amt_flows.metrics.expressions import required_text
 from docs.recipes import blocks, page
 
 BAR = "\x1b[0m \x1b[32m" + "━" * 20 + "\x1b[0m\x1b[37m\x1b[0m \x1b[1m"

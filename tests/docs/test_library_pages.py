@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from amt_flows.metrics import lint, warnings
-from amt_flows.places import open_backend
+from amt_flows.backends.places import open_backend
+from amt_flows.metrics.expressions import lint, warnings
 from amt_flows.spec import TuningSpec
 from docs.recipes import EXAMPLE, EXAMPLES, PAGES, blocks, page
 

@@ -15,12 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from amt_flows import metrics
-from amt_flows.metrics import read_values
-from amt_flows.places import open_journal
+from amt_flows.backends.places import open_journal
+from amt_flows.ledger.record import load_ledger
+from amt_flows.metrics.reading import read_values
 from amt_flows.results import TrainingJobRecord, TuningResult, result_of
-from amt_flows.run import load_ledger
-from amt_flows.spec import MetricDefinition
+from amt_flows.spec import MetricDefinition, metric_definitions
 from docs.recipes import EXAMPLE, EXAMPLES, PATIENCE_SECONDS, VARIABLES, blocks, reported, run
 from programs import environment
 
@@ -57,9 +56,9 @@ def model_of(job: TrainingJobRecord) -> Path:
 # -- scripts that are left as they are -------------------------------------------------------------------
 
 READY_MADE: dict[str, MetricDefinition] = {
-    "xgboost": metrics.xgboost("logloss"),
-    "lightgbm": metrics.lightgbm("rmse", data="validation"),
-    "keras": metrics.keras("val_accuracy"),
+    "xgboost": metric_definitions.xgboost("logloss"),
+    "lightgbm": metric_definitions.lightgbm("rmse", data="validation"),
+    "keras": metric_definitions.keras("val_accuracy"),
 }
 LINES = {
     "scikit-learn": r"^Iteration ",

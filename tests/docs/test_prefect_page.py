@@ -76,7 +76,7 @@ def test_the_deployments_of_the_table_are_those_of_the_file() -> None:
 
 
 def test_the_events_are_those_that_are_told() -> None:
-    source = (ROOT / "amt_flows/flows/announce.py").read_text()
+    source = (ROOT / "amt_flows/flows/tuning/announcements.py").read_text()
     told = set(re.findall(r'"(amt\.(?:tuning|training-job)\.[a-z-]+)"', source))
     rows = re.findall(r"^\| (`amt\.(?:tuning|training-job).*?) \| (.*) \|$", PAGE, re.MULTILINE)
     assert set(re.findall(r"`(amt\.[a-z.-]+)`", " ".join(names for names, _ in rows))) == told

@@ -10,7 +10,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from amt_flows.places import open_backend, open_journal
+from amt_flows.backends.places import open_backend, open_journal
 from amt_flows.run import tune
 from amt_flows.spec import TuningSpec
 from amt_flows.testing.sagemaker import SimulatedSageMaker

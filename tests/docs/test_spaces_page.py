@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import sys
 
-from amt_flows import constraints
-from amt_flows.constraints import Constraint
-from amt_flows.space import LISTED
+from amt_flows.space import constraints
+from amt_flows.space.constraints import Constraint
+from amt_flows.space.space import LISTED
 from amt_flows.spec import TuningSpec, space_rules
 from pages import ROOT, block, page
 

@@ -19,11 +19,12 @@ import numpy as np
 import pytest
 
 from amt_flows.backends.local import LocalBackend
+from amt_flows.backends.places import open_backend, open_journal
 from amt_flows.events import TuningStatus
-from amt_flows.ledger import Ledger
-from amt_flows.places import open_backend, open_journal
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.record import load_ledger
 from amt_flows.results import TuningResult
-from amt_flows.run import load_ledger, tune
+from amt_flows.run import tune
 from amt_flows.spec import TuningSpec
 from programs import environment, python
 

@@ -10,9 +10,9 @@ from typing import Any
 import nbformat
 import pytest
 
+from amt_flows.backends.places import open_journal
 from amt_flows.events import TuningStatus
-from amt_flows.places import open_journal
-from amt_flows.run import load_ledger
+from amt_flows.ledger.record import load_ledger
 from notebooks import executed, kernel, outputs
 
 pytestmark = pytest.mark.long

@@ -20,7 +20,7 @@ from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow
 from prefect.settings import get_current_settings
 
-from amt_flows.flows.outcome import Outcome
+from amt_flows.flows.promotion.outcome import Outcome
 from flows.local_jobs import ENDLESS, eventually, local_spec, workers
 
 

@@ -21,8 +21,8 @@ from prefect.client.schemas.sorting import TaskRunSort
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.flows import run_tuning
-from amt_flows.flows.budget import TaskRunBudget
-from amt_flows.journals.memory import MemoryJournal
+from amt_flows.flows.tuning.budget import TaskRunBudget
+from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.ports import Backend
 from amt_flows.results import TuningResult
 from amt_flows.spec import TuningSpec

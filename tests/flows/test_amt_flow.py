@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from amt_flows.controller import Controller
+from amt_flows.backends.local.controller import Controller
+from amt_flows.backends.places import open_journal
 from amt_flows.events import TuningStatus
 from amt_flows.flows import load_result, tune
-from amt_flows.places import open_journal
-from amt_flows.run import load_ledger
+from amt_flows.ledger.record import load_ledger
 from amt_flows.testing.sagemaker import SimulatedSageMaker
 from backends.sagemaker_world import spec as sagemaker_spec
 from flows.simulated import artifact

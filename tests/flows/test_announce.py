@@ -13,7 +13,7 @@ from prefect.client.orchestration import get_client
 from amt_flows.backends.simulated import Script
 from amt_flows.errors import TuningJobFailed
 from amt_flows.events import TuningStatus
-from amt_flows.flows.announce import resource_id
+from amt_flows.flows.tuning.announcements import resource_id
 from amt_flows.ports import JobState
 from flows.local_jobs import eventually
 from flows.simulated import World

@@ -18,8 +18,8 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import MissingContextError
 
-from amt_flows.flows import approval
-from amt_flows.flows.approval import Answer, Verdict, wait_for_approval
+from amt_flows.flows.promotion import approval
+from amt_flows.flows.promotion.approval import Answer, Verdict, wait_for_approval
 from flows.flow_runs import deployed_run, read, respond, started, state_of
 from flows.local_jobs import eventually
 

@@ -25,9 +25,9 @@ from prefect.states import Crashed, Running
 from amt_flows.errors import SpecError
 from amt_flows.flows import automations, tune
 from amt_flows.flows.automations import PREFIX
-from amt_flows.flows.clean_up import Remedy, clean_up
-from amt_flows.flows.lifesigns import last_heartbeat
-from amt_flows.flows.promote import promote
+from amt_flows.flows.promotion.promote import promote
+from amt_flows.flows.tuning.clean_up import Remedy, clean_up
+from amt_flows.flows.tuning.liveness import last_heartbeat
 from flows.deployed import DEPLOYMENTS, runs_of, script
 from flows.flow_runs import deployed_run, read, run_called, started, state_of, tuning_in_a_process
 from flows.local_jobs import eventually, workers

@@ -9,10 +9,10 @@ from uuid import uuid4
 from prefect.client.schemas.objects import FlowRun
 
 from amt_flows.backends.simulated import VirtualClock
-from amt_flows.engine import Tuning
 from amt_flows.flows.api import Api, Ask, Pace, T
-from amt_flows.flows.cancel import CancelWatch
-from amt_flows.flows.publish import Publisher
+from amt_flows.flows.tuning.artifacts import Publisher
+from amt_flows.flows.tuning.cancel import CancelWatch
+from amt_flows.tuning.engine import Tuning
 from flows.simulated import World
 from worlds import spec
 

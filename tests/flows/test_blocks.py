@@ -17,8 +17,7 @@ from amt_flows.backends.sagemaker import SageMakerBackend
 from amt_flows.errors import BackendError, SpecError
 from amt_flows.events import TuningStatus
 from amt_flows.flows import tune
-from amt_flows.flows.blocks import LocalTraining, SageMakerTraining, TuningJob, TuningRecords
-from amt_flows.flows.where import backend_for
+from amt_flows.flows.blocks import LocalTraining, SageMakerTraining, TuningJob, TuningRecords, backend_for
 from amt_flows.spec import TuningSpec
 from flows.local_jobs import SHORT, local_spec
 from loading import script_at

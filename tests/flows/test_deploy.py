@@ -20,9 +20,9 @@ from amt_flows.errors import (
     NotComparable,
     TuningJobNotFound,
 )
-from amt_flows.flows import deploy
-from amt_flows.flows.outcome import Decision, Outcome
-from amt_flows.flows.promote import Terms, promote, promote_on_terms
+from amt_flows.flows.promotion import deploy
+from amt_flows.flows.promotion.outcome import Decision, Outcome
+from amt_flows.flows.promotion.promote import Terms, promote, promote_on_terms
 from amt_flows.results import TuningResult
 from amt_flows.run import tune as tune_plainly
 from amt_flows.testing.sagemaker import SimulatedSageMaker, refusals

@@ -19,12 +19,12 @@ from prefect.states import Cancelling
 from prefect.utilities.callables import parameter_schema
 
 from amt_flows.backends.local import LocalBackend
+from amt_flows.backends.places import open_journal
 from amt_flows.deploy import Target
 from amt_flows.deploy.target import check_target
 from amt_flows.events import TuningStatus
 from amt_flows.flows import load_result
-from amt_flows.places import open_journal
-from amt_flows.run import load_ledger
+from amt_flows.ledger.record import load_ledger
 from amt_flows.spec import TuningSpec
 from flows.deployed import BIN, DEPLOYMENTS, ROOT, TABLES, created, prefect, script, start
 from flows.flow_runs import read, state_of
@@ -71,7 +71,7 @@ def test_a_form_has_no_alternatives_that_it_can_not_edit(schema: dict[str, Any])
 
 
 def test_what_a_person_needs_comes_first() -> None:
-    flow: Any = load_flow_from_entrypoint("amt_flows.flows.tune.tune")
+    flow: Any = load_flow_from_entrypoint("amt_flows.flows.tuning.tune.tune")
     fields = parameter_schema(flow).definitions["TuningSpec"]["properties"]
     first = ["name", "objective", "continuous", "integer", "categorical"]
     order = sorted(fields, key=lambda name: fields[name]["position"])

@@ -15,18 +15,18 @@ from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
 from prefect.flows import load_flow_from_entrypoint
 
-from amt_flows.auto import chosen
 from amt_flows.backends.local import LocalBackend
-from amt_flows.flows.clean_up import clean_up
-from amt_flows.flows.hooks import tuning_of_run
-from amt_flows.flows.manage import resume_tuning, stop_tuning
-from amt_flows.flows.promote import promote
-from amt_flows.flows.retune import retune
-from amt_flows.flows.tune import tune
-from amt_flows.flows.tune_then_deploy import tune_then_deploy
-from amt_flows.places import open_journal
-from amt_flows.run import load_ledger
+from amt_flows.backends.places import open_journal
+from amt_flows.flows.promotion.promote import promote
+from amt_flows.flows.promotion.retune import retune
+from amt_flows.flows.promotion.tune_then_deploy import tune_then_deploy
+from amt_flows.flows.tuning.clean_up import clean_up
+from amt_flows.flows.tuning.hooks import tuning_of_run
+from amt_flows.flows.tuning.manage import resume_tuning, stop_tuning
+from amt_flows.flows.tuning.tune import tune
+from amt_flows.ledger.record import load_ledger
 from amt_flows.spec import CompletionCriteria, EarlyStopping, EarlyStoppingType, TuningSpec
+from amt_flows.tuning.autotune import chosen
 from flows.deployed import TABLES
 from flows.flow_runs import read, started
 from flows.forms import resolved, schema_of, sent

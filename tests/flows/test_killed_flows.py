@@ -28,10 +28,10 @@ from prefect.settings.context import get_current_settings
 from prefect.states import Cancelling
 from prefect.types.entrypoint import EntrypointType
 
+from amt_flows.backends.places import open_journal
 from amt_flows.events import TuningStatus
 from amt_flows.flows import tune
-from amt_flows.ledger import Ledger
-from amt_flows.places import open_journal
+from amt_flows.ledger.ledger import Ledger
 from flows.local_jobs import ENDLESS, eventually, local_spec, workers
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]

@@ -10,15 +10,16 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.states import Cancelling, Crashed, Suspended
 
+from amt_flows.backends.places import open_journal
 from amt_flows.errors import TuningJobNotFound
 from amt_flows.events import TuningStatus
-from amt_flows.flows import load_result, manage, tune
-from amt_flows.flows.clean_up import CleanedUp, Remedy, clean_up
-from amt_flows.flows.lifesigns import driver_of, silent_since
-from amt_flows.flows.manage import resume_tuning, stop_tuning
-from amt_flows.ledger import Ledger
-from amt_flows.places import open_journal
-from amt_flows.run import load_ledger
+from amt_flows.flows import load_result, tune
+from amt_flows.flows.tuning import manage
+from amt_flows.flows.tuning.clean_up import CleanedUp, Remedy, clean_up
+from amt_flows.flows.tuning.liveness import driver_of, silent_since
+from amt_flows.flows.tuning.manage import resume_tuning, stop_tuning
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.record import load_ledger
 from flows.flow_runs import read, run_called, state_of, tuning_in_a_process
 from flows.local_jobs import SHORT, eventually, local_spec, workers
 

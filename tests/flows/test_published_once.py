@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from amt_flows.engine import Tuning
 from amt_flows.flows.api import open_api
-from amt_flows.flows.publish import Publisher
+from amt_flows.flows.tuning.artifacts import Publisher
+from amt_flows.tuning.engine import Tuning
 from flows.simulated import World, artifacts, flow_run_id
 from worlds import spec
 

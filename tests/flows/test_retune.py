@@ -12,13 +12,13 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Scheduled
 
+from amt_flows.backends.places import open_journal
 from amt_flows.deploy import Target, current_version, versions
 from amt_flows.errors import SpecError
-from amt_flows.flows.hooks import tuning_of_run
-from amt_flows.flows.outcome import Decision
-from amt_flows.flows.retune import retune
-from amt_flows.places import open_journal
-from amt_flows.run import load_ledger
+from amt_flows.flows.promotion.outcome import Decision
+from amt_flows.flows.promotion.retune import retune
+from amt_flows.flows.tuning.hooks import tuning_of_run
+from amt_flows.ledger.record import load_ledger
 from amt_flows.spec import TuningSpec
 from flows.flow_runs import deployed_run, outcome_of, started
 from flows.local_jobs import local_spec

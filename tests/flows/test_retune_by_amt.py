@@ -8,8 +8,8 @@ import boto3
 import pytest
 
 from amt_flows.deploy import Target, current_version
-from amt_flows.flows.outcome import Decision
-from amt_flows.flows.retune import retune
+from amt_flows.flows.promotion.outcome import Decision
+from amt_flows.flows.promotion.retune import retune
 from backends.sagemaker_world import spec as sagemaker_spec
 from simulated_aws import aws
 

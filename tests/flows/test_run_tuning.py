@@ -16,8 +16,8 @@ from amt_flows.backends.simulated import Script, SimulatedBackend
 from amt_flows.errors import BackendError, Problem, SpecError, TuningJobFailed, TuningJobNotFound
 from amt_flows.events import TuningStatus
 from amt_flows.flows import load_result, run_tuning
-from amt_flows.flows.budget import TaskRunBudget
-from amt_flows.flows.stages import completion_task, early_stop_task, launch_task, propose_task
+from amt_flows.flows.tuning.budget import TaskRunBudget
+from amt_flows.flows.tuning.stages import completion_task, early_stop_task, launch_task, propose_task
 from amt_flows.ports import JobRequest, JobState, Launch
 from amt_flows.results import TuningResult
 from amt_flows.spec import TuningSpec

@@ -10,7 +10,7 @@ from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.errors import BackendError
 from amt_flows.ports import JobRequest
 from amt_flows.spec import TrainingJobTemplate
-from amt_flows.stop import stop_until_none_lives
+from amt_flows.tuning.stop import stop_until_none_lives
 
 
 def request(number: int) -> JobRequest:

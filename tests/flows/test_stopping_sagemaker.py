@@ -16,14 +16,14 @@ from prefect.client.orchestration import get_client
 from prefect.settings import get_current_settings
 from prefect.states import Cancelling, Crashed
 
+from amt_flows.backends.places import open_journal
 from amt_flows.errors import TuningJobNotFound
 from amt_flows.events import TuningStatus
 from amt_flows.flows import tune
-from amt_flows.flows.clean_up import Remedy, clean_up
-from amt_flows.flows.hooks import stop_after_crash, stop_on_cancellation
-from amt_flows.flows.manage import stop_task
-from amt_flows.places import open_journal
-from amt_flows.run import load_ledger
+from amt_flows.flows.tuning.clean_up import Remedy, clean_up
+from amt_flows.flows.tuning.hooks import stop_after_crash, stop_on_cancellation
+from amt_flows.flows.tuning.manage import stop_task
+from amt_flows.ledger.record import load_ledger
 from amt_flows.testing.sagemaker import SimulatedSageMaker
 from backends.sagemaker_world import spec as sagemaker_spec
 from flows.flow_runs import run_called

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amt_flows.backends.simulated import VirtualClock
-from amt_flows.flows.budget import TaskRunBudget
-from amt_flows.flows.identity import name_for_run
-from amt_flows.flows.stages import spans
+from amt_flows.flows.tuning.budget import TaskRunBudget
+from amt_flows.flows.tuning.run_tuning import name_for_run
+from amt_flows.flows.tuning.stages import spans
 
 
 @given(st.lists(st.tuples(st.floats(0, 3), st.booleans(), st.integers(0, 1)), max_size=300))

@@ -17,13 +17,14 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import CancelledRun
 from prefect.states import Cancelling, Crashed
 
+from amt_flows.backends.places import open_journal
 from amt_flows.errors import SpecError, TuningJobFailed
 from amt_flows.events import TuningStatus
-from amt_flows.flows import cancel, load_result, publish, tune
-from amt_flows.flows.hooks import stop_after_crash, stop_on_cancellation
-from amt_flows.places import open_journal
+from amt_flows.flows import load_result, tune
+from amt_flows.flows.tuning import artifacts, cancel
+from amt_flows.flows.tuning.hooks import stop_after_crash, stop_on_cancellation
+from amt_flows.ledger.record import load_ledger
 from amt_flows.results import TuningResult
-from amt_flows.run import load_ledger
 from amt_flows.spec import TuningSpec
 from flows.flow_runs import read, run_called, tuning_in_a_process
 from flows.local_jobs import ENDLESS, SHORT, eventually, local_spec, workers
@@ -36,7 +37,7 @@ def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_result_can_be_had_from_the_server(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publish, "PUBLISH_SECONDS", 0.1)
+    monkeypatch.setattr(artifacts, "PUBLISH_SECONDS", 0.1)
     state = tune(local_spec(None, SHORT), home=str(home), return_state=True)
     result = state.result()
     run = read(flow_run_id(state))

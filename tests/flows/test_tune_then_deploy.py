@@ -17,10 +17,10 @@ from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, get_current_settings
 
 from amt_flows.deploy import Place, Target, current_version, promote_local, roll_back_local, versions
 from amt_flows.errors import DeployFailed, DeployRejected
-from amt_flows.flows import deploy
-from amt_flows.flows.outcome import Decision
-from amt_flows.flows.promotion_page import headline, page
-from amt_flows.flows.tune_then_deploy import tune_then_deploy
+from amt_flows.flows.promotion import deploy
+from amt_flows.flows.promotion.outcome import Decision
+from amt_flows.flows.promotion.promotion_page import headline, page
+from amt_flows.flows.promotion.tune_then_deploy import tune_then_deploy
 from amt_flows.spec import TuningSpec
 from backends.sagemaker_world import spec as sagemaker_spec
 from deploy.candidates import candidate, model_directory
@@ -153,7 +153,7 @@ def test_who_became_champion_meanwhile_stays(tmp_path: Path, shelf: Path) -> Non
 def test_a_run_that_died_after_its_promotion_says_promoted(
     tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from amt_flows.flows import promote
+    from amt_flows.flows.promotion import promote
 
     def dies(*arguments: Any) -> None:
         raise RuntimeError("the machine is gone")
@@ -239,7 +239,7 @@ def test_the_parameters_make_a_form_that_can_be_filled_in() -> None:
 
 
 SERVE = """
-from amt_flows.flows.tune_then_deploy import tune_then_deploy
+from amt_flows.flows.promotion.tune_then_deploy import tune_then_deploy
 tune_then_deploy.serve("served", pause_on_shutdown=False)
 """
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amt_flows.events import Judged, Outcome
-from amt_flows.ledger import Ledger
+from amt_flows.ledger.ledger import Ledger
 from amt_flows.rules.early_stopping import MedianRule, early_stopping_rule
 from amt_flows.spec import ComparedJobs
 from worlds import ended_job, opened, running_job, spec

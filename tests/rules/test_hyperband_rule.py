@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from amt_flows.backends.simulated import Script
 from amt_flows.events import Judged, Observed, Outcome, event_from_json, event_to_json
-from amt_flows.ledger import Ledger
-from amt_flows.render.report import report_markdown
+from amt_flows.ledger.ledger import Ledger
 from amt_flows.results.result import result_of
 from amt_flows.rules.early_stopping import early_stopping_rule
 from amt_flows.rules.hyperband import HyperbandRule
+from amt_flows.show.report import report_markdown
 from amt_flows.spec import TuningSpec
 from amt_flows.strategies.brackets import bracket_of, rungs, rungs_of, shares
 from worlds import ended_job, opened, run, running_job, spec

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from amt_flows.dotted import copied, put, take
+from amt_flows.spec.dotted import copied, put, take
 from sdk.case import Case
 
 

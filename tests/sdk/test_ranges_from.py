@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from amt_flows import TuningSpec
 from amt_flows.errors import SpecError
 from amt_flows.sagemaker_sdk import ranges_from
-from amt_flows.space import Scaling
+from amt_flows.space.space import Scaling
 from sdk.stand_ins import (
     CategoricalParameter,
     ContinuousParameter,

@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from amt_flows.backends.sagemaker import SageMakerBackend
-from amt_flows.journals.memory import MemoryJournal
+from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.run import tune
 from amt_flows.sagemaker_sdk import prepare, spec_from_tuner
 from amt_flows.testing.sagemaker import JobScript, SimulatedSageMaker

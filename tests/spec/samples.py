@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from amt_flows.dotted import MISSING, get, put, take
 from amt_flows.errors import Problem, SpecError
 from amt_flows.spec import TuningSpec
+from amt_flows.spec.dotted import MISSING, get, put, take
 
 REGEX = r"accuracy=(\S+)"
 

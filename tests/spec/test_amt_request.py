@@ -12,7 +12,6 @@ from botocore.model import ListShape, Shape, StructureShape
 from botocore.validate import ParamValidator
 from hypothesis import given, settings
 
-from amt_flows.dotted import MISSING
 from amt_flows.errors import SpecError
 from amt_flows.spec import (
     StrategyType,
@@ -26,6 +25,7 @@ from amt_flows.spec import (
 )
 from amt_flows.spec.amt_fields import CONFIG, ONE, SINGLE, VERBATIM, Algorithm, one_of_several, table
 from amt_flows.spec.amt_request import from_amt_request, is_amt_request, to_amt_request, unsupported
+from amt_flows.spec.dotted import MISSING
 from spec.bodies import BODIES, bayesian, grid, hyperband, two_algorithms
 from spec.generated import tuning_jobs
 from spec.samples import SAGEMAKER, changed, good, several

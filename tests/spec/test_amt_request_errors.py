@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from amt_flows.dotted import MISSING
 from amt_flows.spec.amt_fields import CONFIG, ONE
+from amt_flows.spec.dotted import MISSING
 from spec.bodies import bayesian, definition, two_algorithms
 from spec.samples import changed, problems_of
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from amt_flows.dotted import MISSING
 from amt_flows.errors import SpecError
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.amt_request import to_amt_request
+from amt_flows.spec.dotted import MISSING
 from spec.samples import SAGEMAKER, changed, good, problems_of, several
 
 FIRST = {"lr": 0.01, "layers": 3, "optimizer": "adam"}

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from amt_flows.auto import chosen
 from amt_flows.backends.local.check import problems_of as local_problems_of
 from amt_flows.backends.sagemaker.check import problems_of as sagemaker_problems_of
 from amt_flows.backends.sagemaker.request import create_training_job_request
@@ -17,6 +16,7 @@ from amt_flows.reporting import metric_regex
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.advice import warnings
 from amt_flows.spec.amt_request import to_amt_request
+from amt_flows.tuning.autotune import chosen
 from spec.samples import SAGEMAKER, changed, good, one_definition, problems_of
 
 SIZE: dict[str, Any] = {"metric_name": "size", "type": "Minimize"}

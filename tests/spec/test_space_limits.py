@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from amt_flows.auto import chosen
+from amt_flows.amt.request import amt_request
 from amt_flows.errors import SpecError
-from amt_flows.handoff.asking import amt_request
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.amt_request import to_amt_request
+from amt_flows.tuning.autotune import chosen
 from backends.sagemaker_world import spec as sagemaker_spec
 from conditional import CONDITIONAL, CONSTRAINTS, RANGES
 from spec.samples import good, problems_of

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from amt_flows.dotted import MISSING
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.advice import warnings
+from amt_flows.spec.dotted import MISSING
 from spec.samples import changed, good, several
 
 Changes = dict[str, Any]

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from amt_flows.dotted import MISSING, dotted, get, put, steps_of, take
 from amt_flows.errors import SpecError
 from amt_flows.spec import TuningSpec, differences
+from amt_flows.spec.dotted import MISSING, dotted, get, put, steps_of, take
 from spec.generated import own_tuning_jobs
 from spec.samples import SAGEMAKER, changed, good, one_definition
 

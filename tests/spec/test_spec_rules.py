@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from amt_flows.dotted import MISSING
 from amt_flows.spec import TuningSpec
+from amt_flows.spec.dotted import MISSING
 from amt_flows.spec.rules import grid_size
 from spec.samples import REGEX, SAGEMAKER, changed, good, one_definition, problems_of, several
 

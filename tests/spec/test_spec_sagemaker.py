@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from amt_flows.dotted import MISSING
 from amt_flows.spec import TuningSpec
+from amt_flows.spec.dotted import MISSING
 from amt_flows.spec.sagemaker_rules import sagemaker_problems, training_job_problems
 from spec.samples import SAGEMAKER, changed, good
 

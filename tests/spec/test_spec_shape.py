@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from amt_flows.dotted import MISSING
 from amt_flows.errors import SpecError
-from amt_flows.nearest import nearest, plain
 from amt_flows.spec import TuningSpec
 from amt_flows.spec import model as spec_module
 from amt_flows.spec.amt_fields import own_names
+from amt_flows.spec.dotted import MISSING
+from amt_flows.spec.nearest import nearest, plain
 from amt_flows.spec.shape import model_at
 from amt_flows.spec.synonyms import SYNONYMS, WELL_KNOWN
 from spec.samples import changed, good, one_definition, problems_of, several

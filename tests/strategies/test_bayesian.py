@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from amt_flows.history import TrialRow, TrialState
-from amt_flows.space import Categorical, Configuration, Continuous, Integer, Scaling, Space
+from amt_flows.ledger.history import TrialRow, TrialState
+from amt_flows.space.space import Categorical, Configuration, Continuous, Integer, Scaling, Space
 from amt_flows.strategies import Strategy, bayesian
 from amt_flows.strategies.bayesian import Bayesian
 from amt_flows.strategies.gaussian_process import NotPositiveDefinite

@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from amt_flows.history import Proposal, TrialRow, TrialState
-from amt_flows.space import Continuous, Space, Value
+from amt_flows.ledger.history import Proposal, TrialRow, TrialState
+from amt_flows.space.space import Continuous, Space, Value
 from amt_flows.strategies import Strategy
 from amt_flows.strategies.random import Random
 from amt_flows.testing.strategy_conformance import TWELVE, StrategyConformance

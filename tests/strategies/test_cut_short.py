@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amt_flows.history import Curve, TrialRow, TrialState
+from amt_flows.ledger.history import Curve, TrialRow, TrialState
 from amt_flows.strategies.cut_short import LEAST_ALIKE, expected_finals, standing
 from amt_flows.strategies.evidence import honest_losses
 

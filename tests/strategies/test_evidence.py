@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amt_flows.history import TrialRow, TrialState
-from amt_flows.space import Continuous, Space
+from amt_flows.ledger.history import TrialRow, TrialState
+from amt_flows.space.space import Continuous, Space
 from amt_flows.strategies.evidence import (
     FAILED_AT_LEAST,
     MAX_PENDING,

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amt_flows.history import TrialRow, TrialState
-from amt_flows.space import Categorical, Continuous, Space
+from amt_flows.ledger.history import TrialRow, TrialState
+from amt_flows.space.space import Categorical, Continuous, Space
 from amt_flows.strategies.bayesian import Bayesian
 from amt_flows.strategies.evidence import gather
 from amt_flows.strategies.gaussian_process import Array

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amt_flows.space import Continuous, Space
+from amt_flows.space.space import Continuous, Space
 from amt_flows.strategies import Strategy
 from amt_flows.strategies.brackets import rungs, rungs_of
 from amt_flows.strategies.choose import strategy_of

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
 
-from amt_flows.space import Categorical, Continuous, Space
+from amt_flows.space.space import Categorical, Continuous, Space
 from amt_flows.strategies.expected_improvement import log_expected_improvement
 from amt_flows.strategies.gaussian_process import Hyperparameters, Posterior, condition
 from amt_flows.strategies.outcomes import Outcomes

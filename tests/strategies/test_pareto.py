@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amt_flows.front import front
-from amt_flows.history import Proposal, TrialRow, TrialState
-from amt_flows.space import Configuration, Continuous, Space
+from amt_flows.ledger.history import Proposal, TrialRow, TrialState
+from amt_flows.space.space import Configuration, Continuous, Space
 from amt_flows.strategies import Strategy
 from amt_flows.strategies.bayesian import Bayesian
 from amt_flows.strategies.choose import strategy_of
+from amt_flows.strategies.front import front
 from amt_flows.strategies.pareto import Pareto, mixed, weights_of
 from amt_flows.strategies.random import Random
 from amt_flows.testing.strategy_conformance import StrategyConformance

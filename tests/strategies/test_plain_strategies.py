@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy.stats import kstest, qmc
 
-from amt_flows.history import TrialRow, TrialState
-from amt_flows.space import Categorical, Continuous, Integer, Scaling, Space
+from amt_flows.ledger.history import TrialRow, TrialState
+from amt_flows.space.space import Categorical, Continuous, Integer, Scaling, Space
 from amt_flows.strategies import Strategy
 from amt_flows.strategies.bayesian import Bayesian
 from amt_flows.strategies.choose import STRATEGY_NAMES, strategy_for

@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from amt_flows.history import TrialRow, TrialState
-from amt_flows.parameters import Categorical, Continuous, Integer, Parameter, Scaling
-from amt_flows.space import Condition, Configuration, Space, configuration_key
+from amt_flows.ledger.history import TrialRow, TrialState
+from amt_flows.space.parameters import Categorical, Continuous, Integer, Parameter, Scaling
+from amt_flows.space.space import Condition, Configuration, Space, configuration_key
 from amt_flows.spec.model import ContinuousRange, IntegerRange
 from amt_flows.strategies.bayesian import Bayesian
 from amt_flows.strategies.gaussian_process import fit, log_evidence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from amt_flows.space import Categorical, Continuous, Integer, Scaling, Space, configuration_key
+from amt_flows.space.space import Categorical, Continuous, Integer, Scaling, Space, configuration_key
 from amt_flows.strategies import search
 from amt_flows.strategies.expected_improvement import log_expected_improvement
 from amt_flows.strategies.gaussian_process import Hyperparameters, Posterior, condition

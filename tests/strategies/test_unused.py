@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from amt_flows.history import TrialRow, TrialState
-from amt_flows.space import Continuous, Integer, Space, configuration_key
+from amt_flows.ledger.history import TrialRow, TrialState
+from amt_flows.space.space import Continuous, Integer, Space, configuration_key
 from amt_flows.strategies.unused import LISTED, draw_unused, is_exhausted, pick_unused, used_keys
 
 SMALL = Space((Integer("n", 0, 9), Integer("m", 0, 9)))

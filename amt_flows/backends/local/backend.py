@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from amt_flows.backends.home import home_directory
 from amt_flows.backends.local.check import problems_of
 from amt_flows.backends.local.paths import JobPaths, TuningPaths, tuning_paths
 from amt_flows.backends.local.process import (
@@ -36,7 +37,6 @@ from amt_flows.backends.local.watch import Watch
 from amt_flows.backends.local_worker.processes import is_alive
 from amt_flows.errors import BackendError, CapacityUnavailable, LaunchRejected, NameTaken, Problem
 from amt_flows.events import number_from_json
-from amt_flows.home import home_directory
 from amt_flows.ports import FoundJob, JobReport, JobRequest, JobState, Launch, MetricPoint
 from amt_flows.spec import TuningSpec
 

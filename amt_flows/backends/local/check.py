@@ -15,8 +15,9 @@ from pathlib import Path
 from amt_flows.backends.local.paths import is_channel_name
 from amt_flows.backends.local.request import PYTHONS, local_input, working_directory
 from amt_flows.errors import Problem
-from amt_flows.metrics import definitions, lint
+from amt_flows.metrics.expressions import lint
 from amt_flows.spec import TrainingJobTemplate, TuningSpec
+from amt_flows.spec.metric_definitions import definitions
 from amt_flows.spec.objective_rules import objective_field
 
 AT = "training_job"

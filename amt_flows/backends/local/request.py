@@ -17,8 +17,9 @@ from urllib.parse import unquote, urlsplit
 
 from amt_flows.backends.local.paths import JobPaths, is_channel_name
 from amt_flows.errors import LaunchRejected
-from amt_flows.metrics import definitions, required_text
+from amt_flows.metrics.expressions import required_text
 from amt_flows.ports import JobRequest
+from amt_flows.spec.metric_definitions import definitions
 
 VERSION = 1
 HOST = "algo-1"

@@ -17,10 +17,10 @@ from types import FrameType
 from amt_flows.backends.local_worker.bell import Bell
 from amt_flows.backends.local_worker.claims import wish
 from amt_flows.backends.local_worker.endings import clear_descendants, signal_group
-from amt_flows.backends.local_worker.hiding import Hiding
 from amt_flows.backends.local_worker.output import Output
 from amt_flows.backends.local_worker.processes import identity, process_state
 from amt_flows.backends.local_worker.records import write_end, write_json
+from amt_flows.backends.local_worker.redaction import Hiding
 from amt_flows.backends.local_worker.start import CannotStartError, Training
 from amt_flows.backends.local_worker.values import Values
 

@@ -98,11 +98,11 @@ class SageMakerBackend:
 
     def launch(self, request: JobRequest) -> Launch:
         wait_for_turn(self._launches, self._sleep)
-        how, told = launch(self._service, request)
+        how, answer = launch(self._service, request)
         sent = sent_definitions(request.template, request.objective_metric, request.other_metrics)
         job = self._fleet(request.tuning_job).launched(request.name, sent or None)
-        if told is not None:
-            job.see_description(told)
+        if answer is not None:
+            job.see_description(answer)
         return how
 
     def poll(self, tuning_job: str, names: Sequence[str]) -> Sequence[JobReport]:

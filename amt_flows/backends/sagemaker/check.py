@@ -18,12 +18,12 @@ from amt_flows.backends.sagemaker.request import (
     sent_definitions,
 )
 from amt_flows.backends.sagemaker.tags import MAX_TAGS, OURS
-from amt_flows.dotted import MISSING, get
 from amt_flows.errors import Problem
-from amt_flows.names import JobName
+from amt_flows.ledger.names import JobName
 from amt_flows.ports import JobRequest
-from amt_flows.space import as_text
+from amt_flows.space.space import as_text
 from amt_flows.spec import TuningSpec
+from amt_flows.spec.dotted import MISSING, get
 from amt_flows.spec.objective_rules import objective_field
 from amt_flows.spec.sagemaker_rules import training_job_problems
 

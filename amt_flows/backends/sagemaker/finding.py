@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from amt_flows.backends.sagemaker.service import Service
+from amt_flows.backends.sagemaker.service import Answer, Service
 from amt_flows.backends.sagemaker.states import state_of
 from amt_flows.backends.sagemaker.tags import FINGERPRINT, from_pairs
-from amt_flows.names import parse_training_job_name
+from amt_flows.ledger.names import parse_training_job_name
 from amt_flows.ports import FoundJob
 
-Record = Mapping[str, Any]
 
-
-def find(service: Service, tuning_job: str) -> list[tuple[FoundJob, Record]]:
+def find(service: Service, tuning_job: str) -> list[tuple[FoundJob, Answer]]:
     """The jobs, the oldest name first, each with what is known of it.
 
     The listing has the states, and jobs that are new; the search has everything else, a hundred a call, but
@@ -33,15 +28,15 @@ def find(service: Service, tuning_job: str) -> list[tuple[FoundJob, Record]]:
     return found
 
 
-def _record(service: Service, name: str) -> Record | None:
-    told = service.describe(name)
-    if told is None:
+def _record(service: Service, name: str) -> Answer | None:
+    answer = service.describe(name)
+    if answer is None:
         return None
-    tags = service.tags(str(told["TrainingJobArn"]))
-    return {**told, "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+    tags = service.tags(str(answer["TrainingJobArn"]))
+    return {**answer, "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
 
-def _found(tuning_job: str, record: Record, newest: Record) -> FoundJob | None:
+def _found(tuning_job: str, record: Answer, newest: Answer) -> FoundJob | None:
     """None for a job of another tuning job whose name begins with ours."""
     name = str(record["TrainingJobName"])
     parts = parse_training_job_name(name)

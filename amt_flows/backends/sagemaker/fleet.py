@@ -153,12 +153,12 @@ class Fleet:
             for record in self._service.records(self._prefix):
                 self.recall(record)
         for key, name in missing.items():
-            told = self._recalled.pop(key, None) or self._service.describe(name)
+            answer = self._recalled.pop(key, None) or self._service.describe(name)
             job = self.launched(name, None)
-            if told is None:
+            if answer is None:
                 self._end(job, lost_report(name))
             else:
-                job.see_description(told)
+                job.see_description(answer)
         # What a search told may be old.
         self._changes.request_full()
         self._pace.hurry()
@@ -190,11 +190,11 @@ class Fleet:
 
     def _look_for(self, job: Watched) -> None:
         """A job that a full listing lacks: deleted, or the listing is behind."""
-        told = self._service.describe(job.name)
-        if told is None:
+        answer = self._service.describe(job.name)
+        if answer is None:
             self._end(job, lost_report(job.name))
         else:
-            job.see_description(told)
+            job.see_description(answer)
 
     def _settle(self, job: Watched) -> None:
         """Report the end of a job, unless its last values are still to come.
@@ -202,19 +202,19 @@ class Fleet:
         The service's final metrics lag behind its status, and so may the log. When a final value was read in
         the log, the log is complete; until then some polls are waited, and after them what there is counts.
         """
-        told = self._service.describe(job.name)
-        if told is None:
+        answer = self._service.describe(job.name)
+        if answer is None:
             self._end(job, lost_report(job.name))
             return
-        if not state_of(str(told["TrainingJobStatus"]), None).terminal:
+        if not state_of(str(answer["TrainingJobStatus"]), None).terminal:
             return  # Describe is behind the listing
-        job.see_description(told)
-        began = told.get("TrainingStartTime") is not None
+        job.see_description(answer)
+        began = answer.get("TrainingStartTime") is not None
         if began:
-            if may_have_restarted(told):
+            if may_have_restarted(answer):
                 job.log.expect_another_stream()
             self._read_to_end(job)
-        finals = final_values(told)
+        finals = final_values(answer)
         unread = [metric for metric, value in finals.items() if not job.log.has(metric, value)]
         complete = bool(finals) and not unread
         if began and not complete and job.polls_after_end < self._patience(finals):
@@ -222,7 +222,7 @@ class Fleet:
             return
         for metric in unread:
             job.log.add(metric, finals[metric])
-        self._end(job, final_report(job.name, told, self._clients.log_uri(GROUP, job.name)))
+        self._end(job, final_report(job.name, answer, self._clients.log_uri(GROUP, job.name)))
 
     def _patience(self, finals: Mapping[str, float]) -> int:
         """How many polls to wait. Where the log can't be read, the final values are all there will be."""
@@ -274,9 +274,9 @@ class Fleet:
 
     def _know_definitions(self, job: Watched) -> None:
         if job.definitions is None:
-            told = self._service.describe(job.name)
-            if told is not None:
-                job.see_description(told)
+            answer = self._service.describe(job.name)
+            if answer is not None:
+                job.see_description(answer)
 
     def _read_averages(self, jobs: Sequence[Watched], *, final: bool) -> None:
         wanted: list[tuple[Averages, str]] = []

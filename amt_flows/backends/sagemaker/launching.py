@@ -53,8 +53,8 @@ def _existing(service: Service, request: JobRequest) -> Mapping[str, Any]:
             because="a training job of that name is being deleted",
             remedy="nothing; it is tried again",
         )
-    told = job.get("HyperParameters") or {}
-    ours = all(told.get(name) == value for name, value in request.hyperparameters.items())
+    answer = job.get("HyperParameters") or {}
+    ours = all(answer.get(name) == value for name, value in request.hyperparameters.items())
     if tags.get(FINGERPRINT) != request.fingerprint or not ours:
         raise NameTaken(
             f"A training job named {request.name} exists already, and it is not of this tuning job.",

@@ -17,7 +17,7 @@ import numpy as np
 from amt_flows.backends.sagemaker.clients import Clients
 from amt_flows.backends.sagemaker.errors import Trouble
 from amt_flows.backends.sagemaker.service import Service
-from amt_flows.metrics import read_values
+from amt_flows.metrics.reading import read_values
 from amt_flows.ports import MetricPoint
 from amt_flows.spec import MetricDefinition
 

@@ -24,10 +24,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from amt_flows.backends.sagemaker.tags import as_pairs, tags_of
-from amt_flows.dotted import copied
-from amt_flows.metrics import definitions
 from amt_flows.ports import JobRequest
 from amt_flows.spec import MetricDefinition, TrainingJobTemplate
+from amt_flows.spec.dotted import copied
+from amt_flows.spec.metric_definitions import definitions
 
 FLEXIBLE: Final = "HyperParameterTuningResourceConfig"
 

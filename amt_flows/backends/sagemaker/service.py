@@ -13,7 +13,7 @@ from amt_flows.backends.sagemaker.tags import from_pairs
 PAGE: Final = 100
 """The most that ListTrainingJobs and Search give at once."""
 
-Record = Mapping[str, Any]
+Answer = Mapping[str, Any]
 
 
 class PassingTrouble(Exception):
@@ -36,7 +36,7 @@ class Service:
         what: str,
         call: Callable[..., Any],
         asked: Mapping[str, Any],
-        expected: Mapping[Trouble, Record | None] | None = None,
+        expected: Mapping[Trouble, Answer | None] | None = None,
     ) -> Any:
         """The answer to what is asked, or what ``expected`` says for the trouble that it met."""
         try:
@@ -63,10 +63,10 @@ class Service:
         self._clients.sagemaker.create_training_job(**body)
         self._worked = True
 
-    def describe(self, name: str) -> Record | None:
+    def describe(self, name: str) -> Answer | None:
         """None for a job that doesn't exist."""
         call = self._clients.sagemaker.describe_training_job
-        answer: Record | None = self.attempt(
+        answer: Answer | None = self.attempt(
             f"describing training job {name}",
             call,
             {"TrainingJobName": name},
@@ -86,7 +86,7 @@ class Service:
 
     def summaries(
         self, prefix: str, *, modified_after: datetime | None = None, created_after: datetime | None = None
-    ) -> Iterator[Record]:
+    ) -> Iterator[Answer]:
         """ListTrainingJobs' entries of the jobs whose names begin with ``prefix``, newest first."""
         asked: dict[str, Any] = {
             "NameContains": prefix,
@@ -104,7 +104,7 @@ class Service:
                 if str(entry["TrainingJobName"]).lower().startswith(prefix.lower()):
                     yield entry
 
-    def records(self, prefix: str) -> Iterator[Record]:
+    def records(self, prefix: str) -> Iterator[Answer]:
         """What Describe tells, and the tags, of the jobs whose names begin with ``prefix``: 100 a call.
 
         Search's index lags: it may lack jobs, and tell old statuses.

@@ -41,13 +41,13 @@ class Watched:
     final: JobReport | None = None
     averages: Averages | None = None
 
-    def see(self, told: Mapping[str, Any]) -> None:
+    def see(self, answer: Mapping[str, Any]) -> None:
         """Take the state from an entry of ListTrainingJobs or Search, or an answer of Describe."""
         if self.ended:
             return  # an older answer may come later
-        secondary = told.get("SecondaryStatus")
-        self.created_at = seconds(told.get("CreationTime"))
-        state = state_of(str(told["TrainingJobStatus"]), secondary)
+        secondary = answer.get("SecondaryStatus")
+        self.created_at = seconds(answer.get("CreationTime"))
+        state = state_of(str(answer["TrainingJobStatus"]), secondary)
         if state.terminal:
             self.ended = True
             # Until the report of its end it holds its slot.
@@ -57,12 +57,12 @@ class Watched:
             self.log.starts += 1
         self.state = state
 
-    def see_description(self, told: Mapping[str, Any]) -> None:
+    def see_description(self, answer: Mapping[str, Any]) -> None:
         """Also take what only Describe and Search tell."""
-        self.see(told)
+        self.see(answer)
         if self.definitions is None:
-            self.definitions = definitions_of(told)
-        self.log.starts = max(self.log.starts, starts_of(told))
+            self.definitions = definitions_of(answer)
+        self.log.starts = max(self.log.starts, starts_of(answer))
 
     def report(self, log_uri: str) -> JobReport:
         """What is known, with the values that were not told before."""
@@ -76,43 +76,43 @@ def seconds(time: datetime | None) -> float | None:
     return None if time is None else time.timestamp()
 
 
-def definitions_of(told: Mapping[str, Any]) -> tuple[MetricDefinition, ...]:
+def definitions_of(answer: Mapping[str, Any]) -> tuple[MetricDefinition, ...]:
     """The metric definitions that the service has for a job."""
-    given = (told.get("AlgorithmSpecification") or {}).get("MetricDefinitions") or ()
+    given = (answer.get("AlgorithmSpecification") or {}).get("MetricDefinitions") or ()
     return tuple(MetricDefinition(name=str(one["Name"]), regex=str(one["Regex"])) for one in given)
 
 
-def starts_of(told: Mapping[str, Any]) -> int:
+def starts_of(answer: Mapping[str, Any]) -> int:
     """How many times the training was started: more than once after interruptions and internal errors."""
-    return sum(step.get("Status") == "Training" for step in told.get("SecondaryStatusTransitions") or ())
+    return sum(step.get("Status") == "Training" for step in answer.get("SecondaryStatusTransitions") or ())
 
 
-def may_have_restarted(told: Mapping[str, Any]) -> bool:
+def may_have_restarted(answer: Mapping[str, Any]) -> bool:
     """Whether a job could have been started again, which needn't show in what is told of it."""
-    return bool(told.get("EnableManagedSpotTraining") or told.get("RetryStrategy"))
+    return bool(answer.get("EnableManagedSpotTraining") or answer.get("RetryStrategy"))
 
 
-def final_values(told: Mapping[str, Any]) -> dict[str, float]:
+def final_values(answer: Mapping[str, Any]) -> dict[str, float]:
     """The last values as the service has them, in as few digits as tell its 32-bit numbers apart."""
-    given = told.get("FinalMetricDataList") or ()
+    given = answer.get("FinalMetricDataList") or ()
     return {str(one["MetricName"]): float(in_32_bits(float(one["Value"]))) for one in given}
 
 
-def final_report(name: str, told: Mapping[str, Any], log_uri: str) -> JobReport:
+def final_report(name: str, answer: Mapping[str, Any], log_uri: str) -> JobReport:
     """The report of a job that has ended, from Describe's answer."""
-    secondary, reason = told.get("SecondaryStatus"), told.get("FailureReason")
-    state = state_of(str(told["TrainingJobStatus"]), secondary)
+    secondary, reason = answer.get("SecondaryStatus"), answer.get("FailureReason")
+    state = state_of(str(answer["TrainingJobStatus"]), secondary)
     if secondary == MAX_WAIT and not reason:
         reason = "spot instances were not to be had within MaxWaitTimeInSeconds, or not for long enough"
     return JobReport(
         name,
         state,
-        started_at=seconds(told.get("TrainingStartTime")),
-        ended_at=seconds(told.get("TrainingEndTime") or told.get("LastModifiedTime")),
+        started_at=seconds(answer.get("TrainingStartTime")),
+        ended_at=seconds(answer.get("TrainingEndTime") or answer.get("LastModifiedTime")),
         timed_out=state is JobState.STOPPED and secondary in TIME_LIMITS,
         infrastructure=state is JobState.FAILED and is_infrastructure(str(reason or "")),
         failure=None if reason is None else str(reason),
-        artifact=(told.get("ModelArtifacts") or {}).get("S3ModelArtifacts"),
+        artifact=(answer.get("ModelArtifacts") or {}).get("S3ModelArtifacts"),
         log=log_uri,
     )
 

@@ -17,9 +17,9 @@ from moto.s3.models import s3_backends
 from amt_flows.backends.sagemaker import SageMakerBackend
 from amt_flows.backends.sagemaker.states import is_infrastructure, state_of
 from amt_flows.events import Event
-from amt_flows.journals.entries import entry_index, events_of
-from amt_flows.journals.s3 import STOP_NOTE, S3Journal
-from amt_flows.names import parse_training_job_name
+from amt_flows.ledger.journals.entries import entry_index, events_of
+from amt_flows.ledger.journals.s3 import STOP_NOTE, S3Journal
+from amt_flows.ledger.names import parse_training_job_name
 from amt_flows.ports import Backend, JobState, Journal
 from amt_flows.spec import TuningSpec
 from amt_flows.testing.chaos.faults import Fault

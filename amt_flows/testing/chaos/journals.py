@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from amt_flows.errors import Fenced
 from amt_flows.events import Event
-from amt_flows.journals.directory import DirectoryJournal
-from amt_flows.journals.entries import entry_name, entry_text, events_of
+from amt_flows.ledger.journals.directory import DirectoryJournal
+from amt_flows.ledger.journals.entries import entry_name, entry_text, events_of
 
 
 class TextJournal:

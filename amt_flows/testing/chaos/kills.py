@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from amt_flows.controller import process_here
+from amt_flows.backends.local.controller import process_here
 from amt_flows.errors import Fenced, JournalError, TuningInterrupted
-from amt_flows.journals.entries import entry_index
+from amt_flows.ledger.journals.entries import entry_index
 from amt_flows.testing.chaos.faults import Fault
 from amt_flows.testing.chaos.simulation import Tell, Told
 from amt_flows.testing.chaos.stage import Stage

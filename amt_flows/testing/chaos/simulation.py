@@ -11,13 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from amt_flows.engine import News, Tuning
 from amt_flows.errors import AmtFlowsError, Fenced
-from amt_flows.ledger import Ledger
-from amt_flows.loop import drive
+from amt_flows.ledger.followed import News
+from amt_flows.ledger.ledger import Ledger
 from amt_flows.ports import Journal
-from amt_flows.run import stop_jobs_on_breakdown
-from amt_flows.testing.chaos.crew import Member
+from amt_flows.testing.chaos.controllers import Member
 from amt_flows.testing.chaos.faults import Died, Fault
 from amt_flows.testing.chaos.journals import TextJournal, TornDirectoryJournal
 from amt_flows.testing.chaos.plan import plan_of
@@ -25,6 +23,9 @@ from amt_flows.testing.chaos.ports import FaultyBackend, FaultyJournal
 from amt_flows.testing.chaos.truth import SimulatedJobs
 from amt_flows.testing.chaos.verdict import judge
 from amt_flows.testing.chaos.world import Controller, TooLongError, Violation, World
+from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.interrupts import stop_jobs_on_breakdown
+from amt_flows.tuning.loop import drive
 
 MOST_RUNS = 200
 

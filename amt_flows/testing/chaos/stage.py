@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from amt_flows.events import Outcome
-from amt_flows.journals.directory import DirectoryJournal
-from amt_flows.ledger import Ledger
-from amt_flows.names import parse_training_job_name
+from amt_flows.ledger.journals.directory import DirectoryJournal
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.names import parse_training_job_name
 from amt_flows.testing.chaos.faults import Fault
 from amt_flows.testing.chaos.world import Violation
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from amt_flows.events import Outcome
-from amt_flows.ledger import Ledger
+from amt_flows.ledger.ledger import Ledger
 from amt_flows.ports import JobState
 from amt_flows.spec import BestEligible
 from amt_flows.testing.chaos.truth import TrueJob

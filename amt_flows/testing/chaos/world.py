@@ -11,15 +11,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from amt_flows.engine import Tuning
 from amt_flows.errors import TuningInterrupted
 from amt_flows.events import Attached, Event, Finished, Opened
-from amt_flows.ledger import Ledger
+from amt_flows.ledger.ledger import Ledger
 from amt_flows.ports import Clock, JobRequest, Journal, SystemClock
-from amt_flows.testing.chaos.crew import Member
+from amt_flows.testing.chaos.controllers import Member
 from amt_flows.testing.chaos.faults import Died, Fault
 from amt_flows.testing.chaos.plan import Plan
 from amt_flows.testing.chaos.truth import TrueJob, Truth, starts_again
+from amt_flows.tuning.engine import Tuning
 
 MOST_CONTROLLERS = 3
 MOST_STEPS = 20_000

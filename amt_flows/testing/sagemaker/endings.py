@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from amt_flows.testing.sagemaker.artifacts import MissingBucket, Storage, model_uri, save_model
-from amt_flows.testing.sagemaker.habitat import Habitat
 from amt_flows.testing.sagemaker.job import COMPLETED, FAILED, STOPPED, SimulatedTrainingJob
+from amt_flows.testing.sagemaker.shared_state import Habitat
 
 
 def upload_and_finish(

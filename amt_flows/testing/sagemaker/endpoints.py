@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from amt_flows.testing.sagemaker.clocks import naive
-from amt_flows.testing.sagemaker.habitat import Habitat
+from amt_flows.testing.sagemaker.shared_state import Habitat
 
 NO_HEALTH = "The primary container for production variant AllTraffic did not pass the ping health check."
 
@@ -67,7 +67,7 @@ class SimulatedEndpoint:
         return self.status in ("Creating", "Updating", "RollingBack", "Deleting")
 
     def describe(self) -> dict[str, Any]:
-        told: dict[str, Any] = {
+        answer: dict[str, Any] = {
             "EndpointName": self.name,
             "EndpointArn": self.arn,
             "EndpointConfigName": self.configuration,
@@ -77,8 +77,8 @@ class SimulatedEndpoint:
             "LastModifiedTime": naive(self.last_modified_at),
         }
         if self.coming is not None:
-            told["PendingDeploymentSummary"] = {"EndpointConfigName": self.coming}
-        return {name: value for name, value in told.items() if value is not None}
+            answer["PendingDeploymentSummary"] = {"EndpointConfigName": self.coming}
+        return {name: value for name, value in answer.items() if value is not None}
 
     def enter(self, status: str, at: float) -> None:
         self.status, self.last_modified_at = status, at

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from amt_flows.testing.sagemaker import publishing
-from amt_flows.testing.sagemaker.habitat import Habitat
 from amt_flows.testing.sagemaker.job import Emission, Line, SimulatedTrainingJob
 from amt_flows.testing.sagemaker.lines import finite, value_in
+from amt_flows.testing.sagemaker.shared_state import Habitat
 
 
 def begin_output(job: SimulatedTrainingJob, habitat: Habitat, at: float) -> None:

@@ -19,10 +19,10 @@ from amt_flows.testing.sagemaker.container import (
     save_output_data,
 )
 from amt_flows.testing.sagemaker.endings import algorithm_error, upload_and_finish
-from amt_flows.testing.sagemaker.habitat import Habitat
 from amt_flows.testing.sagemaker.job import FAILED, STOPPED, STOPPING, SimulatedTrainingJob
 from amt_flows.testing.sagemaker.output import begin_output, print_lines
 from amt_flows.testing.sagemaker.processes import TrainingProcess
+from amt_flows.testing.sagemaker.shared_state import Habitat
 
 LOOK_SECONDS = 0.02
 NOT_FOUND = 127  # the exit code of a shell that finds no such program

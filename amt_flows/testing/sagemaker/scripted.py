@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable, Mapping
 
 from amt_flows.testing.sagemaker.endings import algorithm_error, upload_and_finish
-from amt_flows.testing.sagemaker.habitat import Habitat
 from amt_flows.testing.sagemaker.job import FAILED, STOPPED, STOPPING, SimulatedTrainingJob
 from amt_flows.testing.sagemaker.lines import lines_for, metric_names
 from amt_flows.testing.sagemaker.output import begin_output, print_lines
 from amt_flows.testing.sagemaker.scripts import CAPACITY_ERROR, INTERNAL_ERROR, End, JobScript, Value
+from amt_flows.testing.sagemaker.shared_state import Habitat
 
 
 class ScriptedTraining:

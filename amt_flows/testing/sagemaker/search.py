@@ -12,7 +12,7 @@ from typing import Any
 from amt_flows.testing.sagemaker.paging import page
 from amt_flows.testing.sagemaker.refusals import Refusal, validation
 
-Record = Mapping[str, Any]
+Answer = Mapping[str, Any]
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "GreaterThan": lambda a, b: a > b,
@@ -24,8 +24,8 @@ _COMBINATIONS: Mapping[str, Callable[[Any], bool]] = {"And": all, "Or": any}
 
 
 def search(
-    records: Sequence[Record], name: str, known: Sequence[str], params: Mapping[str, Any]
-) -> tuple[list[Record], str | None]:
+    records: Sequence[Answer], name: str, known: Sequence[str], params: Mapping[str, Any]
+) -> tuple[list[Answer], str | None]:
     """The records of one page that an expression is true of, and the token of the next page.
 
     ``name`` is the member that names a record, ``known`` are the members that a filter may speak of. The
@@ -75,13 +75,13 @@ def _unknown(name: str) -> Refusal:
 # -- whether it is true of a record ------------------------------------------------------------------
 
 
-def _holds(expression: Mapping[str, Any], record: Record) -> bool:
+def _holds(expression: Mapping[str, Any], record: Answer) -> bool:
     parts = [_filter_holds(one, record) for one in expression.get("Filters") or ()]
     parts += [_holds(sub, record) for sub in expression.get("SubExpressions") or ()]
     return _COMBINATIONS[str(expression.get("Operator") or "And")](parts) if parts else True
 
 
-def _filter_holds(one: Mapping[str, Any], record: Record) -> bool:
+def _filter_holds(one: Mapping[str, Any], record: Answer) -> bool:
     found, operator = _value(record, str(one["Name"])), str(one.get("Operator") or "Equals")
     if operator in ("Exists", "NotExists"):
         return (found is not None) == (operator == "Exists")
@@ -132,7 +132,7 @@ def _time(given: str) -> datetime:
         raise validation(f"Value {given} is not a timestamp of the form YYYY-mm-dd'T'HH:MM:SS.") from None
 
 
-def _value(record: Record, name: str) -> Any:
+def _value(record: Answer, name: str) -> Any:
     """The property that a filter names: ``HyperParameters.x``, ``Tags.x``, ``Metrics.x``, or a path."""
     first, _, rest = name.partition(".")
     if first == "Tags" and rest:

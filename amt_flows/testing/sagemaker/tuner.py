@@ -14,21 +14,22 @@ from datetime import datetime
 from typing import Any
 
 from amt_flows.backends.simulated import VirtualClock
-from amt_flows.engine import HEARTBEAT_SECONDS, Tuning
 from amt_flows.errors import SpecError
 from amt_flows.events import TuningStatus
-from amt_flows.journals.memory import MemoryJournal
-from amt_flows.loop import Stages, take_round
+from amt_flows.ledger.followed import HEARTBEAT_SECONDS
+from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.results.amt_shapes import describe, training_jobs
 from amt_flows.testing.sagemaker.calls import Place, arn_of
 from amt_flows.testing.sagemaker.clocks import naive
-from amt_flows.testing.sagemaker.habitat import Habitat
 from amt_flows.testing.sagemaker.job import in_32_bits
+from amt_flows.testing.sagemaker.shared_state import Habitat
 from amt_flows.testing.sagemaker.tuner_backend import TunerBackend
 from amt_flows.testing.sagemaker.tuner_request import refused, spec_of
 from amt_flows.testing.sagemaker.tuning import SimulatedTuningJob
-from amt_flows.warm_start import Parent, Reader, parent_from_ledger
-from amt_flows.warm_start.reader import not_found
+from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.loop import Stages, take_round
+from amt_flows.tuning.warm_start import Parent, Reader, parent_from_ledger
+from amt_flows.tuning.warm_start.reader import not_found
 
 logger = logging.getLogger("amt_flows")
 

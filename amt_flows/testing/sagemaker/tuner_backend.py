@@ -12,9 +12,9 @@ from amt_flows.backends.sagemaker.states import TIME_LIMITS, is_infrastructure, 
 from amt_flows.errors import CapacityUnavailable, LaunchRejected, NameTaken, Problem
 from amt_flows.ports import FoundJob, JobReport, JobRequest, JobState, Launch, MetricPoint
 from amt_flows.spec import TuningSpec
-from amt_flows.testing.sagemaker.habitat import Habitat
 from amt_flows.testing.sagemaker.job import IN_PROGRESS, SimulatedTrainingJob
 from amt_flows.testing.sagemaker.refusals import Refusal
+from amt_flows.testing.sagemaker.shared_state import Habitat
 from amt_flows.testing.sagemaker.tuner_request import training_job_request
 from amt_flows.testing.sagemaker.tuning import SimulatedTuningJob
 
@@ -25,7 +25,7 @@ PASSING = ("ResourceLimitExceeded", "ThrottlingException", "ServiceUnavailable",
 class _Launched:
     request: JobRequest
     job: SimulatedTrainingJob
-    told: int = 0
+    answer: int = 0
     """How many of its values were reported."""
     epochs: Counter[str] = field(default_factory=Counter)
 
@@ -77,10 +77,10 @@ class TunerBackend:
         if launched is None:
             return JobReport(name, JobState.LOST)
         job, points = launched.job, []
-        for emission in job.emissions[launched.told :]:
+        for emission in job.emissions[launched.answer :]:
             launched.epochs[emission.metric] += 1
             points.append(MetricPoint(emission.metric, launched.epochs[emission.metric], emission.value))
-        launched.told = len(job.emissions)
+        launched.answer = len(job.emissions)
         state = state_of(job.status, job.secondary_status)
         ended_at = job.last_modified_at if job.training_ended_at is None else job.training_ended_at
         return JobReport(

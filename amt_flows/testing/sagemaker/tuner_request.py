@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from amt_flows.algorithms import algorithms_of
 from amt_flows.backends.sagemaker.request import create_training_job_request, own_algorithm
 from amt_flows.backends.sagemaker.tags import as_pairs
 from amt_flows.errors import Problem, SpecError
-from amt_flows.metrics import definitions
+from amt_flows.ledger.algorithms import algorithms_of
 from amt_flows.ports import JobRequest
 from amt_flows.spec import TuningSpec
+from amt_flows.spec.metric_definitions import definitions
 from amt_flows.spec.sagemaker_rules import sagemaker_problems
-from amt_flows.support import unsupported
 from amt_flows.testing.sagemaker.commands import OBJECTIVE_METRIC
 from amt_flows.testing.sagemaker.refusals import Refusal, validation
+from amt_flows.tuning.problems import unsupported
 
 NO_METRIC = (
     "A metric is required for this hyperparameter tuning job objective. Provide a metric in the metric "

@@ -21,12 +21,11 @@ from amt_flows.testing.sagemaker import refusals
 from amt_flows.testing.sagemaker.calls import Answer, Call
 from amt_flows.testing.sagemaker.clocks import AcceleratedClock
 from amt_flows.testing.sagemaker.commands import Command, Commands, find_command
-from amt_flows.testing.sagemaker.endpoints_desk import EndpointsDesk
+from amt_flows.testing.sagemaker.endpoint_operations import EndpointsDesk
 from amt_flows.testing.sagemaker.faults import Fault, Faults, When
-from amt_flows.testing.sagemaker.graft import plant, uproot
-from amt_flows.testing.sagemaker.habitat import Habitat
 from amt_flows.testing.sagemaker.job import Driver, SimulatedTrainingJob
 from amt_flows.testing.sagemaker.lags import Lags
+from amt_flows.testing.sagemaker.moto_patches import plant, uproot
 from amt_flows.testing.sagemaker.quotas import Quotas
 from amt_flows.testing.sagemaker.real import RealTraining
 from amt_flows.testing.sagemaker.refusals import Refusal
@@ -34,10 +33,11 @@ from amt_flows.testing.sagemaker.scripted import ScriptedTraining
 from amt_flows.testing.sagemaker.scripts import JobScript
 from amt_flows.testing.sagemaker.server import serve
 from amt_flows.testing.sagemaker.service import Service
+from amt_flows.testing.sagemaker.shared_state import Habitat
 from amt_flows.testing.sagemaker.throttling import Throttle, Throttles
 from amt_flows.testing.sagemaker.tuner import Tuner
 from amt_flows.testing.sagemaker.tuning import SimulatedTuningJob
-from amt_flows.testing.sagemaker.tuning_desk import OnCreate
+from amt_flows.testing.sagemaker.tuning_operations import OnCreate
 
 
 @contextmanager

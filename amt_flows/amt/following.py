@@ -1,0 +1,46 @@
+"""Hand a tuning job to SageMaker's own tuner, follow it to its end, and give back its result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeAlias
+
+from amt_flows.amt.api import TuningApi
+from amt_flows.amt.handed_off import Following, HandedOff
+from amt_flows.amt.opening import Sleep
+from amt_flows.amt.parent import patiently
+from amt_flows.backends.local.controller import this_controller
+from amt_flows.backends.places import SageMakerTuner
+from amt_flows.backends.sagemaker.clients import Clients
+from amt_flows.ledger.followed import Followed, News
+from amt_flows.ports import Journal
+from amt_flows.spec import TuningSpec
+
+Tick: TypeAlias = Callable[[Followed, News], None]
+
+
+def open_at(
+    tuner: SageMakerTuner, spec: TuningSpec, journal: Journal, *, controller: str | None = None
+) -> HandedOff:
+    """Hand a tuning job to SageMaker's own tuner, or take up following it, at the pace that its place has.
+    Raises as :meth:`HandedOff.open`."""
+    how = Following(poll_seconds=tuner.poll_seconds, controller=controller or this_controller())
+    return HandedOff.open(spec, tuner.clients(), journal, how=how)
+
+
+def follow(handed_off: HandedOff, *, on_tick: Tick = lambda followed, news: None) -> None:
+    """Follow a tuning job to its end. ``on_tick`` is called about once a second, and must not raise."""
+    while not handed_off.ledger.finished:
+        news = handed_off.observe()
+        on_tick(handed_off, news)
+        if not handed_off.ledger.finished:
+            handed_off.wait()
+
+
+def stop_handed_off(name: str, clients: Clients, *, sleep: Sleep = time.sleep) -> bool:
+    """Have AMT stop a tuning job, whoever created it and whoever follows it. Returns at once; False when it
+    had ended already. Raises TuningJobNotFound, and BackendError when AWS refuses or can't be reached for
+    half a minute."""
+    api = TuningApi(clients)
+    return patiently(lambda: api.stop(name), sleep)

@@ -1,0 +1,143 @@
+"""From the words that a user gives for places to the parts that work there: where a tuning job's record is
+kept, and where its training jobs run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from amt_flows.backends.home import Home, home_directory, home_text, is_in_s3
+from amt_flows.errors import BackendError, JournalError, TuningJobNotFound
+from amt_flows.ledger.journals.directory import DirectoryJournal
+from amt_flows.ports import Backend, Journal
+from amt_flows.spec.names import is_tuning_job_name
+
+if TYPE_CHECKING:
+    from amt_flows.backends.sagemaker.clients import Clients
+
+LOCAL = "local"
+SAGEMAKER = "sagemaker"
+POLL_SECONDS = "AMT_FLOWS_SAGEMAKER_POLL_SECONDS"
+AMT = "amt"
+"""No backend of ours: SageMaker's own tuner drives the tuning job."""
+
+
+def open_journal(name: str, home: Home = None) -> Journal:
+    """The journal of the tuning job ``name``, which need not exist yet. Raises TuningJobNotFound for what
+    can't be a tuning job's name (so that no name leads out of its folder)."""
+    if not is_tuning_job_name(name):
+        raise TuningJobNotFound(
+            f"{name!r} is not the name of a tuning job.",
+            remedy="a name has 1 to 32 letters, digits and inner hyphens; `amt-flows status` lists them",
+        )
+    # Names are compared without regard to case, as AMT does.
+    return _journal(name.lower(), home)
+
+
+def _journal(folder: str, home: Home) -> Journal:
+    if is_in_s3(home):
+        from amt_flows.ledger.journals.s3 import S3Journal
+
+        return S3Journal(f"{home_text(home).rstrip('/')}/{folder}/journal")
+    return DirectoryJournal(home_directory(home) / folder / "journal")
+
+
+def journals(home: Home = None) -> Iterator[tuple[str, Journal]]:
+    """The folder's name and the journal of every tuning job of a home. Raises JournalError."""
+    for folder in _folders(home):
+        if is_tuning_job_name(folder):
+            journal = _journal(folder, home)
+            # A directory may also be one of training jobs whose journal is kept elsewhere.
+            if not isinstance(journal, DirectoryJournal) or journal.directory.is_dir():
+                yield folder, journal
+
+
+def _folders(home: Home) -> list[str]:
+    if is_in_s3(home):
+        from amt_flows.ledger.journals.s3 import folders
+
+        return folders(home_text(home))
+    directory = home_directory(home)
+    try:
+        return sorted(path.name for path in directory.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise JournalError(
+            f"The directory of tuning jobs, {directory}, can't be read: {error.strerror or error}.",
+            remedy="give another one with --home or $AMT_FLOWS_HOME",
+        ) from None
+
+
+def open_backend(kind: str = LOCAL, *, home: Home = None, region: str | None = None) -> Backend:
+    """The backend of that name: ``local`` or ``sagemaker``. ``region`` is AWS's; without it, boto3's own
+    chain has one. Raises BackendError for another name."""
+    if kind == LOCAL:
+        from amt_flows.backends.local import LocalBackend
+
+        return LocalBackend(home_directory(home))
+    if kind == SAGEMAKER:
+        from amt_flows.backends.sagemaker import SageMakerBackend
+
+        return SageMakerBackend(region=region, poll_seconds=_poll_seconds())
+    raise BackendError(
+        f"There is no backend {kind!r} that could be reached by its name.",
+        because="the names are local and sagemaker; another one was given as an object, from Python",
+        remedy="open it in Python, and give it to the function that does the same as the command",
+    )
+
+
+def _poll_seconds() -> float:
+    """20, or what is set: less for a simulated service whose jobs take seconds, more for a busy account."""
+    text = os.environ.get(POLL_SECONDS, "20")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.05 <= seconds <= 3600:
+        raise BackendError(
+            f"${POLL_SECONDS} is {text!r}.",
+            remedy="set it to a number of seconds from 0.05 to 3600, or unset it",
+        )
+    return seconds
+
+
+@dataclass(frozen=True)
+class SageMakerTuner:
+    """SageMaker's own tuner (AMT), which drives a tuning job in our place; we follow it. ``session`` and
+    ``region`` are as in boto3."""
+
+    region: str | None = None
+    session: Any = None
+
+    @property
+    def address(self) -> str:
+        return f"{AMT}:{self.clients().region or ''}"
+
+    def clients(self) -> Clients:
+        """Raises BackendError without boto3."""
+        from amt_flows.backends.sagemaker.clients import Clients
+
+        return Clients(self.session, self.region, None, None)
+
+    @property
+    def poll_seconds(self) -> float:
+        return _poll_seconds()
+
+
+Place: TypeAlias = "Backend | SageMakerTuner"
+"""Where a tuning job runs: with us as its tuner on a backend, or wholly at SageMaker's."""
+
+
+def open_place(kind: str = LOCAL, *, home: Home = None, region: str | None = None) -> Place:
+    """As :func:`open_backend`, and ``amt`` is SageMaker's own tuner. Raises BackendError."""
+    return SageMakerTuner(region) if kind == AMT else open_backend(kind, home=home, region=region)
+
+
+def place_at(address: str, home: Home = None) -> Place:
+    """The place that a record names, e.g. ``sagemaker:eu-west-1``. One without a name is of a time when there
+    was this machine only. Raises BackendError."""
+    kind, _, region = address.partition(":")
+    return open_place(kind or LOCAL, home=home, region=region or None)

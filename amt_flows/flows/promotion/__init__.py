@@ -1,0 +1,1 @@
+"""The flows that put a model to work: compared, approved, promoted."""

@@ -1,0 +1,1 @@
+"""The flows that tune: opened, shown, stopped and looked after in Prefect."""

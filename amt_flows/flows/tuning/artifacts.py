@@ -1,0 +1,193 @@
+"""What a tuning job shows in Prefect: progress, leaderboard, report, pictures and result, as artifacts.
+
+Each is made once for a flow run and then renewed in place, so that hours of tuning leave five artifacts
+and not thousands. Publishing never fails the tuning job and never holds up a launch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from prefect import get_run_logger
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
+
+from amt_flows.errors import TuningInterrupted
+from amt_flows.events import number_to_json
+from amt_flows.flows.api import Api, Pace
+from amt_flows.flows.tuning.run_log import standing
+from amt_flows.ledger.followed import Followed
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.results import TuningResult, result_of
+from amt_flows.show.leaderboard_rows import leaderboard
+from amt_flows.show.progress.panel import done_share
+from amt_flows.show.report import report_markdown
+
+PUBLISH_SECONDS = 10.0
+# ... but no oftener than each hundredth of a long tuning job's time.
+SHARE_OF_RUNTIME = 0.01
+
+RESULT_TYPE = "tuning-result"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One artifact's content. The description is what the list of artifacts shows, so it has the news."""
+
+    kind: str
+    type: str
+    data: Any
+    description: str
+
+
+def artifact_key(kind: str, name: str) -> str:
+    """A tuning job's name has letters, digits and hyphens; a key has the same but no capitals."""
+    return f"amt-{kind}-{name.lower()}"
+
+
+def pages(ledger: Ledger, result: TuningResult, now: float) -> Iterator[Page]:
+    """What is shown of a tuning job that runs or has ended."""
+    headline = result.headline if ledger.finished else standing(ledger)
+    share = done_share(ledger, now)
+    percent = round(100 * share, 1) if share is not None else 0.0
+    rows = json.dumps(plain(leaderboard(result)), allow_nan=False)
+    yield Page("progress", "progress", percent, headline)
+    yield Page("leaderboard", "table", rows, headline)
+    yield Page("report", "markdown", report_markdown(ledger, result), headline)
+
+
+def pictures_page(ledger: Ledger, result: TuningResult) -> Page | None:
+    """All pictures as one image. None when there is none, or matplotlib is not installed. It takes a second,
+    so it is for the end."""
+    from amt_flows.show.pictures.drawing import PicturesNotInstalled
+    from amt_flows.show.pictures.overview import overview
+
+    try:
+        image = overview(ledger)
+    except PicturesNotInstalled:
+        return None
+    return None if image is None else Page("pictures", "image", image, result.headline)
+
+
+def result_page(result: TuningResult) -> Page:
+    """The whole result, for :func:`amt_flows.flows.load_result`."""
+    return Page("result", RESULT_TYPE, plain(result.model_dump(mode="json")), result.headline)
+
+
+def plain(value: Any) -> Any:
+    """``value`` with words for NaN and the infinities: Prefect writes an infinity as something that is
+    not JSON, and its UI then shows no table."""
+    if isinstance(value, float):
+        return number_to_json(value)
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+class Publisher:
+    """Publishes the artifacts of one flow run. They are drawn in the flow's thread, to which the ledger
+    belongs, and sent in the background."""
+
+    def __init__(self, api: Api, flow_run_id: UUID, name: str, pace: Pace | None = None) -> None:
+        self._api = api
+        self._flow_run_id = flow_run_id
+        self._name = name
+        self._pace = pace or Pace(PUBLISH_SECONDS)
+        self._ids: dict[str, UUID] = {}
+        self._sending: Future[None] | None = None
+        self._drawn_at = -math.inf
+        self._pause = 0.0
+        self._warned = False
+
+    def tick(self, tuning: Followed) -> None:
+        """Publish where the tuning job stands, if there is news and it is time to."""
+        if self._sending is not None:
+            if not self._sending.done():
+                return
+            self._take_note(self._sending)
+        ledger = tuning.ledger
+        if ledger.finished or ledger.last_at <= self._drawn_at or not self._pace.due():
+            return
+        now = tuning.now()
+        self._drawn_at, self._pause = ledger.last_at, SHARE_OF_RUNTIME * (now - ledger.opened_at)
+        try:
+            drawn = list(pages(ledger, result_of(ledger, tuning.journal.location, now), now))
+        except TuningInterrupted:
+            raise
+        except Exception as error:
+            self._fail(error)
+        else:
+            self._sending = self._api.soon(lambda client: self._put(client, drawn))
+
+    def _take_note(self, sent: Future[None]) -> None:
+        self._sending = None
+        error = sent.exception()
+        if error is not None:
+            self._fail(error)
+        else:
+            self._warned = False
+            self._pace.done(at_least=self._pause)
+
+    def _fail(self, error: BaseException) -> None:
+        self._pace.failed()
+        if not self._warned:
+            # Once: the same again says nothing new.
+            get_run_logger().warning("The artifacts can't be published; the tuning goes on: %r", error)
+        self._warned = True
+
+    def conclude(self, tuning: Followed) -> None:
+        """Publish the end, the result first: another flow may be waiting for it. Nothing is held up by it,
+        so it may take the time of a few retries."""
+        if self._sending is not None:
+            wait([self._sending])
+            self._take_note(self._sending)
+        ledger, now = tuning.ledger, tuning.now()
+        try:
+            result = result_of(ledger, tuning.journal.location, now)
+            self._api.now(lambda client: self._put(client, [result_page(result)]))
+            self._api.now(lambda client: self._put(client, pages(ledger, result, now)))
+            if (drawn := pictures_page(ledger, result)) is not None:
+                self._api.now(lambda client: self._put(client, [drawn]))
+        except TuningInterrupted:
+            raise
+        except Exception as error:
+            self._fail(error)
+
+    def _put(self, client: SyncPrefectClient, drawn: Iterable[Page]) -> None:
+        for page in drawn:
+            # Forgotten until it has worked: an artifact that somebody deleted is made anew.
+            known = self._ids.pop(page.kind, None) or self._made_before(client, page.kind)
+            if known is not None:
+                client.update_artifact(known, ArtifactUpdate(data=page.data, description=page.description))
+            else:
+                known = client.create_artifact(self._artifact(page)).id
+            self._ids[page.kind] = known
+
+    def _made_before(self, client: SyncPrefectClient, kind: str) -> UUID | None:
+        """The flow run's artifact, if there is one: its making had no answer, or this is a retry."""
+        made = client.read_artifacts(
+            artifact_filter=ArtifactFilter(
+                key=ArtifactFilterKey(any_=[artifact_key(kind, self._name)]),
+                flow_run_id=ArtifactFilterFlowRunId(any_=[self._flow_run_id]),
+            )
+        )
+        return made[0].id if made else None
+
+    def _artifact(self, page: Page) -> ArtifactCreate:
+        # The flow run is named, for there is no run context in the background.
+        return ArtifactCreate(
+            key=artifact_key(page.kind, self._name),
+            type=page.type,
+            data=page.data,
+            description=page.description,
+            flow_run_id=self._flow_run_id,
+        )

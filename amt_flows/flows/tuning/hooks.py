@@ -1,0 +1,78 @@
+"""What is done when a flow run of ``tune`` dies before it can stop its own training jobs.
+
+A cancelled or crashed flow leaves its child processes running. Prefect then calls these hooks, in the
+runner's process as a rule, with nothing but the flow run: so they find the training jobs by the tuning
+job's name, which the flow run's parameters tell. The names ``flow``, ``flow_run`` and ``state`` are a
+contract: a runner passes them by keyword.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prefect import Flow, State
+from prefect.client.schemas.objects import FlowRun
+from prefect.logging.loggers import flow_run_logger
+
+from amt_flows.backends.places import LOCAL, Place, SageMakerTuner
+from amt_flows.flows.blocks import backend_for
+from amt_flows.flows.tuning.cancel import REASON
+from amt_flows.flows.tuning.run_tuning import name_for_run
+from amt_flows.tuning.stop import end_tuning_job
+
+RETUNE = "retune"
+"""The flow whose runs are tuning jobs of a series: the name that they were given is that of the series."""
+
+
+def stop_on_cancellation(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """End the tuning job for good: its training jobs are stopped, and its journal is closed."""
+    job = tuning_of_run(flow.name, flow_run)
+    ending = end_tuning_job(job.name, job.home, reason=REASON, backend=job.backend)
+    _tell(flow, flow_run, job.name, ending.training_jobs)
+
+
+def stop_after_crash(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Stop the training jobs, but not the tuning job.
+
+    Nothing may be left running that nobody watches, and whether a crashed run is retried, and when, can't be
+    known here. A retry opens the same journal and goes on with new training jobs; the stopped ones
+    keep the metrics they had.
+    """
+    job = tuning_of_run(flow.name, flow_run)
+    if isinstance(job.backend, SageMakerTuner):
+        flow_run_logger(flow_run, flow).info("Tuning job %s goes on by AMT; a retry follows it.", job.name)
+        return
+    ending = end_tuning_job(job.name, job.home, reason=REASON, close=False, backend=job.backend)
+    _tell(flow, flow_run, job.name, ending.training_jobs)
+
+
+@dataclass(frozen=True)
+class TuningOfRun:
+    """The tuning job that a flow run drives, and where."""
+
+    name: str
+    home: str | None
+    backend: Place
+
+
+def tuning_of_run(flow_name: str, flow_run: FlowRun) -> TuningOfRun:
+    """Which it is and where, from the flow run's parameters, as the flow itself got them."""
+    given = flow_run.parameters
+    spec, home = given.get("spec"), given.get("home")
+    name = spec.get("name") if isinstance(spec, Mapping) else getattr(spec, "name", None)
+    backend = backend_for(
+        given.get("backend") or LOCAL,
+        region=given.get("region"),
+        home=home,
+        training=given.get("training"),
+    )
+    if flow_name == RETUNE:
+        name, flow_name = None, given.get("series") or name or flow_name
+    return TuningOfRun(name or name_for_run(flow_name, flow_run.id), home, backend)
+
+
+def _tell(flow: Flow[..., Any], flow_run: FlowRun, name: str, stopped: list[str]) -> None:
+    which = ", ".join(stopped) or "none was running"
+    flow_run_logger(flow_run, flow).info("Training jobs of tuning job %s stopped: %s.", name, which)

@@ -1,0 +1,84 @@
+"""Flows that act on tuning jobs by their names, for deployments: ``stop_tuning`` and ``resume_tuning``."""
+
+# Annotations are real types here, not text: a runner loads this file under a name of its own, where Prefect
+# could not find what a text stands for.
+
+from typing import Annotated, cast
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.exceptions import CancelledRun
+from prefect.states import Cancelled
+
+from amt_flows.backends.places import open_journal, place_at
+from amt_flows.errors import TuningInterrupted
+from amt_flows.flows.parameters import Home, TuningJobName, labelled
+from amt_flows.flows.promotion.persistence import SERIALIZER
+from amt_flows.flows.tuning.run_tuning import run_tuning
+from amt_flows.ledger.record import load_ledger
+from amt_flows.results import TuningResult
+from amt_flows.tuning.parents import parents_in
+from amt_flows.tuning.stop import PATIENCE_SECONDS, end_tuning_job
+
+REASON = "stopped in Prefect"
+
+
+@flow(name="stop-tuning", flow_run_name="stop-{name}", persist_result=False)
+def stop_tuning(
+    name: TuningJobName, home: Home = None, kill: Annotated[bool, labelled("Kill")] = False
+) -> list[str]:
+    """End a tuning job and keep the best so far: its training jobs are stopped, wherever its controller is.
+
+    Args:
+        name: The tuning job's name.
+        home: Where tuning jobs are kept, a directory or s3://bucket/folder. Empty: $AMT_FLOWS_HOME, or
+            ~/.amt-flows.
+        kill: Give training jobs no time to save their work.
+    """
+    return _stop(name, home, kill=kill)
+
+
+@task(name="stop tuning job", task_run_name="stop-{name}", cache_policy=NO_CACHE, persist_result=False)
+def stop_task(name: str, home: str | None = None, kill: bool = False) -> list[str]:
+    """The same as :func:`stop_tuning`, as a task for flows of your own. Returns the names of the training
+    jobs that ran. Raises TuningJobNotFound, JournalError, BackendError."""
+    return _stop(name, home, kill=kill)
+
+
+def _stop(name: str, home: str | None, *, kill: bool) -> list[str]:
+    log = get_run_logger()
+    ledger = load_ledger(open_journal(name, home), name)
+    ending = end_tuning_job(
+        name,
+        home,
+        reason=REASON,
+        kill=kill,
+        patience=PATIENCE_SECONDS,
+        tell=lambda line: log.warning("%s", line),
+    )
+    if ending.had_ended:
+        log.info("%s has ended already: %s.", ending.name, ledger.status.value)
+        return []
+    stopped = ending.training_jobs
+    log.info("%s is stopped. Training jobs that ran: %s.", ending.name, ", ".join(stopped) or "none")
+    return stopped
+
+
+@flow(name="resume-tuning", flow_run_name="{name}", persist_result=True, result_serializer=SERIALIZER)
+def resume_tuning(name: TuningJobName, home: Home = None) -> TuningResult:
+    """Go on with a tuning job whose controller died, where its record stands.
+
+    Running training jobs are gone on with, finished ones are kept, and limits count from the beginning.
+
+    Args:
+        name: The tuning job's name.
+        home: Where tuning jobs are kept, a directory or s3://bucket/folder. Empty: $AMT_FLOWS_HOME, or
+            ~/.amt-flows.
+    """
+    journal = open_journal(name, home)
+    ledger = load_ledger(journal, name)
+    place = place_at(ledger.backend, home)
+    try:
+        return run_tuning(ledger.spec, backend=place, journal=journal, parents=parents_in(home, place))
+    except (CancelledRun, TuningInterrupted) as stopped:
+        return cast(TuningResult, Cancelled(message=str(stopped)))

@@ -1,0 +1,192 @@
+"""``run_tuning``: a tuning job inside a flow run, on any backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+from uuid import UUID
+
+from prefect import get_run_logger
+from prefect.client.schemas.objects import FlowRun
+from prefect.context import FlowRunContext
+from prefect.exceptions import CancelledRun, MissingContextError
+
+from amt_flows.amt import follow
+from amt_flows.backends.local.controller import this_controller
+from amt_flows.backends.places import Place, SageMakerTuner, open_journal
+from amt_flows.events import TuningStatus
+from amt_flows.flows.api import open_api
+from amt_flows.flows.tuning import run_log
+from amt_flows.flows.tuning.announcements import Announcer
+from amt_flows.flows.tuning.artifacts import Publisher
+from amt_flows.flows.tuning.budget import TaskRunBudget
+from amt_flows.flows.tuning.cancel import CancelWatch
+from amt_flows.flows.tuning.stages import TaskStages, hand_over
+from amt_flows.ledger.followed import Followed, News
+from amt_flows.ports import Backend, Clock, Journal
+from amt_flows.results import TuningResult
+from amt_flows.results.result import finished_result
+from amt_flows.spec import TuningSpec
+from amt_flows.spec.names import tuning_job_name_from
+from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.interrupts import graceful_interrupts, stop_jobs_on_breakdown
+from amt_flows.tuning.loop import drive
+from amt_flows.tuning.parents import parents_in
+from amt_flows.tuning.series import ID_DIGITS, LONGEST_NAME
+from amt_flows.tuning.warm_start import Reader
+
+Tick: TypeAlias = Callable[[Followed, News], None]
+
+
+def run_tuning(
+    spec: TuningSpec,
+    *,
+    backend: Place,
+    journal: Journal | None = None,
+    clock: Clock | None = None,
+    budget: TaskRunBudget | None = None,
+    parents: Reader | None = None,
+) -> TuningResult:
+    """Run a tuning job to its end as part of the flow run around it, and give back its result.
+
+    For flows of your own, around a backend of your own::
+
+        @flow
+        def nightly(spec: TuningSpec) -> str:
+            result = run_tuning(spec, backend=MyCluster())
+            return result.best.artifact
+
+    A spec without a name gets one from the flow run: the same again under a retry, so that the retry goes on
+    where the first attempt stood. The journal is on this machine unless one is given, and so are the parents
+    of a warm start unless ``parents`` finds them elsewhere.
+
+    Raises SpecError before anything was launched, TuningJobFailed when the tuning job ends as Failed (its
+    artifacts are there), and Prefect's CancelledRun when it was stopped because the flow run was
+    cancelled or its process was told to end. A tuning job that somebody stopped by name (`amt-flows stop`)
+    returns its result so far: the pipeline goes on with the best training job found.
+    """
+    flow_run = this_flow_run().flow_run
+    name = name_in_this_run(spec)
+    spec = spec if spec.name is not None else spec.named(name)
+    journal = journal or open_journal(name)
+    with open_api() as api:
+        if isinstance(backend, SageMakerTuner):
+            driven = _by_amt(spec, backend, journal)
+        else:
+            driven = _by_us(
+                spec, backend, journal, clock, budget or TaskRunBudget(), parents or parents_in(place=backend)
+            )
+        followed = driven.followed
+        ended_before = followed.ledger.finished
+        watch = CancelWatch(api, flow_run)
+        publisher = Publisher(api, flow_run.id, followed.ledger.name)
+        announcer = Announcer(flow_run, followed)
+
+        def on_tick(followed: Followed, news: News) -> None:
+            watch.look(followed)
+            announcer.tick(followed, news)
+            publisher.tick(followed)
+
+        with graceful_interrupts(followed):
+            driven.to_its_end(on_tick)
+            publisher.conclude(followed)
+            # After the artifacts: whoever acts on it may want to read the result.
+            announcer.conclude(followed)
+    result = finished_result(followed)
+    get_run_logger().info("%s.", result.headline)
+    if not ended_before and _was_told_to_end(followed, watch):
+        raise CancelledRun(f"Tuning job {result.name} was stopped. {result.headline}.")
+    return result
+
+
+@dataclass(frozen=True)
+class _Driven:
+    """A tuning job, and what brings it to its end."""
+
+    followed: Followed
+    to_its_end: Callable[[Tick], None]
+
+
+def _by_us(
+    spec: TuningSpec,
+    backend: Backend,
+    journal: Journal,
+    clock: Clock | None,
+    budget: TaskRunBudget,
+    parents: Reader,
+) -> _Driven:
+    tuning = Tuning.open(
+        spec, backend, journal, clock=clock, controller=_controller_in_flow_run(), parents=parents
+    )
+    for choice in tuning.ledger.chosen:
+        get_run_logger().info("Chosen for you: %s.", choice)
+
+    def to_its_end(on_tick: Tick) -> None:
+        with stop_jobs_on_breakdown(tuning):
+            drive(tuning, TaskStages(tuning, budget).stages(), on_tick=on_tick)
+        get_run_logger().info(
+            "Stages as task runs: %d; in plain Python to spare the server: %d.",
+            budget.started,
+            budget.inline,
+        )
+
+    return _Driven(tuning, to_its_end)
+
+
+def _by_amt(spec: TuningSpec, tuner: SageMakerTuner, journal: Journal) -> _Driven:
+    handed_off = hand_over(spec, tuner, journal, controller=_controller_in_flow_run())
+
+    def to_its_end(on_tick: Tick) -> None:
+        def tell(followed: Followed, news: News) -> None:
+            run_log.follow(followed, news)
+            on_tick(followed, news)
+
+        # No training job is stopped on a breakdown of ours: AMT drives them, within its own limits.
+        follow(handed_off, on_tick=tell)
+
+    return _Driven(handed_off, to_its_end)
+
+
+def _controller_in_flow_run() -> str:
+    # By the flow run whoever cleans up after one that died knows whether it was this one.
+    return this_controller(this_flow_run().flow_run.id)
+
+
+@dataclass(frozen=True)
+class ThisFlowRun:
+    flow_name: str
+    flow_run: FlowRun
+
+
+def this_flow_run() -> ThisFlowRun:
+    """The flow run around the caller. Raises Prefect's MissingContextError."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None or context.flow is None:
+        raise MissingContextError(
+            "run_tuning is for the inside of a flow. Without Prefect, amt_flows.tune does the same."
+        )
+    return ThisFlowRun(context.flow.name, context.flow_run)
+
+
+def name_in_this_run(spec: TuningSpec) -> str:
+    """The name that a spec has, or gets from the flow run around the caller."""
+    if spec.name is not None:
+        return spec.name
+    here = this_flow_run()
+    return name_for_run(here.flow_name, here.flow_run.id)
+
+
+def _was_told_to_end(tuning: Followed, watch: CancelWatch) -> bool:
+    """Whether a cancel or a signal stopped it, rather than a request by the tuning job's name."""
+    stopped = tuning.ledger.status is TuningStatus.STOPPED
+    return stopped and (watch.cancelled or tuning.journal.asked_to_stop() is None)
+
+
+def name_for_run(flow_name: str, flow_run_id: UUID) -> str:
+    """The same under a retry of the flow run and in a hook after its death; another for every other run.
+
+    From the flow's name and not from the flow run's, which can be changed while it runs. From the end of
+    the id: the start of a time-ordered id is the same for two runs of one minute.
+    """
+    return tuning_job_name_from(f"{flow_name[:LONGEST_NAME]}-{flow_run_id.hex[-ID_DIGITS:]}")

@@ -1,0 +1,69 @@
+"""``tune``: the flow to deploy, to schedule, and to call from a pipeline."""
+
+# Annotations are real types here, not text: a runner loads this file under a name of its own, where Prefect
+# could not find what a text stands for.
+
+from typing import Annotated, cast
+
+from prefect import flow, runtime
+from prefect.exceptions import CancelledRun
+from prefect.states import Cancelled
+
+from amt_flows.backends.places import open_journal
+from amt_flows.errors import TuningInterrupted
+from amt_flows.flows.blocks import backend_for
+from amt_flows.flows.parameters import Backend, Home, Region, TrainingBlock, labelled
+from amt_flows.flows.promotion.persistence import SERIALIZER
+from amt_flows.flows.tuning.hooks import stop_after_crash, stop_on_cancellation
+from amt_flows.flows.tuning.run_tuning import name_in_this_run, run_tuning
+from amt_flows.results import TuningResult
+from amt_flows.spec import TuningSpec
+from amt_flows.tuning.parents import parents_in
+
+
+def _flow_run_name() -> str:
+    """A flow run is called like its tuning job."""
+    return name_in_this_run(runtime.flow_run.parameters["spec"])
+
+
+@flow(
+    name="tune",
+    flow_run_name=_flow_run_name,
+    persist_result=True,
+    result_serializer=SERIALIZER,
+    on_cancellation=[stop_on_cancellation],
+    on_crashed=[stop_after_crash],
+)
+def tune(
+    spec: Annotated[TuningSpec, labelled("Tuning job")],
+    backend: Backend = "local",
+    region: Region = None,
+    training: TrainingBlock = None,
+    home: Home = None,
+) -> TuningResult:
+    """Find good hyperparameters by running training jobs, on this machine or on SageMaker.
+
+    Training jobs are launched, watched, stopped early when they look poor, and compared, until a completion
+    criterion holds. The result names the best of them, with its model, hyperparameters and objective value.
+
+    Args:
+        spec: What to tune, how one training job is run, and when to stop.
+        backend: Where training jobs run: on the machine that runs this flow, or on SageMaker; with amt,
+            SageMaker's own tuner drives them, and is followed.
+        region: The AWS region, for SageMaker. Empty: that of the environment or the profile.
+        training: A block with more settings of the backend, which takes the place of the two above, e.g.
+            amt-sagemaker-training/prod.
+        home: Where tuning jobs are kept, a directory or s3://bucket/folder. Empty: $AMT_FLOWS_HOME, or
+            ~/.amt-flows.
+    """
+    place = backend_for(backend, region=region, home=home, training=training)
+    try:
+        return run_tuning(
+            spec,
+            backend=place,
+            journal=open_journal(name_in_this_run(spec), home),
+            parents=parents_in(home, place),
+        )
+    except (CancelledRun, TuningInterrupted) as stopped:
+        # Only a returned state makes the server show the run as Cancelled; an exception would fail it.
+        return cast(TuningResult, Cancelled(message=str(stopped)))

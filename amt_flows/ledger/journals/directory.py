@@ -1,0 +1,182 @@
+"""A journal in a directory: one file per entry, numbered without gaps.
+
+An entry is written to a scratch file, flushed to disk, and then given its number by ``link``, which fails
+when the number is taken. So an entry is there as a whole or not at all, and of two writers that want one
+number exactly one gets it.
+
+A disk that does not keep its word may still leave the last entries torn after a power cut: empty, or cut
+off. What they said was not acknowledged, or can be found out again from the training jobs, so they count as
+empty. They stay where they are, since whoever moved them could take away what another has written in their
+place; the entry that comes next says which were torn. Any other damage is an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import logging
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from amt_flows.errors import Fenced, JournalError
+from amt_flows.events import Event
+from amt_flows.ledger.journals.entries import entry_index, entry_name, entry_text, events_of
+
+logger = logging.getLogger("amt_flows")
+
+STOP_NOTE = "stop"
+TORN = "first_torn"
+"""What an entry calls the number of the first of the torn entries right before it."""
+
+
+class DirectoryJournal:
+    """Reading creates nothing; the directory is made by the first ``append``."""
+
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory)
+        self._first_torn: int | None = None  # of those at the end, as last read
+
+    @property
+    def location(self) -> str:
+        return self.directory.resolve().as_uri()
+
+    def _path(self, index: int) -> Path:
+        return self.directory / entry_name(index)
+
+    def read(self, start: int = 0) -> Sequence[Sequence[Event]]:
+        entries: list[Sequence[Event]] = []
+        torn: int | None = None
+        while True:
+            index = start + len(entries)
+            path = self._path(index)
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                break
+            except OSError as error:
+                raise JournalError(f"{path} can't be read: {error}") from error
+            try:
+                events = _events(data, path)
+            except JournalError:
+                if not _is_torn(data):
+                    raise
+                torn = index if torn is None else torn
+                entries.append(())
+                continue
+            if torn is not None and not _is_after_torn(data, torn):
+                raise self._damaged(torn)
+            torn = None
+            entries.append(events)
+        self._check_no_gap(start + len(entries))
+        if torn is not None and torn != self._first_torn:
+            logger.warning("%s is torn, as after a power cut; it counts as never written.", self._path(torn))
+        self._first_torn = torn
+        return entries
+
+    def _damaged(self, index: int) -> JournalError:
+        return JournalError(
+            f"{self._path(index)} is damaged: it is empty or cut off.", because=_BECAUSE, remedy=_REMEDY
+        )
+
+    def _check_no_gap(self, end: int) -> None:
+        if not self.directory.is_dir():
+            return
+        later = [path.name for path in self.directory.iterdir() if entry_index(path.name) > end]
+        # The writer may have been at work between our last look and the listing.
+        if later and not self._path(end).exists():
+            raise JournalError(
+                f"Entry {end} of the journal {self.directory} is missing, but {min(later)} is there.",
+                because="a file was deleted",
+                remedy="restore the file; going on without it could launch jobs twice",
+            )
+
+    def append(self, index: int, events: Sequence[Event]) -> None:
+        after_torn = self._first_torn is not None and self._first_torn < index
+        text = entry_text(events, **({TORN: str(self._first_torn)} if after_torn else {}))
+        final = self._path(index)
+        scratch = self.directory / f".{index:08d}.{secrets.token_hex(8)}"
+        try:
+            if not self.directory.is_dir():
+                self.directory.mkdir(parents=True, exist_ok=True)
+                _sync_directory(self.directory.parent)
+            with scratch.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(scratch, final)
+            finally:
+                scratch.unlink()
+            _sync_directory(self.directory)
+            self._first_torn = None
+        except FileExistsError:
+            raise Fenced(f"Entry {index} of the journal was written by another controller.") from None
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                scratch.unlink()
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise JournalError(
+                f"The journal {self.directory} can't be written: {error.strerror or error}.",
+                because="the disk is full" if full else "the directory's permissions or its disk",
+                remedy="make room or grant access, then run the same tuning job again: it goes on from here",
+            ) from error
+
+    def ask_to_stop(self, reason: str) -> None:
+        if not self.directory.is_dir():
+            raise JournalError(f"There is no journal at {self.directory}.")
+        scratch = self.directory / f".{STOP_NOTE}.{secrets.token_hex(8)}"
+        try:
+            scratch.write_text(reason, encoding="utf-8")
+            scratch.replace(self.directory / STOP_NOTE)
+        except OSError as error:
+            raise JournalError(f"The request to stop can't be written: {error}.") from error
+
+    def asked_to_stop(self) -> str | None:
+        try:
+            return (self.directory / STOP_NOTE).read_text(encoding="utf-8") or "asked to stop"
+        except (PermissionError, UnicodeDecodeError):
+            return "asked to stop"
+        except OSError:
+            return None  # there is none, or too many files are open: the next look will tell
+
+
+_BECAUSE = "the disk lost part of it, or the file was edited"
+_REMEDY = "restore it from a backup"
+_HEAD = b'{"events":'
+
+
+def _events(data: bytes, path: Path) -> tuple[Event, ...]:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = ""  # which is no entry either
+    return events_of(text, place=str(path), because=_BECAUSE, remedy=_REMEDY)
+
+
+def _is_torn(data: bytes) -> bool:
+    """Whether this is what a power cut may leave of an entry: nothing, zeros, or its beginning."""
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        head = data.partition(b"\0")[0]
+        # An entry is written in ASCII, so that no cut leaves anything else.
+        return data.isascii() and (head.startswith(_HEAD) or _HEAD.startswith(head))
+    return False
+
+
+def _is_after_torn(data: bytes, first: int) -> bool:
+    """Whether an entry says that those from ``first`` on, right before it, were torn when it was written."""
+    said = json.loads(data).get(TORN)
+    return isinstance(said, str) and said.isdecimal() and int(said) <= first
+
+
+def _sync_directory(directory: Path) -> None:
+    # Without this a power cut may forget the new name although the file's content is on disk.
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,340 @@
+"""The ledger: what is known of a tuning job, as the fold of its events.
+
+``Ledger.apply`` is the only way in. Facts are idempotent (an epoch's first value stands, a job ends once),
+so a repeated or late event changes nothing. Rules and strategies read; they never write.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterable, Sequence
+
+from amt_flows.errors import JournalError, SpecError
+from amt_flows.events import (
+    Attached,
+    Concluding,
+    Converged,
+    Ended,
+    Event,
+    Finished,
+    Inherited,
+    Judged,
+    Launched,
+    Launching,
+    Observed,
+    Opened,
+    Outcome,
+    Proposed,
+    Reason,
+    StopAsked,
+    TuningStatus,
+)
+from amt_flows.ledger.algorithms import Algorithm, algorithms_of
+from amt_flows.ledger.history import TrialRow, TrialState
+from amt_flows.ledger.inherited import inherited_rows
+from amt_flows.ledger.training_job import RETRYABLE, TrainingJob, Trial
+from amt_flows.spec import BestEligible, ObjectiveType, TuningSpec
+
+
+class Ledger:
+    """A tuning job as its events tell it. Empty until the first event, ``Opened``, is applied."""
+
+    def __init__(self) -> None:
+        self._spec: TuningSpec | None = None
+        self.algorithms: tuple[Algorithm, ...] = ()
+        self._asked: TuningSpec | None = None
+        self.name = ""
+        self.fingerprint = ""
+        self.opened_at = 0.0
+        self.backend = ""
+        self.chosen: tuple[str, ...] = ()
+        """What was left to us to choose, what it came to and why, a sentence each."""
+        self.inherited: list[Inherited] = []
+        self.last_at = 0.0
+        self.controller = ""
+        self.status = TuningStatus.IN_PROGRESS
+        self.reasons: tuple[Reason, ...] = ()
+        self.end_status: TuningStatus | None = None
+        self.finished_at: float | None = None
+        self.converged: Reason | None = None
+        self.converged_at: float | None = None
+        self.trials: dict[int, Trial] = {}
+        self.launching: tuple[int, int] | None = None
+        """The trial and attempt whose launch was decided and not confirmed: the backend may have it."""
+        self.jobs: dict[str, TrainingJob] = {}
+        self.ended: list[TrainingJob] = []
+        self._attempts: dict[int, list[TrainingJob]] = {}
+        self._rows: dict[int, TrialRow] = {}
+        self._inherited_rows: list[TrialRow] = []
+
+    @classmethod
+    def replay(cls, entries: Iterable[Iterable[Event]]) -> Ledger:
+        """The ledger of these entries; empty without any. Raises as :meth:`extend`."""
+        ledger = cls()
+        ledger.extend(entries)
+        return ledger
+
+    def extend(self, entries: Iterable[Iterable[Event]]) -> None:
+        """Go on with the entries that come next in the journal. Raises JournalError when they can't be the
+        record of a tuning job: one begins with its opening, and a trial is proposed before it is launched."""
+        for entry in entries:
+            for event in entry:
+                if not self.opened and not isinstance(event, Opened):
+                    raise JournalError("The journal doesn't begin with the opening of a tuning job.")
+                if isinstance(event, Launched) and event.trial not in self.trials:
+                    raise JournalError(
+                        f"The journal has a launch of trial {event.trial}, but not its proposal."
+                    )
+                try:
+                    self.apply(event)
+                except SpecError as error:
+                    raise JournalError(f"The journal's tuning job has no valid spec: {error}") from error
+
+    @property
+    def spec(self) -> TuningSpec:
+        if self._spec is None:
+            raise ValueError("this ledger has no tuning job yet: its first event must be Opened")
+        return self._spec
+
+    @property
+    def asked(self) -> TuningSpec:
+        """The spec that was given: ``spec`` before anything that it left to us was chosen."""
+        return self._asked or self.spec
+
+    @property
+    def opened(self) -> bool:
+        return self._spec is not None
+
+    # -- folding ---------------------------------------------------------------------------------
+
+    def apply(self, event: Event) -> None:
+        # A clock that is set back must not make time run backwards for the rules.
+        self.last_at = max(self.last_at, event.at)
+        match event:
+            case Opened():
+                if self._spec is None:
+                    self._spec = TuningSpec.parse(event.spec)
+                    self.algorithms = algorithms_of(self._spec)
+                    self._asked = TuningSpec.parse(event.asked) if event.asked else None
+                    self.chosen = event.chosen
+                    self.name, self.fingerprint = event.name, event.fingerprint
+                    self.opened_at, self.controller = event.at, event.controller
+                    self.backend = event.backend
+            case Inherited():
+                self._inherit(event)
+            case Attached():
+                self.controller = event.controller
+            case Proposed():
+                self.trials.setdefault(event.trial, self._trial(event))
+            case Launching():
+                if event.trial in self.trials and event.attempt == len(self.attempts(event.trial)) + 1:
+                    self.launching = (event.trial, event.attempt)
+            case Launched():
+                self._launched(event)
+            case Observed():
+                for name, points in event.points.items():
+                    job = self.jobs.get(name)
+                    if job is not None and job.live:
+                        for epoch, value in points:
+                            job.curve.add(epoch, value)
+            case Judged():
+                for judgement in event.judgements:
+                    job = self.jobs.get(judgement.job)
+                    if job is not None and judgement.epoch > job.judged_epoch:
+                        job.judged_epoch = judgement.epoch
+                        job.judgements.append(judgement)
+            case StopAsked():
+                for name in event.jobs:
+                    job = self.jobs.get(name)
+                    if job is not None and job.live and job.stop_asked_at is None:
+                        job.stop_asked_at, job.stop_why = event.at, event.why
+                        job.stopped_early = event.early
+            case Ended():
+                self._ended(event)
+            case Converged():
+                if self.converged is None:
+                    self.converged, self.converged_at = event.reason, event.at
+            case Concluding():
+                if self.end_status is None:
+                    self.end_status, self.reasons = event.status, event.reasons
+                    self.status = TuningStatus.STOPPING
+            case Finished():
+                if self.finished_at is None:
+                    self.finished_at, self.status = event.at, event.status
+
+    def _inherit(self, event: Inherited) -> None:
+        known = {(one.parent, one.identical) for one in self.inherited}
+        if (event.parent, event.identical) not in known:
+            self.inherited.append(event)
+            self._inherited_rows = inherited_rows(self.inherited, self.loss)
+
+    def _trial(self, event: Proposed) -> Trial:
+        source, definition = event.source, event.definition
+        if not definition and len(self.algorithms) > 1 and source.startswith("amt/"):
+            # The first journals of tuning jobs that AMT drives have it there.
+            source, _, definition = source.partition("/")
+        ordinal = event.trial if len(self.algorithms) < 2 else self._count(definition) + 1
+        return Trial(event.trial, dict(event.configuration), source, event.reason, definition, ordinal)
+
+    def _count(self, definition: str) -> int:
+        return sum(trial.definition == definition for trial in self.trials.values())
+
+    def _launched(self, event: Launched) -> None:
+        if event.job not in self.jobs:
+            job = TrainingJob(event.job, event.trial, event.attempt, event.at)
+            self.jobs[event.job] = job
+            self._attempts.setdefault(event.trial, []).append(job)
+            if self.launching == (event.trial, event.attempt):
+                self.launching = None
+
+    def _ended(self, event: Ended) -> None:
+        job = self.jobs.get(event.job)
+        if job is None or not job.live:
+            return
+        job.outcome, job.started_at, job.ended_at = event.outcome, event.started_at, event.ended_at
+        job.metrics = dict(event.metrics)
+        job.artifact, job.log, job.failure = event.artifact, event.log, event.failure
+        job.final_value = job.metrics.get(self.algorithm_of(job).metric_name, job.curve.last_value)
+        self.ended.append(job)
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def loss(self, value: float) -> float:
+        """The objective turned so that smaller is better; what is not finite is worse than every number."""
+        if not math.isfinite(value):
+            return math.inf
+        return -value if self.spec.maximize else value
+
+    def other_losses(self, job: TrainingJob) -> tuple[float | None, ...]:
+        """The last values of the further objectives, turned so that smaller is better; None for one that
+        wasn't there or isn't finite."""
+        told = [(one, job.metrics.get(one.metric_name)) for one in self.spec.other_objectives]
+        return tuple(
+            None
+            if value is None or not math.isfinite(value)
+            else (-value if one.type is ObjectiveType.MAXIMIZE else value)
+            for one, value in told
+        )
+
+    def algorithm(self, trial: Trial) -> Algorithm:
+        """The one that a trial is of."""
+        return next((one for one in self.algorithms if one.name == trial.definition), self.algorithms[0])
+
+    def algorithm_of(self, job: TrainingJob) -> Algorithm:
+        trial = self.trials.get(job.trial)
+        return self.algorithms[0] if trial is None else self.algorithm(trial)
+
+    @property
+    def leading_algorithm(self) -> Algorithm:
+        """That of the best training job; the first one while there is none."""
+        best = self.best
+        return self.algorithms[0] if best is None else self.algorithm_of(best)
+
+    def of_one_algorithm(self, algorithm: Algorithm | None = None) -> Ledger:
+        """The tuning job as if an algorithm (by default the leading one) were its only one, for whatever
+        draws or explains one space. A view of a ledger that stands still: apply no event to it."""
+        if len(self.algorithms) == 1:
+            return self
+        algorithm = algorithm or self.leading_algorithm
+        one = copy.copy(self)
+        one._spec, one.algorithms = algorithm.spec, (Algorithm("", algorithm.spec),)
+        one.trials = {n: trial for n, trial in self.trials.items() if self.algorithm(trial) is algorithm}
+        one.jobs = {name: job for name, job in self.jobs.items() if job.trial in one.trials}
+        one.ended = [job for job in self.ended if job.trial in one.trials]
+        one._attempts = {n: jobs for n, jobs in self._attempts.items() if n in one.trials}
+        one._rows = {}
+        return one
+
+    @property
+    def concluding(self) -> bool:
+        return self.end_status is not None
+
+    @property
+    def finished(self) -> bool:
+        return self.finished_at is not None
+
+    @property
+    def live(self) -> list[TrainingJob]:
+        return [job for job in self.jobs.values() if job.live]
+
+    def attempts(self, trial: int) -> Sequence[TrainingJob]:
+        return self._attempts.get(trial, ())
+
+    def to_launch(self) -> list[tuple[Trial, int]]:
+        """Trials that wait for a launch and the attempt it would be: first the one whose launch was decided
+        already, then the oldest trial."""
+        waiting: list[tuple[Trial, int]] = []
+        for number in sorted(self.trials):
+            attempts = self.attempts(number)
+            if not attempts or self._is_retried(attempts[-1], len(attempts)):
+                waiting.append((self.trials[number], len(attempts) + 1))
+        return sorted(waiting, key=lambda one: (one[0].number, one[1]) != self.launching)
+
+    def _is_retried(self, job: TrainingJob, attempts: int) -> bool:
+        """Whether the trial of a job, the latest of so many, gets another attempt."""
+        return (
+            job.outcome in RETRYABLE
+            and attempts <= self.algorithm_of(job).spec.training_job.max_retry_attempts
+        )
+
+    @property
+    def next_trial(self) -> int:
+        return max(self.trials, default=0) + 1
+
+    def next_ordinal(self, algorithm: Algorithm) -> int:
+        """Of the next trial, if it is of this algorithm."""
+        return self.next_trial if len(self.algorithms) < 2 else self._count(algorithm.name) + 1
+
+    def eligible(self, job: TrainingJob) -> bool:
+        """Whether a job may be the best training job."""
+        if not job.has_usable_value:
+            return False
+        return (
+            job.outcome is Outcome.COMPLETED or self.spec.best_eligible is BestEligible.COMPLETED_AND_STOPPED
+        )
+
+    @property
+    def best(self) -> TrainingJob | None:
+        """The best training job so far; among equals the one that ended first."""
+        best: TrainingJob | None = None
+        for job in self.ended:
+            if self.eligible(job) and (best is None or self._loss_of(job) < self._loss_of(best)):
+                best = job
+        return best
+
+    def _loss_of(self, job: TrainingJob) -> float:
+        return math.inf if job.final_value is None else self.loss(job.final_value)
+
+    def history(self, algorithm: Algorithm | None = None) -> list[TrialRow]:
+        """What a strategy may see, a row per trial (of one algorithm, if given) in the order of their
+        numbers; those of parents first."""
+        trials = (self.trials[number] for number in sorted(self.trials))
+        own = (self._row(trial) for trial in trials if algorithm in (None, self.algorithm(trial)))
+        return [*self._inherited_rows, *own]
+
+    def _row(self, trial: Trial) -> TrialRow:
+        settled = self._rows.get(trial.number)
+        if settled is not None:
+            return settled
+        attempts = self.attempts(trial.number)
+        job = attempts[-1] if attempts else None
+        row = self._row_of(trial, job)
+        if job is not None and not job.live and job.outcome not in RETRYABLE:
+            self._rows[trial.number] = row
+        return row
+
+    def _row_of(self, trial: Trial, job: TrainingJob | None) -> TrialRow:
+        if job is None:
+            return TrialRow(trial.number, trial.configuration, TrialState.PENDING)
+        curve = tuple((epoch, self.loss(value)) for epoch, value in job.curve)
+        seconds = job.training_seconds(self.last_at)
+        state = TrialState.FAILED
+        loss: float | None = None
+        if job.live or self._is_retried(job, job.attempt):
+            state = TrialState.PENDING
+        elif job.has_usable_value:
+            state = TrialState.COMPLETED if job.outcome is Outcome.COMPLETED else TrialState.STOPPED
+            loss = self._loss_of(job)
+        others = () if loss is None else self.other_losses(job)
+        return TrialRow(trial.number, trial.configuration, state, loss, curve, seconds, other_losses=others)

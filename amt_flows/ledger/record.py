@@ -1,0 +1,113 @@
+"""A tuning job's record: its journal, the ledger folded from it, the fence between two writers, and a clock
+that never goes back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from amt_flows.errors import Fenced, JournalError, TuningJobNotFound
+from amt_flows.events import Attached, Event
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.ports import Clock, Journal
+
+
+@dataclass(frozen=True)
+class TakenOver:
+    """How whoever keeps a record says that another has taken it over."""
+
+    happened: str
+    """With ``{name}``, of the tuning job, and ``{holder}``."""
+    because: str
+    remedy: str
+
+    def error(self, name: str, holder: str) -> Fenced:
+        happened = self.happened.format(name=name or "of this name", holder=holder)
+        return Fenced(happened, because=self.because, remedy=self.remedy)
+
+
+class Reading:
+    """The ledger of a journal, whoever writes it. Each entry is read once: another look costs what was
+    written since the last one, and not the whole record. Raises JournalError."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.ledger = Ledger()
+        self.next_entry = 0
+        self.look()
+
+    def look(self) -> None:
+        """Bring the ledger up to date. Raises JournalError."""
+        entries = self.journal.read(self.next_entry)
+        self.ledger.extend(entries)
+        self.next_entry += len(entries)
+
+
+class Record(Reading):
+    """A record that is written, by one writer at a time. Raises JournalError."""
+
+    def __init__(self, journal: Journal, clock: Clock, taken_over: TakenOver) -> None:
+        super().__init__(journal)
+        self.clock = clock
+        self._taken_over = taken_over
+        # Of a clock that was set back since the last event. It must not stand still until it has caught up.
+        self._behind = max(0.0, self.ledger.last_at - clock.now())
+
+    def now(self) -> float:
+        """The clock's time, never before the last event's."""
+        return max(self.clock.now() + self._behind, self.ledger.last_at)
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Write down what happened, as one entry. Raises Fenced, having written nothing, once another has
+        taken the record over, whether what he wrote can be read or not; JournalError."""
+        if not events:
+            return
+        try:
+            self.journal.append(self.next_entry, events)
+        except Fenced:
+            latest = self.latest()
+            holder = "its journal can't be read" if latest is None else latest.controller
+            raise self._taken_over.error(self.ledger.name, holder) from None
+        self.next_entry += 1
+        for event in events:
+            self.ledger.apply(event)
+
+    def take_over(self, controller: str) -> None:
+        """Fence off whoever has kept the record so far, unless it is closed. Raises Fenced, JournalError."""
+        if not self.ledger.finished:
+            self.append([Attached(self.now(), controller)])
+
+    def latest(self) -> Ledger | None:
+        """What the record says by now, with what others wrote; None when it can't be read."""
+        try:
+            return Ledger.replay(self.journal.read())
+        except JournalError:
+            return None
+
+    @property
+    def is_fenced(self) -> bool:
+        """Whether another is known to have taken over; False also if the journal can't be read."""
+        try:
+            return len(self.journal.read(self.next_entry)) > 0
+        except JournalError:
+            return False
+
+
+def watched(journal: Journal, name: str) -> Reading:
+    """The record of an existing tuning job, to be looked at again. Raises TuningJobNotFound, JournalError."""
+    reading = Reading(journal)
+    if not reading.ledger.opened:
+        raise no_tuning_job(name, journal)
+    return reading
+
+
+def no_tuning_job(name: str, journal: Journal) -> TuningJobNotFound:
+    return TuningJobNotFound(
+        f"There is no tuning job {name} at {journal.location}.",
+        remedy="check the name, and $AMT_FLOWS_HOME (or --home) if it was kept elsewhere",
+    )
+
+
+def load_ledger(journal: Journal, name: str) -> Ledger:
+    """The ledger of an existing tuning job. Raises TuningJobNotFound, JournalError."""
+    return watched(journal, name).ledger

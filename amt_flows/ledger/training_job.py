@@ -1,0 +1,135 @@
+"""A trial, its training jobs, and their curves, as the ledger knows them."""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from amt_flows.events import Judgement, Outcome
+from amt_flows.space.space import Value
+
+
+class Curve:
+    """The objective's values by epoch, ascending; each epoch is recorded once."""
+
+    __slots__ = ("_epochs", "_sums", "_values")
+
+    def __init__(self) -> None:
+        self._epochs: list[int] = []
+        self._values: list[float] = []
+        self._sums: list[float] = []
+
+    def add(self, epoch: int, value: float) -> bool:
+        """Record a value; False (and no change) if the epoch has one already."""
+        at = bisect.bisect_left(self._epochs, epoch)
+        if at < len(self._epochs) and self._epochs[at] == epoch:
+            return False
+        self._epochs.insert(at, epoch)
+        self._values.insert(at, value)
+        del self._sums[at:]
+        return True
+
+    def __iter__(self) -> Iterator[tuple[int, float]]:
+        return iter(zip(self._epochs, self._values, strict=True))
+
+    def __len__(self) -> int:
+        return len(self._epochs)
+
+    @property
+    def last_epoch(self) -> int:
+        """0 when nothing was emitted yet."""
+        return self._epochs[-1] if self._epochs else 0
+
+    @property
+    def last_value(self) -> float | None:
+        return self._values[-1] if self._values else None
+
+    def value(self, epoch: int) -> float | None:
+        at = bisect.bisect_left(self._epochs, epoch)
+        return self._values[at] if at < len(self._epochs) and self._epochs[at] == epoch else None
+
+    def value_until(self, epoch: int) -> float | None:
+        """The last value up to and including ``epoch``; None when there is none."""
+        count = bisect.bisect_right(self._epochs, epoch)
+        return self._values[count - 1] if count else None
+
+    def epochs_after(self, epoch: int) -> Sequence[int]:
+        return self._epochs[bisect.bisect_right(self._epochs, epoch) :]
+
+    def running_average(self, epoch: int) -> float:
+        """The mean of the values of epochs 1...``epoch``; not finite as soon as one of them isn't, NaN
+        when there is none."""
+        count = bisect.bisect_right(self._epochs, epoch)
+        while len(self._sums) < count:
+            before = self._sums[-1] if self._sums else 0.0
+            self._sums.append(before + self._values[len(self._sums)])
+        return self._sums[count - 1] / count if count else math.nan
+
+
+@dataclass(frozen=True)
+class Trial:
+    number: int
+    configuration: Mapping[str, Value]
+    source: str
+    reason: str
+    definition: str = ""
+    """Which of several algorithms it is of; empty for the only one."""
+    ordinal: int = 0
+    """Its number among the trials of its algorithm: that of an only algorithm is ``number``. Strategies count
+    by it. By ``number``, an algorithm that gets every other trial would be given every other point of a
+    sequence, which is one half of a range."""
+
+
+@dataclass
+class TrainingJob:
+    """One attempt at a trial. Changed by the ledger alone."""
+
+    name: str
+    trial: int
+    attempt: int
+    launched_at: float
+    curve: Curve = field(default_factory=Curve)
+    judgements: list[Judgement] = field(default_factory=list)
+    judged_epoch: int = 0
+    stop_asked_at: float | None = None
+    stopped_early: bool = False
+    stop_why: str = ""
+    outcome: Outcome | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    final_value: float | None = None
+    """The objective's last value; None when none was emitted."""
+    artifact: str | None = None
+    log: str | None = None
+    failure: str | None = None
+
+    @property
+    def live(self) -> bool:
+        return self.outcome is None
+
+    @property
+    def has_usable_value(self) -> bool:
+        """Ended with a finite objective, by itself or cut short."""
+        return (
+            self.final_value is not None
+            and math.isfinite(self.final_value)
+            and self.outcome in (Outcome.COMPLETED, Outcome.STOPPED_EARLY, Outcome.TIMED_OUT, Outcome.STOPPED)
+        )
+
+    @property
+    def failed(self) -> bool:
+        """Ended without a usable objective value, and not because we stopped it."""
+        if self.outcome is None or self.has_usable_value:
+            return False
+        return self.outcome not in (Outcome.STOPPED, Outcome.STOPPED_EARLY)
+
+    def training_seconds(self, now: float) -> float:
+        if self.started_at is None:
+            return 0.0
+        return max(0.0, (self.ended_at if self.ended_at is not None else now) - self.started_at)
+
+
+RETRYABLE = (Outcome.LOST, Outcome.INFRASTRUCTURE)

@@ -1,0 +1,126 @@
+"""What can be said of a metric's regular expression before anything runs."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+LONGEST_REGEX: Final = 500
+
+
+NUMBER: Final = r"[-+]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[Nn]a[Nn]|[Ii]nf)"
+"""A regex for a number as training libraries print it, without a group of its own."""
+
+
+def lint(regex: str) -> list[str]:
+    """Why a metric's regex can't work; empty when nothing is wrong with it."""
+    if len(regex) > LONGEST_REGEX:
+        return [f"is {len(regex)} characters long; SageMaker takes at most {LONGEST_REGEX}"]
+    try:
+        pattern = re.compile(regex)
+    except re.error as error:
+        return [f"is not a regular expression: {error}"]
+    if pattern.groups == 0:
+        return ["has no group: put the part that is the value in parentheses, e.g. 'accuracy: ([0-9.]+)'"]
+    before, inside, after = _around_group_1(regex)
+    if _is_lazy(inside) and _may_stop_here(after):
+        better = f"{before}(\\S+){after}"
+        return [f"its ({inside}) takes as little as it can, never a whole number: write {better}"]
+    return []
+
+
+def warnings(regex: str) -> list[str]:
+    """What a working regex would miss; empty for one that has problems (see :func:`lint`) or no gap."""
+    if lint(regex):
+        return []
+    before, group, _ = _around_group_1(regex)
+    try:
+        inside = re.compile(group)
+    except re.error:  # it refers to other groups: it can't be tried by itself
+        return []
+    kinds = {"a sign (-0.25)": "-0.25", "an exponent (1.5e-05)": "1.5e-05", "nan": "nan"}
+    missed = [kind for kind, text in kinds.items() if not inside.fullmatch(text)]
+    found = [f"its group 1 does not accept {' or '.join(missed)}; (\\S+) does"] if missed else []
+    if re.search(r"(?<!\\)\.[*+]$", before):
+        found.append(f"the {before[-2:]} in front of group 1 takes all of the number but its last digit")
+    return found
+
+
+def _around_group_1(regex: str) -> tuple[str, str, str]:
+    """The text before, inside and after the first capturing group of a regex that has one."""
+    start, depth, i = -1, 0, 0
+    while i < len(regex):
+        c = regex[i]
+        if c == "\\":
+            i += 1
+        elif c == "[":
+            i = _end_of_set(regex, i)
+        elif c == "(":
+            named = re.match(r"\(\?P<\w+>", regex[i:])
+            if start < 0 and (named or regex[i + 1] != "?"):
+                start = i + (named.end() if named else 1)
+                depth = 0
+            elif start >= 0:
+                depth += 1
+        elif c == ")" and start >= 0:
+            if depth == 0:
+                return regex[: regex.rindex("(", 0, start)], regex[start:i], regex[i + 1 :]
+            depth -= 1
+        i += 1
+    return regex, "", ""
+
+
+def _end_of_set(regex: str, i: int) -> int:
+    """The index of the ``]`` that closes the character set which opens at ``i``."""
+    i += 2 if regex[i + 1 : i + 2] == "^" else 1
+    i += 1  # a ] that comes first is an ordinary character
+    while i < len(regex) and regex[i] != "]":
+        i += 2 if regex[i] == "\\" else 1
+    return i
+
+
+def _is_lazy(inside: str) -> bool:
+    return re.search(r"(?:[*+?]|\{[0-9,]+\})\?$", inside) is not None
+
+
+def _may_stop_here(after: str) -> bool:
+    """Whether what follows the group is content with nothing, in the middle of a number."""
+    try:
+        return re.compile(after.lstrip(")")).match("10", 1) is not None
+    except re.error:
+        return False
+
+
+def required_text(regex: str) -> str:
+    """The longest text that certainly stands in every line which ``regex`` matches; empty if none is certain.
+
+    A line without it needs no search, which is what keeps reading a chatty job's output cheap.
+    """
+    # Flags change what a letter means, and these escapes take the characters behind them.
+    if re.search(r"\(\?[aiLmsux-]|\\[xuUN0-9]", regex):
+        return ""
+    runs, run, depth, i = [], "", 0, 0
+    while i < len(regex):
+        c, literal = regex[i], ""
+        repeat = re.match(r"\{[0-9]*,?[0-9]*\}", regex[i:])
+        if repeat:
+            i += repeat.end() - 1
+        elif c == "\\":
+            i += 1
+            literal = "" if regex[i].isalnum() else regex[i]
+        elif c == "[":
+            i = _end_of_set(regex, i)
+        elif c in "()":
+            depth += 1 if c == "(" else -1
+        elif c == "|" and depth == 0:
+            return ""
+        elif c not in ".^$*+?{}|":
+            literal = c
+        follows = regex[i + 1 : i + 2]
+        certain = literal != "" and depth == 0 and (not follows or follows not in "*?{")
+        run = run + literal if certain else ""
+        runs.append(run)
+        if follows == "+":
+            run = ""
+        i += 1
+    return max(runs, key=len, default="")

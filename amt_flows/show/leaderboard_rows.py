@@ -1,0 +1,88 @@
+"""The training jobs of a result as rows for a table: best first, plain JSON values, short. The addresses of
+the model and the log are the last ones, for they are long: what clicks on them is in
+:mod:`amt_flows.show.links`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from amt_flows.events import Outcome
+from amt_flows.ledger.failures import failure_line
+from amt_flows.results import TrainingJobRecord, TuningResult
+from amt_flows.show.text import duration, number
+
+MODEL, LOG, FRONT = "Model", "Log", "Pareto front"
+
+
+def leaderboard(result: TuningResult, limit: int = 20) -> list[dict[str, object]]:
+    """The best ``limit`` training jobs, a row each. No value is NaN or infinite, which JSON has no word for
+    and a table artifact can't hold: they are the words. A running job shows its latest value, unranked. The
+    addresses are URIs as they were recorded; empty where there is none. All rows have the same columns, for
+    a table may ask the first one only; a hyperparameter that a job doesn't have is empty."""
+    jobs = result.jobs[:limit]
+    names = tuned_in(result, jobs)
+    return [_row(result, rank, names) for rank in range(1, len(jobs) + 1)]
+
+
+def tuned_in(result: TuningResult, jobs: Sequence[TrainingJobRecord]) -> list[str]:
+    """The hyperparameters that any of ``jobs`` has, in the spec's order."""
+    present = {name for job in jobs for name in job.hyperparameters}
+    return [name for name in result.tuned() if name in present]
+
+
+def _row(result: TuningResult, rank: int, names: Sequence[str]) -> dict[str, object]:
+    job = result.jobs[rank - 1]
+    row: dict[str, object] = {
+        "Rank": rank if usable(job) else "",
+        "Training job": job.name,
+        **({"Algorithm": job.definition} if job.definition else {}),
+        "Objective": _json_number(job.latest_value),
+        **({FRONT: "yes" if job.name in result.pareto_front else ""} if result.other_metrics() else {}),
+        "Status": state(job),
+        "Why it stopped": why(job),
+        "Epochs": job.epochs,
+        "Time": duration(job.training_seconds),
+    }
+    for metric in result.other_metrics():
+        taken = metric in row or metric in (MODEL, LOG)
+        row[f"{metric} (metric)" if taken else metric] = _json_number(job.metrics.get(metric))
+    for name in names:
+        value = job.hyperparameters.get(name, "")
+        taken = name in row or name in (MODEL, LOG)
+        short = float(f"{value:.6g}") if isinstance(value, float) else value
+        row[f"{name} (hyperparameter)" if taken else name] = short
+    return {**row, MODEL: job.artifact or "", LOG: job.log or ""}
+
+
+def usable(job: TrainingJobRecord) -> bool:
+    """Ended with an objective value, by itself or cut short."""
+    return job.objective_value is not None
+
+
+def failed(job: TrainingJobRecord) -> bool:
+    """Ended without a value that can be used, and not because it was stopped."""
+    ended = job.outcome is not None and not usable(job)
+    return ended and job.outcome not in (Outcome.STOPPED.value, Outcome.STOPPED_EARLY.value)
+
+
+def state(job: TrainingJobRecord) -> str:
+    """How it ended, or what it is doing, in lower-case words."""
+    if job.outcome is not None:
+        return job.outcome
+    return "stopping" if job.status == "Stopping" else "running"
+
+
+def why(job: TrainingJobRecord) -> str:
+    """Why it was stopped or failed; empty for a job that went its way."""
+    if job.outcome == Outcome.COMPLETED.value:
+        return ""
+    if failed(job) and job.failure:
+        return failure_line(job.failure)
+    return job.stopped_why or ""
+
+
+def _json_number(value: float | None) -> float | str:
+    if value is None:
+        return ""
+    return float(f"{value:.6g}") if math.isfinite(value) else number(value)

@@ -1,0 +1,99 @@
+"""What all pictures share: colours, axes, and the way from a figure to SVG text.
+
+Figures are made without pyplot, which keeps a global state and looks for a screen.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from amt_flows.errors import AmtFlowsError
+from amt_flows.events import Outcome
+from amt_flows.ledger.training_job import TrainingJob
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS: Final = {
+    "completed": "#2a6f97",
+    "stopped early": "#e07a2f",
+    "running": "#8a8a8a",
+    "failed": "#b3261e",
+    "stopped": "#9a7bb0",
+    "best": "#1b7f4b",
+}
+"""By the state of a training job. Told apart also by those who see no red and green, with the markers."""
+MARKERS: Final = {
+    "completed": "o",
+    "stopped early": "x",
+    "running": ".",
+    "failed": "v",
+    "stopped": "s",
+    "best": "*",
+}
+INK: Final = "#333333"
+FAINT: Final = "#d9d9d9"
+WIDTH_INCHES: Final = 9.0
+MOST_MARKS: Final = 300
+"""So many marks of one kind stay vectors. Those of a thousand training jobs would take a megabyte."""
+RASTER_DPI: Final = 144
+
+
+class PicturesNotInstalled(AmtFlowsError):
+    def __init__(self) -> None:
+        super().__init__(
+            "Pictures need matplotlib, which is not installed.", remedy="pip install 'amt-flows[plots]'"
+        )
+
+
+def state_of(job: TrainingJob) -> str:
+    """One of the keys of ``COLOURS`` but for ``best``."""
+    if job.live:
+        return "running"
+    if job.outcome is Outcome.STOPPED_EARLY:
+        return "stopped early"
+    if job.failed:
+        return "failed"
+    return "completed" if job.outcome is Outcome.COMPLETED else "stopped"
+
+
+def new_figure(
+    height: float, rows: int = 1, columns: int = 1, **options: Any
+) -> tuple[Figure, Sequence[Axes]]:
+    """A figure of the common width with its axes, row by row. Raises PicturesNotInstalled."""
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        raise PicturesNotInstalled from None
+    figure = Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
+    made = figure.subplots(rows, columns, squeeze=False, **options)
+    axes = [one for row in made for one in row]
+    for one in axes:
+        one.spines[["top", "right"]].set_visible(False)
+        one.tick_params(labelsize=8)
+    return figure, axes
+
+
+def svg(figure: Figure) -> str:
+    """The figure as an SVG element: text stays text, nothing in it depends on when or where it was drawn."""
+    from matplotlib import rc_context
+
+    drawn = io.StringIO()
+    many = [
+        marks
+        for axes in figure.axes
+        for marks in axes.collections
+        if len(marks.get_offsets()) > MOST_MARKS  # type: ignore[arg-type]
+    ]
+    for marks in many:
+        # The marks alone: lines, axes and words stay sharp at any size.
+        marks.set_rasterized(True)
+    dpi: Any = RASTER_DPI if many else "figure"
+    # A fixed salt makes the ids inside the same each time; a font of the reader's saves its outlines.
+    with rc_context({"svg.hashsalt": "amt-flows", "svg.fonttype": "none", "font.family": "sans-serif"}):
+        figure.savefig(drawn, format="svg", dpi=dpi, metadata={"Date": None, "Creator": None})
+    text = drawn.getvalue()
+    return text[text.index("<svg") :]

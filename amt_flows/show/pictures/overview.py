@@ -1,0 +1,91 @@
+"""All pictures of a tuning job, each with a title."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.show.pictures.curves import curves_picture
+from amt_flows.show.pictures.front import front_picture
+from amt_flows.show.pictures.importance import dependence_picture, importance_picture
+from amt_flows.show.pictures.progress import progress_picture
+from amt_flows.show.pictures.space import parallel_picture, slices_picture
+from amt_flows.show.pictures.timeline import timeline_picture
+
+_ALL: Final[tuple[tuple[str, Callable[[Ledger], str | None]], ...]] = (
+    ("Best so far", progress_picture),
+    ("Pareto front", front_picture),
+    ("Learning curves", curves_picture),
+    ("Each hyperparameter", slices_picture),
+    ("All hyperparameters at once", parallel_picture),
+    ("Importance", importance_picture),
+    ("Partial dependence", dependence_picture),
+    ("Time", timeline_picture),
+)
+_OF_ONE_ALGORITHM: Final[tuple[Callable[[Ledger], str | None], ...]] = (
+    slices_picture,
+    parallel_picture,
+    importance_picture,
+    dependence_picture,
+)
+"""Where there are several: of the leading one."""
+TITLE_HEIGHT: Final = 26.0
+
+
+@dataclass(frozen=True)
+class Picture:
+    title: str
+    svg: str
+    """An ``<svg>`` element."""
+
+
+def pictures(ledger: Ledger) -> list[Picture]:
+    """Those for which there is something to show. Raises PicturesNotInstalled."""
+    name = ledger.leading_algorithm.name
+    of_one = dict.fromkeys(_OF_ONE_ALGORITHM, f" of {name}" if name else "")
+    drawn = ((title + of_one.get(draw, ""), draw(ledger)) for title, draw in _ALL)
+    return [Picture(title, text) for title, text in drawn if text is not None]
+
+
+def overview(ledger: Ledger) -> str | None:
+    """All of them below one another, as the ``data:`` address of one image; None when there is none."""
+    shown = pictures(ledger)
+    if not shown:
+        return None
+    parts, top, width = [], 0.0, 0.0
+    for picture in shown:
+        its_width, its_height = _size(picture.svg)
+        parts.append(
+            f'<text x="8" y="{top + 18:g}" font-family="sans-serif" font-size="15" fill="#222">'
+            f'{picture.title}</text><g transform="translate(0 {top + TITLE_HEIGHT:g})">'
+            f"{_of_size(picture.svg, its_width, its_height)}</g>"
+        )
+        top += its_height + TITLE_HEIGHT + 10
+        width = max(width, its_width)
+    whole = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'viewBox="0 0 {width:g} {top:g}" width="{width:g}" height="{top:g}">'
+        f'<rect width="100%" height="100%" fill="white"/>{"".join(parts)}</svg>'
+    )
+    return "data:image/svg+xml;base64," + base64.b64encode(whole.encode()).decode()
+
+
+def _of_size(svg: str, width: float, height: float) -> str:
+    """The same in the units of what is around it: in the points that matplotlib writes it would be larger by
+    a third than its place, and cut."""
+    return re.sub(
+        r'width="[0-9.]+pt" height="[0-9.]+pt"|height="[0-9.]+pt" width="[0-9.]+pt"',
+        f'width="{width:g}" height="{height:g}"',
+        svg,
+        count=1,
+    )
+
+
+def _size(svg: str) -> tuple[float, float]:
+    found = re.search(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"', svg)
+    assert found is not None, "matplotlib writes a viewBox"
+    return float(found[1]), float(found[2])

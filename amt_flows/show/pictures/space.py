@@ -1,0 +1,161 @@
+"""Where in the space the training jobs were, and how well they did there: a slice for each hyperparameter,
+and all of them at once in parallel coordinates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.training_job import TrainingJob
+from amt_flows.show.pictures.drawing import COLOURS, FAINT, MARKERS, new_figure, state_of, svg
+from amt_flows.show.text import number
+from amt_flows.space.space import Categorical, Parameter, Scaling, Space
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SLICES_IN_A_ROW = 3
+MOST_SLICES = 12
+MOST_LINES = 300
+LONGEST = 40
+"""Characters of what stands below an axis."""
+UNUSED = -0.15
+"""Where the lines of training jobs run that lack a hyperparameter: below its axis, which goes from 0 to 1."""
+
+
+def slices_picture(ledger: Ledger) -> str | None:
+    """The objective over each hyperparameter. None when no training job has a value."""
+    ledger = ledger.of_one_algorithm()
+    jobs, space = _valued(ledger), ledger.spec.space()
+    parameters = space.parameters[:MOST_SLICES]
+    if not jobs or not parameters:
+        return None
+    rows = math.ceil(len(parameters) / SLICES_IN_A_ROW)
+    columns = min(len(parameters), SLICES_IN_A_ROW)
+    figure, axes = new_figure(2.4 * rows, rows, columns, sharey=True)
+    for parameter, one in zip(parameters, axes, strict=False):
+        # Those that have it: of the others it isn't known what it would have done.
+        having = [job for job in jobs if parameter.name in ledger.trials[job.trial].configuration]
+        _slice(ledger, parameter, having, one)
+        one.set_xlabel(axis_name(space, parameter), fontsize=9, parse_math=False)
+        if not having:
+            one.text(0.5, 0.5, "used by no job yet", fontsize=8, ha="center", transform=one.transAxes)
+    for one in axes[len(parameters) :]:
+        one.set_visible(False)
+    for one in axes[::columns]:
+        one.set_ylabel(ledger.spec.objective.metric_name, fontsize=9)
+    return svg(figure)
+
+
+def _slice(ledger: Ledger, parameter: Parameter, jobs: Sequence[TrainingJob], axes: Axes) -> None:
+    best = ledger.best
+    # One call for all of a state: a call for each job takes seconds when there are hundreds.
+    by_state: dict[str, list[TrainingJob]] = {}
+    for job in jobs:
+        by_state.setdefault("best" if job is best else state_of(job), []).append(job)
+    for state, its in by_state.items():
+        axes.scatter(
+            [_shown(parameter, ledger.trials[job.trial].configuration[parameter.name]) for job in its],
+            [float(job.final_value or 0.0) for job in its],
+            s=70 if state == "best" else 16,
+            color=COLOURS[state],
+            marker=MARKERS[state],
+            zorder=3 if state == "best" else 2,
+        )
+    if isinstance(parameter, Categorical):
+        axes.set_xticks(range(len(parameter.choices)), [choice[:12] for choice in parameter.choices])
+    elif parameter.scaling is Scaling.LOGARITHMIC:
+        # By hand: matplotlib's own labels run into each other where a range is narrow.
+        marks = [float(parameter.decode(place)) for place in (0.0, 0.5, 1.0)]
+        axes.set_xscale("log")
+        axes.set_xticks(marks, [number(mark) for mark in marks])
+        axes.set_xticks([], minor=True)
+
+
+def axis_name(space: Space, parameter: Parameter) -> str:
+    """What stands at the axis of a hyperparameter: its name, and below that when it is used."""
+    condition = space.condition_of(parameter.name)
+    if condition is None:
+        return parameter.name
+    when = f"when {condition}"
+    return f"{parameter.name}\n{when if len(when) <= LONGEST else when[: LONGEST - 1] + '…'}"
+
+
+def _shown(parameter: Parameter, value: Any) -> float:
+    return float(parameter.choices.index(value)) if isinstance(parameter, Categorical) else float(value)
+
+
+def parallel_picture(ledger: Ledger) -> str | None:
+    """A line for each training job through all its hyperparameters, coloured by its objective. None with
+    fewer than two hyperparameters or training jobs."""
+    import numpy as np
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    ledger = ledger.of_one_algorithm()
+    jobs, space = _valued(ledger)[-MOST_LINES:], ledger.spec.space()
+    if len(jobs) < 2 or len(space.parameters) < 2:
+        return None
+    figure, (axes,) = new_figure(3.4)
+    values = [float(job.final_value or 0.0) for job in jobs]
+    colours = ScalarMappable(
+        Normalize(min(values), max(values)), colormaps["viridis" if ledger.spec.maximize else "viridis_r"]
+    )
+    places = range(len(space.parameters))
+    # The better lines are drawn last, above the others.
+    shaded = zip(jobs, colours.to_rgba(np.array(values)), strict=True)
+    for job, colour in sorted(shaded, key=lambda one: ledger.loss(one[0].final_value or 0.0), reverse=True):
+        configuration = ledger.trials[job.trial].configuration
+        heights = [
+            _height(parameter, configuration[parameter.name]) if parameter.name in configuration else UNUSED
+            for parameter in space.parameters
+        ]
+        axes.plot(places, heights, color=colour, linewidth=2.2 if job is ledger.best else 0.8, alpha=0.8)
+    for place, parameter in zip(places, space.parameters, strict=True):
+        axes.axvline(place, color=FAINT, linewidth=1.0, zorder=0)
+        if space.condition_of(parameter.name) is not None:
+            axes.annotate(
+                "not used",
+                (place, UNUSED),
+                fontsize=7,
+                va="center",
+                xytext=(3, 0),
+                textcoords="offset points",
+            )
+        for height, text in _ticks(parameter):
+            axes.annotate(
+                text, (place, height), fontsize=7, va="center", xytext=(3, 0), textcoords="offset points"
+            )
+    axes.set_xticks(list(places), space.names)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.set_xlim(-0.1, len(space.parameters) - 0.6)
+    figure.colorbar(colours, ax=axes, label=ledger.spec.objective.metric_name, shrink=0.9)
+    return svg(figure)
+
+
+def _height(parameter: Parameter, value: Any) -> float:
+    """The value's place on its axis, from 0 to 1, in the range's own scaling."""
+    if isinstance(parameter, Categorical):
+        return (parameter.choices.index(value) + 0.5) / len(parameter.choices)
+    return parameter.encode(value)
+
+
+def _ticks(parameter: Parameter) -> list[tuple[float, str]]:
+    if isinstance(parameter, Categorical):
+        return [(_height(parameter, choice), choice[:14]) for choice in parameter.choices]
+    ends = (parameter.low, parameter.high)
+    return [(_height(parameter, end), number(float(end))) for end in ends]
+
+
+def _valued(ledger: Ledger) -> list[TrainingJob]:
+    """Those with a value and a configuration of this space: a mirrored tuning job may have others."""
+    space = ledger.spec.space()
+    return [
+        job
+        for job in ledger.ended
+        if job.has_usable_value and space.contains(ledger.trials[job.trial].configuration)
+    ]

@@ -1,0 +1,103 @@
+"""How a tuning job gets on, shown while it runs: a display that renews itself, or a line per event.
+
+:func:`progress_bar` gives a callable for ``drive(..., on_tick=...)``. Showing is never worth an error: when a
+display breaks (a closed terminal, a full pipe) it falls silent and the tuning job goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from amt_flows.errors import TuningInterrupted
+from amt_flows.ledger.followed import Followed, News
+from amt_flows.show.progress.lines import Lines
+from amt_flows.show.progress.notebook import Cell, in_notebook
+from amt_flows.show.progress.panel import Pace, panel
+
+logger = logging.getLogger("amt_flows")
+
+Tick = Callable[[Followed, News], None]
+
+TERMINAL_SECONDS = 0.2
+
+
+class Display(Protocol):
+    def show(self, tuning: Followed, news: News) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@contextmanager
+def progress_bar(progress: bool | None = None) -> Iterator[Tick]:
+    """Show a tuning job's progress on standard error, or in the notebook's cell.
+
+    ``None``: a live display in a terminal or a notebook, and nothing elsewhere. ``True``: one line per event
+    where there is neither (a CI log). ``False``: nothing.
+    """
+    silent = _Silencing(_display(progress))
+    try:
+        yield silent.show
+    finally:
+        silent.close()
+
+
+def _display(progress: bool | None) -> Display | None:
+    if progress is False:
+        return None
+    if in_notebook():
+        return Cell()
+    if sys.stderr is not None and sys.stderr.isatty():
+        return _Terminal()
+    return Lines() if progress else None
+
+
+class _Silencing:
+    """Keeps a display's faults from the tuning job."""
+
+    def __init__(self, display: Display | None) -> None:
+        self._display = display
+
+    def show(self, tuning: Followed, news: News) -> None:
+        if self._display is not None:
+            try:
+                self._display.show(tuning, news)
+            except TuningInterrupted:
+                raise  # a second Ctrl-C is no fault of the display that it happened to find at work
+            except Exception as error:
+                self._give_up(error)
+
+    def close(self) -> None:
+        if self._display is not None:
+            try:
+                self._display.close()
+            except Exception as error:
+                self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        self._display = None
+        logger.debug("the progress display was switched off: %r", error)
+
+
+class _Terminal:
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        # Drawn from the tuning job's own thread alone: the ledger is not made for two. What a callback
+        # prints goes above the display, unless standard output leads elsewhere: then it stays out of it.
+        together = sys.stdout is not None and sys.stdout.isatty()
+        self._live = Live(console=Console(stderr=True), auto_refresh=False, redirect_stdout=together)
+        self._pace = Pace(TERMINAL_SECONDS)
+
+    def show(self, tuning: Followed, news: News) -> None:
+        if self._pace.is_due(tuning):
+            if not self._live.is_started:
+                self._live.start()
+            self._live.update(panel(tuning.ledger, tuning.now()), refresh=True)
+
+    def close(self) -> None:
+        self._live.stop()

@@ -1,0 +1,186 @@
+"""What a terminal shows of a tuning job: the table of its training jobs and the summary at its end."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from amt_flows.events import TuningStatus
+from amt_flows.results import TrainingJobRecord, TuningResult
+from amt_flows.show.facts import facts, status, tally, took
+from amt_flows.show.leaderboard_rows import failed, state, tuned_in
+from amt_flows.show.text import (
+    NOTHING,
+    count,
+    duration,
+    hyperparameter,
+    hyperparameters,
+    local_time,
+    number,
+)
+
+if TYPE_CHECKING:
+    from amt_flows.results.records import DamagedRecord, Record
+
+_COLOURS = {"completed": "green", "running": "cyan", "stopping": "yellow", "stopped early": "yellow"}
+
+
+def terminal_summary(
+    result: TuningResult, *, limit: int = 5, home: str | None = None, program: str = "amt-flows"
+) -> RenderableType:
+    """Where a tuning job stands, or what came of it, and what to do next.
+
+    ``home`` is repeated in the commands that are proposed; leave it out for the usual place. ``program`` is
+    how the command line is called where it is not on the search path.
+    """
+    parts: list[RenderableType] = [_headline(result)]
+    parts += [Text(f"  {reason.rule}: {reason.message}") for reason in result.reasons]
+    if result.jobs:
+        parts += [Text(""), JobsTable(result, limit)]
+        if len(result.jobs) > limit:
+            parts.append(Text(f"  and {count(len(result.jobs) - limit, 'more training job')}", style="dim"))
+    parts += [Text(""), _facts(result), Text(""), _next_steps(result, home, program)]
+    return Group(*parts)
+
+
+def _headline(result: TuningResult) -> Text:
+    style = {TuningStatus.COMPLETED: "bold green", TuningStatus.FAILED: "bold red"}
+    text = Text.assemble(
+        (result.name, "bold"), " ", (status(result), style.get(result.status, "bold yellow"))
+    )
+    return text.append(f" {took(result)}: {tally(result)}")
+
+
+UNLIMITED = 100_000
+
+
+@dataclass(frozen=True)
+class JobsTable:
+    """The training jobs, best first; the best one bold.
+
+    Where there is no room for a column for each hyperparameter they share one, and the names go without
+    that of the tuning job, which they all begin with.
+    """
+
+    result: TuningResult
+    limit: int | None = None
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        apart = self.table(apart=True)
+        # Measured without a limit: within one, everything is said to fit.
+        wanted = Measurement.get(console, options.update_width(UNLIMITED), apart).maximum
+        fits = wanted <= options.max_width
+        yield apart if fits else self.table(apart=False)
+
+    def table(self, *, apart: bool) -> Table:
+        result = self.result
+        names = tuned_in(result, result.jobs)
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold dim")
+        several = any(job.definition for job in result.jobs)
+        table.add_column("training job", no_wrap=apart, overflow="fold")
+        if several:
+            table.add_column("algorithm", no_wrap=apart, overflow="fold")
+        table.add_column("status", no_wrap=apart)
+        others = result.other_metrics()
+        objectives = [result.objective_metric if apart and not several else "objective", *others]
+        for title in (*objectives, *(["front"] if others else []), "epochs", "time"):
+            table.add_column(title, justify="right", no_wrap=apart or title not in others)
+        for title in names if apart else ["hyperparameters"]:
+            table.add_column(title, no_wrap=apart, overflow="fold")
+        for job in result.jobs[: self.limit]:
+            name = job.name if apart else job.name.removeprefix(f"{result.name}-")
+            given = job.hyperparameters
+            values = [hyperparameter(given[title]) if title in given else "" for title in names]
+            told = values if apart else [hyperparameters(given)]
+            best = result.best is not None and job.name == result.best.name
+            whose = [Text(job.definition)] if several else []
+            cells = [Text(name), *whose, *_job_cells(result, job), *map(Text, told)]
+            table.add_row(*cells, style="bold" if best else None)
+        return table
+
+
+def _job_cells(result: TuningResult, job: TrainingJobRecord) -> list[Text]:
+    others = [number(job.metrics.get(metric)) for metric in result.other_metrics()]
+    on_front = ["yes" if job.name in result.pareto_front else ""] if others else []
+    return [
+        Text(state(job), style=_COLOURS.get(state(job), "red" if failed(job) else "")),
+        Text(number(job.latest_value)),
+        *map(Text, [*others, *on_front]),
+        Text(str(job.epochs) if job.epochs else NOTHING),
+        Text(duration(job.training_seconds)),
+    ]
+
+
+def records_table(records: Sequence[Record | DamagedRecord]) -> Table:
+    """The tuning jobs of a home directory, a line each."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold dim")
+    for title in ("tuning job", "status", "jobs", "best", "created", "took"):
+        table.add_column(title, overflow="fold", justify="right" if title == "jobs" else "left")
+    for record in records:
+        table.add_row(*(Text(cell) for cell in _record_cells(record)))
+    return table
+
+
+def _record_cells(record: Record | DamagedRecord) -> list[str]:
+    ledger = record.ledger
+    if ledger is None:
+        return [record.name, "damaged", "", "", "", ""]
+    limit = ledger.spec.limits.max_number_of_training_jobs
+    jobs = f"{len(ledger.ended)}/{limit}" if limit is not None else str(len(ledger.ended))
+    best = "" if ledger.best is None else number(ledger.best.final_value)
+    length = duration(ledger.finished_at - ledger.opened_at) if ledger.finished_at is not None else ""
+    metric = ledger.leading_algorithm.metric_name
+    return [
+        ledger.name,
+        ledger.status.value,
+        jobs,
+        f"{metric} {best}" if best else NOTHING,
+        local_time(ledger.opened_at),
+        length,
+    ]
+
+
+def _facts(result: TuningResult) -> Table:
+    """Two columns: what, and what it is."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for what, text in facts(result):
+        grid.add_row(Text(what), Text(text))
+    return grid
+
+
+def _next_steps(result: TuningResult, home: str | None, program: str) -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="cyan", overflow="fold")
+    grid.add_column(style="dim")
+    suffix = f" --home {shlex.quote(home)}" if home else ""
+    for command, purpose in _commands(result):
+        grid.add_row(Text(f"{program} {command}{suffix}"), Text(purpose))
+    return grid
+
+
+def _commands(result: TuningResult) -> list[tuple[str, str]]:
+    lines = [(f"jobs {result.name}", "all training jobs")]
+    shown = worth_reading(result)
+    if shown is not None:
+        lines.append((f"logs {shown.name}", "what it printed"))
+    if result.ended_at is None:
+        lines.append((f"stop {result.name}", "end it, keep the best so far"))
+    else:
+        lines.append((f"status {result.name} --json", "for the next step of a pipeline"))
+    return lines
+
+
+def worth_reading(result: TuningResult) -> TrainingJobRecord | None:
+    """The training job whose output is worth a look: the best one, or else one that failed."""
+    if result.best is not None:
+        return result.best
+    return next((job for job in result.jobs if failed(job)), None)

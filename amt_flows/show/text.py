@@ -1,0 +1,85 @@
+"""Short text for people: numbers, durations and places."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from urllib.parse import unquote, urlsplit
+
+from amt_flows.space.space import Value
+
+NOTHING = "–"
+
+
+def number(value: float | None, digits: int = 5) -> str:
+    """A measured value with as many digits as a person compares: ``0.97314``, ``120000``, ``3.2e-07``."""
+    if value is None:
+        return NOTHING
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    # `g` turns to powers of ten as soon as it runs out of digits, which nobody reads in a count of rows.
+    if 10**digits <= abs(value) < 1e12:
+        return f"{value:.0f}"
+    return f"{value:.{digits}g}"
+
+
+def hyperparameter(value: Value) -> str:
+    return value if isinstance(value, str) else number(value, 6) if isinstance(value, float) else str(value)
+
+
+def hyperparameters(configuration: Mapping[str, Value]) -> str:
+    """A configuration on one line: ``learning_rate=0.01 depth=6``."""
+    return " ".join(f"{name}={hyperparameter(value)}" for name, value in configuration.items())
+
+
+def money(amount: float) -> str:
+    """An amount in whatever currency the price was given: two decimals, more when it is less than 1 %."""
+    return f"{amount:.2f}" if amount == 0 or abs(amount) >= 0.01 else f"{amount:.2g}"
+
+
+def duration(seconds: float | None) -> str:
+    """``0.8 s``, ``12.3 s``, ``4 min 5 s``, ``1 h 53 min``, ``2 d 3 h``: the two largest units."""
+    if seconds is None or math.isnan(seconds):
+        return NOTHING
+    if math.isinf(seconds):
+        return "for ever"
+    if round(seconds, 1) < 60:
+        return f"{max(seconds, 0.0):.1f} s"
+    if round(seconds) < 3600:
+        return _two(round(seconds), 60, "min", "s")
+    minutes = round(seconds / 60)
+    if minutes < 24 * 60:
+        return _two(minutes, 60, "h", "min")
+    return _two(round(minutes / 60), 24, "d", "h")
+
+
+def _two(amount: int, ratio: int, large: str, small: str) -> str:
+    whole, rest = divmod(amount, ratio)
+    return f"{whole} {large} {rest} {small}" if rest else f"{whole} {large}"
+
+
+def local_time(seconds: float | None) -> str:
+    """``2026-03-01 14:05`` in this machine's time zone."""
+    return NOTHING if seconds is None else datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
+
+
+def place(uri: str) -> str:
+    """A URI as a person types it: a path for a file of this machine, anything else unchanged."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # half an IPv6 address: it comes from anywhere
+        return uri
+    return unquote(parts.path) if parts.scheme == "file" and parts.netloc in ("", "localhost") else uri
+
+
+def count(amount: int, noun: str) -> str:
+    """``1 job``, ``2 jobs``, ``no jobs``."""
+    return f"{amount or 'no'} {noun}{'' if amount == 1 else 's'}"
+
+
+def last_lines(text: str, limit: int) -> str:
+    """The last ``limit`` lines that are not blank at the end."""
+    return "\n".join(text.rstrip().splitlines()[-limit:])

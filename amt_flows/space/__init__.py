@@ -1,0 +1,1 @@
+"""The space of configurations: what may be tried."""

@@ -1,0 +1,24 @@
+"""Names of tuning jobs."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+TUNING_JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
+
+
+def is_tuning_job_name(name: str) -> bool:
+    """Whether AMT would take ``name``: 1 to 32 letters, digits and inner hyphens."""
+    return len(name) <= 32 and TUNING_JOB_NAME.fullmatch(name) is not None
+
+
+def tuning_job_name_from(text: str) -> str:
+    """A valid tuning job name that resembles ``text`` (a flow run's name, say), at most 32 characters."""
+    cleaned = re.sub(r"[^a-zA-Z0-9]+", "-", text).strip("-")[:32].strip("-")
+    return cleaned or made_up_name()
+
+
+def made_up_name() -> str:
+    """A new name for a tuning job that was given none."""
+    return f"tuning-{secrets.token_hex(4)}"

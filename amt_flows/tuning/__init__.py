@@ -1,0 +1,1 @@
+"""The loop that drives a tuning job, and what is done with one from outside of its loop."""

@@ -1,0 +1,478 @@
+"""The engine: one tuning job, and everything that can be done with it.
+
+Whatever is decided is in the journal before the world is touched; whatever is known comes from the journal's
+fold; so a controller that dies at any point can be replaced by one that opens the same journal. In what order
+things are done is for the loop (:mod:`amt_flows.tuning.loop`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+from amt_flows.backends.local.controller import this_controller
+from amt_flows.errors import (
+    BackendError,
+    CapacityUnavailable,
+    Fenced,
+    LaunchRejected,
+    NameTaken,
+    SpecError,
+)
+from amt_flows.events import (
+    Concluding,
+    Converged,
+    Ended,
+    Event,
+    Finished,
+    Judged,
+    Judgement,
+    Launched,
+    Launching,
+    Observed,
+    Opened,
+    Outcome,
+    Points,
+    Reason,
+    StopAsked,
+    TuningStatus,
+)
+from amt_flows.ledger.followed import HEARTBEAT_SECONDS, News
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.observations import Seen
+from amt_flows.ledger.record import Record, TakenOver
+from amt_flows.ledger.secrets import hidden
+from amt_flows.ledger.training_job import TrainingJob, Trial
+from amt_flows.ports import Backend, Clock, FoundJob, JobReport, JobRequest, Journal, SystemClock
+from amt_flows.rules.budget import launches_allowed
+from amt_flows.rules.completion import reasons_to_complete, reasons_to_fail
+from amt_flows.rules.convergence import Convergence
+from amt_flows.rules.early_stopping import early_stopping_rule
+from amt_flows.rules.hyperband import used_its_resource
+from amt_flows.spec import TuningSpec, differences
+from amt_flows.strategies import Strategy
+from amt_flows.strategies.choose import strategy_of
+from amt_flows.tuning.autotune import Chosen, chosen
+from amt_flows.tuning.launches import HalfLaunched, job_request
+from amt_flows.tuning.problems import problems_on, unsupported
+from amt_flows.tuning.proposals import Proposer
+from amt_flows.tuning.warm_start import Reader
+from amt_flows.tuning.warm_start.inherit import inherit
+
+FIRST_RETRY_SECONDS = 1.0
+LAST_RETRY_SECONDS = 60.0
+
+
+TAKEN_OVER = TakenOver(
+    "Tuning job {name} is driven by another controller now: {holder}.",
+    because="it was started a second time while this one ran",
+    remedy="nothing; this one leaves all training jobs to the other",
+)
+
+
+class Tuning:
+    """One tuning job: its journal, the ledger folded from it, and the backend that runs its jobs.
+
+    Made by :meth:`open`. The methods that decide write to the journal first and then act; each of them
+    raises Fenced, having touched no job, once another controller has taken over.
+    """
+
+    def __init__(self, record: Record, backend: Backend, strategy: Strategy) -> None:
+        self.record = record
+        self.ledger = record.ledger
+        self.backend = backend
+        self._strategy = strategy
+        self._proposer = Proposer(record.ledger, strategy)
+        self._half_launched = HalfLaunched(record.ledger, backend)
+        self._seen: dict[str, Seen] = {}
+        self._stop_reason: str | None = None
+        self._rejected: Reason | None = None
+        self.held_up_by: str | None = None
+        """Why the backend has no room for the next training job; None when it has."""
+        self._retry_at = 0.0
+        self._retry_delay = FIRST_RETRY_SECONDS
+        self._stopped_by_us: set[str] = set()
+
+    @classmethod
+    def open(
+        cls,
+        spec: TuningSpec,
+        backend: Backend,
+        journal: Journal,
+        *,
+        clock: Clock | None = None,
+        strategy: Strategy | None = None,
+        controller: str | None = None,
+        parents: Reader | None = None,
+        checked: bool = True,
+    ) -> Tuning:
+        """Create the tuning job, or take up the one that the journal holds.
+
+        ``parents`` finds the parents of a warm start by their names; it is asked when the tuning job is new,
+        and never again. ``checked=False`` is for whoever only ends it: a script that is gone is no hindrance
+        then. Raises SpecError before anything is launched, NameTaken if the journal belongs to
+        another spec (its message lists the fields that differ), JournalError, Fenced.
+        """
+        clock = clock or SystemClock()
+        if spec.name is None:
+            raise ValueError("a tuning job needs a name before it is opened: use spec.named(...)")
+        record = Record(journal, clock, TAKEN_OVER)
+        ledger = record.ledger
+        if ledger.opened and spec.fingerprint() not in (ledger.fingerprint, ledger.spec.fingerprint()):
+            raise _name_taken(ledger, spec)
+        if not ledger.finished and "" != ledger.backend != backend.address:
+            raise _runs_elsewhere(ledger, backend)
+        choice = Chosen(ledger.spec) if ledger.opened else chosen(spec)
+        if checked and not ledger.finished:
+            problems = [*unsupported(choice.spec), *problems_on(backend, choice.spec)]
+            if problems:
+                raise SpecError(problems)
+        # Once in the record, what parents know never changes: a restarted controller must see the same.
+        inherited = () if ledger.opened else inherit(choice.spec, parents, clock.now())
+        tuning = cls(record, backend, strategy or strategy_of(choice.spec))
+        controller = controller or this_controller()
+        if not ledger.opened:
+            opened = Opened(
+                at=clock.now(),
+                name=spec.name,
+                fingerprint=spec.fingerprint(),
+                spec=choice.spec.to_json(),
+                controller=controller,
+                backend=backend.address,
+                asked=spec.to_json() if choice.why else {},
+                chosen=choice.why,
+            )
+            tuning._record(opened, *inherited)
+        else:
+            record.take_over(controller)
+        if not ledger.finished:
+            tuning._adopt(backend.find(ledger.name))
+            # The last controller may have died between writing that it stops a job and stopping it.
+            tuning._ask_backend_to_stop([j.name for j in ledger.live if j.stop_asked_at is not None])
+        else:
+            with contextlib.suppress(BackendError):
+                tuning._half_launched.end()
+        return tuning
+
+    # -- the record ------------------------------------------------------------------------------
+
+    @property
+    def journal(self) -> Journal:
+        return self.record.journal
+
+    def now(self) -> float:
+        """The clock's time, never before the last event's."""
+        return self.record.now()
+
+    def _record(self, *events: Event) -> None:
+        self.record.append(events)
+
+    @property
+    def is_fenced(self) -> bool:
+        """Whether another controller is known to have taken over; False also if the journal can't be read."""
+        return self.record.is_fenced
+
+    def _adopt(self, found: Sequence[FoundJob]) -> None:
+        """Record jobs that an earlier controller launched and died before it could say so. But for the one
+        that is to be launched next: a launch attaches to it, and starts it if its launcher did not get so
+        far."""
+        self._record(
+            *(
+                Launched(self.now(), job.name, job.trial, job.attempt)
+                for job in self._unknown(found)
+                if (job.trial, job.attempt) != self.ledger.launching
+            )
+        )
+
+    def _unknown(self, found: Sequence[FoundJob]) -> list[FoundJob]:
+        """Those of our trials that the ledger lacks."""
+        return [
+            job
+            for job in found
+            if job.name not in self.ledger.jobs
+            and job.fingerprint == self.ledger.fingerprint
+            and job.trial in self.ledger.trials
+        ]
+
+    @property
+    def _secret_names(self) -> tuple[str, ...]:
+        templates = (one.spec.training_job for one in self.ledger.algorithms)
+        return tuple(name for template in templates for name in template.secret_environment)
+
+    # -- observing -------------------------------------------------------------------------------
+
+    def observe(self) -> News:
+        """Ask the backend for all running jobs, and record what is new."""
+        live = [job.name for job in self.ledger.live]
+        if not live:
+            return News()
+        points: dict[str, Points] = {}
+        endings: list[Ended] = []
+        for report in self.backend.poll(self.ledger.name, live):
+            fresh = self._new_points(report)
+            if fresh:
+                points[report.name] = fresh
+            if report.state.terminal:
+                endings.append(self._ending(report))
+        # In the order of finishing, on which "not improving" depends, not in that of asking.
+        endings.sort(key=lambda ending: ending.ended_at)
+        events: list[Event] = [Observed(self.now(), points)] if points else []
+        self._record(*events, *endings)
+        for ending in endings:
+            self._seen.pop(ending.job, None)
+        epochs = sum(len(p) for p in points.values())
+        return News(epochs, tuple(ending.job for ending in endings))
+
+    def _new_points(self, report: JobReport) -> Points:
+        job = self.ledger.jobs[report.name]
+        seen = self._seen.setdefault(report.name, Seen())
+        return seen.take(report, job, self.ledger.algorithm_of(job).metric_name)
+
+    def _ending(self, report: JobReport) -> Ended:
+        job = self.ledger.jobs[report.name]
+        metrics = self._seen[report.name].last_values
+        has_objective = self.ledger.algorithm_of(job).metric_name in metrics or len(job.curve) > 0
+        now = self.now()
+        return Ended(
+            at=now,
+            job=report.name,
+            outcome=_outcome(self.ledger.spec, report, job, has_objective=has_objective),
+            started_at=report.started_at,
+            ended_at=now if report.ended_at is None else report.ended_at,
+            metrics=metrics,
+            artifact=report.artifact,
+            log=report.log,
+            failure=None if report.failure is None else hidden(report.failure, self._secret_names),
+        )
+
+    # -- early stopping --------------------------------------------------------------------------
+
+    def check_early_stopping(self) -> tuple[Judgement, ...]:
+        """Judge every new epoch of every running job and stop the jobs that the rule gives up."""
+        rule = early_stopping_rule(self.ledger.spec)
+        if rule is None or self.ledger.concluding:
+            return ()
+        judgements = rule.judge(self.ledger)
+        if not judgements:
+            return ()
+        stops = [judgement for judgement in judgements if judgement.stop]
+        now = self.now()
+        self._record(
+            Judged(now, judgements),
+            *(StopAsked(now, (judgement.job,), True, judgement.why) for judgement in stops),
+        )
+        self._ask_backend_to_stop([judgement.job for judgement in stops])
+        return judgements
+
+    def _ask_backend_to_stop(self, names: Sequence[str]) -> None:
+        if names:
+            self.backend.stop(self.ledger.name, names)
+            self._stopped_by_us.update(names)
+
+    # -- completion ------------------------------------------------------------------------------
+
+    def request_stop(self, reason: str) -> None:
+        """Make the next completion check end the tuning job as Stopped. Safe in a signal handler."""
+        self._stop_reason = reason
+
+    def check_completion(self) -> tuple[Reason, ...]:
+        """Record and return the reasons to end, if any holds. Ends nothing by itself."""
+        if self.ledger.concluding:
+            return self.ledger.reasons
+        self._note_convergence()
+        verdict = self._verdict()
+        if verdict is None:
+            return ()
+        status, reasons = verdict
+        self._record(Concluding(self.now(), status, reasons))
+        return reasons
+
+    def _note_convergence(self) -> None:
+        if self.ledger.converged is None:
+            reason = Convergence().met(self.ledger, self.now())
+            if reason is not None:
+                self._record(Converged(self.now(), reason))
+
+    def _verdict(self) -> tuple[TuningStatus, tuple[Reason, ...]] | None:
+        """The status to end with and why, or None to go on."""
+        now = self.now()
+        if self._rejected is not None:
+            return TuningStatus.FAILED, (self._rejected,)
+        stop = self._stop_reason or self.journal.asked_to_stop()
+        if stop is not None:
+            return TuningStatus.STOPPED, (Reason("StoppedByUser", stop),)
+        reasons = reasons_to_complete(self.ledger, now)
+        if reasons:
+            return TuningStatus.COMPLETED, reasons
+        failures = reasons_to_fail(self.ledger, now)
+        if failures:
+            return TuningStatus.FAILED, failures
+        if self.exhausted and not self.ledger.live and not self.ledger.to_launch():
+            count = len(self.ledger.trials)
+            message = f"all {count} configurations were tried"
+            if any(one.identical and one.jobs for one in self.ledger.inherited):
+                message = f"every configuration was tried: {count} here, the others by parents"
+            reason = Reason("SpaceExhausted", message, {"trials": count})
+            return TuningStatus.COMPLETED, (reason,)
+        return None
+
+    def stop_running_jobs(self, *, kill: bool = False) -> None:
+        """Ask every running job to stop; each is asked once, or again with ``kill``."""
+        live = self.ledger.live
+        unasked = [job.name for job in live if job.stop_asked_at is None]
+        if unasked:
+            why = self.ledger.reasons[0].message if self.ledger.reasons else "the tuning job is ending"
+            self._record(StopAsked(self.now(), tuple(unasked), False, why))
+        if kill:
+            self.backend.stop(self.ledger.name, [job.name for job in live], kill=True)
+        else:
+            self._ask_backend_to_stop([j.name for j in live if j.name not in self._stopped_by_us])
+
+    def finish(self) -> None:
+        """Close the record, if nothing is left to wait for.
+
+        A fenced controller, or a launch whose answer was lost, may have left training jobs that the ledger
+        lacks. They are recorded and stopped, and the record stays open until they have ended.
+        """
+        self._half_launched.end()
+        found = self.backend.find(self.ledger.name)
+        self._record(
+            *(Launched(self.now(), job.name, job.trial, job.attempt) for job in self._unknown(found))
+        )
+        settled = self._half_launched.settle(self._record, self.now())
+        strays = [
+            job.name for job in found if not job.state.terminal and job.fingerprint == self.ledger.fingerprint
+        ]
+        if strays:
+            self.backend.stop(self.ledger.name, strays, kill=True)
+        if self.ledger.live or not settled or not self.ledger.jobs.keys() >= set(strays):
+            return
+        self._record(Finished(self.now(), self.ledger.end_status or TuningStatus.COMPLETED))
+        # Whoever launched in between could not see yet that it is over; whoever launches later will.
+        self._half_launched.end()
+
+    def job_names_that_may_live(self) -> list[str]:
+        """Of training jobs that were launched, as far as we know, and have not ended."""
+        live = [job.name for job in self.ledger.live]
+        half = self._half_launched.name
+        return live if half is None else [*live, half]
+
+    # -- proposing and launching -----------------------------------------------------------------
+
+    def free_slots(self) -> int:
+        """How many training jobs may be launched right now."""
+        if self.ledger.concluding or self.now() < self._retry_at:
+            return 0
+        return launches_allowed(self.ledger)
+
+    def waiting(self) -> int:
+        """How many trials wait for a launch."""
+        return len(self.ledger.to_launch())
+
+    def ahead(self) -> int:
+        """How many trials to choose now for slots that are yet to become free: one, where results don't
+        matter to the choice, so that a slot that does become free is filled without thinking."""
+        ledger, limit = self.ledger, self.ledger.spec.limits.max_number_of_training_jobs
+        enough = self.waiting() > 0 or (limit is not None and len(ledger.jobs) >= limit)
+        if not self._strategy.ignores_results or self.exhausted or ledger.concluding or enough:
+            return 0
+        return 1
+
+    @property
+    def exhausted(self) -> bool:
+        """The strategy has no configuration left that was not tried."""
+        return self._proposer.exhausted
+
+    def propose(self, count: int) -> list[Trial]:
+        """Choose up to ``count`` new configurations and record them; fewer when the space is exhausted."""
+        trials: list[Trial] = []
+        while len(trials) < count and (proposed := self._proposer.propose(self.now())) is not None:
+            self._record(proposed)
+            trials.append(self.ledger.trials[proposed.trial])
+        return trials
+
+    def launch(self, count: int) -> list[str]:
+        """Launch up to ``count`` waiting trials; no criterion may hold and no limit may be passed by any.
+
+        Passing faults delay further launches; a final refusal is kept for the next completion check.
+        """
+        launched: list[str] = []
+        for trial, attempt in self.ledger.to_launch()[:count]:
+            if self.free_slots() == 0 or self._verdict() is not None:
+                break
+            if self.ledger.launching != (trial.number, attempt):
+                self._record(Launching(self.now(), trial.number, attempt))
+            request = self._request(trial, attempt)
+            try:
+                self.backend.launch(request)
+            except CapacityUnavailable as error:
+                self.held_up_by = error.happened
+                self._retry_at = self.now() + self._retry_delay
+                self._retry_delay = min(2 * self._retry_delay, LAST_RETRY_SECONDS)
+                break
+            except (LaunchRejected, NameTaken) as error:
+                self._rejected = Reason("LaunchRejected", hidden(error.happened, self._secret_names))
+                break
+            self.held_up_by, self._retry_delay = None, FIRST_RETRY_SECONDS
+            self._record_launch(Launched(self.now(), request.name, trial.number, attempt))
+            launched.append(request.name)
+        return launched
+
+    def _record_launch(self, launched: Launched) -> None:
+        try:
+            self._record(launched)
+        except Fenced:
+            # The successor looks for this job when it closes the record. If that has happened, nobody will.
+            latest = self.record.latest()
+            if latest is not None and latest.finished:
+                self.backend.stop(self.ledger.name, [launched.job], kill=True)
+            raise
+
+    def _request(self, trial: Trial, attempt: int) -> JobRequest:
+        return job_request(self.ledger, trial.number, attempt)
+
+    # -- waiting ---------------------------------------------------------------------------------
+
+    def check_is_due(self) -> bool:
+        """Whether a completion check could find a reason that no observation brings: time, a request to
+        stop, a refused launch, an exhausted space."""
+        return not self.ledger.concluding and self._verdict() is not None
+
+    def wait(self) -> None:
+        """Sleep until a job may have changed or a deadline has come."""
+        now = self.now()
+        timeout = HEARTBEAT_SECONDS
+        limit = self.ledger.spec.limits.max_runtime_seconds
+        if limit is not None and not self.ledger.concluding:
+            timeout = min(timeout, self.ledger.opened_at + limit - now)
+        if self._retry_at > now:
+            timeout = min(timeout, self._retry_at - now)
+        self.backend.wait(max(timeout, 0.0))
+
+
+def _outcome(spec: TuningSpec, report: JobReport, job: TrainingJob, *, has_objective: bool) -> Outcome:
+    outcome = report.outcome(stopped_early=job.stopped_early, has_objective=has_objective)
+    if outcome is Outcome.STOPPED_EARLY and has_objective and used_its_resource(spec, job):
+        # Its script would have gone on, but Hyperband has nothing more to give it.
+        return Outcome.COMPLETED
+    return outcome
+
+
+def _name_taken(ledger: Ledger, spec: TuningSpec) -> NameTaken:
+    old, new = ledger.asked.to_json(), spec.to_json()
+    old.pop("name", None)
+    new.pop("name", None)
+    changed = "".join(f"\n    {line}" for line in differences(old, new))
+    return NameTaken(
+        f"A tuning job named {ledger.name} exists already, with another spec:{changed}",
+        remedy="choose another name, or give it the same spec to go on with it",
+    )
+
+
+def _runs_elsewhere(ledger: Ledger, backend: Backend) -> NameTaken:
+    # On another backend its running jobs would count as lost, and be launched a second time.
+    return NameTaken(
+        f"Tuning job {ledger.name} runs its training jobs on {ledger.backend}, not on "
+        f"{backend.address or 'this backend'}.",
+        remedy=f"go on with it on {ledger.backend}, or choose another name",
+    )

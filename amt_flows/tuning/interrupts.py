@@ -1,0 +1,62 @@
+"""Ctrl-C and SIGTERM while a tuning job runs: first a graceful stop, then a hard one."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from amt_flows.errors import AmtFlowsError, Fenced, TuningInterrupted
+from amt_flows.ledger.followed import Followed
+from amt_flows.tuning.engine import Tuning
+
+
+@contextmanager
+def graceful_interrupts(tuning: Followed) -> Iterator[None]:
+    """Turn the first SIGINT or SIGTERM into a request to stop the tuning job as AMT does: running jobs are
+    stopped, the best so far is kept, the result is published. The second one ends the wait:
+    TuningInterrupted is raised, and whoever drives kills what still runs. Outside the main thread, where
+    Python delivers no signals, nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked = False
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise TuningInterrupted(
+                "Interrupted a second time: running training jobs were killed.",
+                remedy="run the same tuning job again to go on from its record",
+            )
+        asked = True
+        tuning.request_stop(f"stopped by {signal.Signals(number).name}")
+
+    previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+class stop_jobs_on_breakdown:  # noqa: N801 - reads as a phrase in a with statement
+    """Leave no training job running behind an error that ends the loop (a full disk, say, or a second
+    Ctrl-C). Only a fenced controller leaves them alone: they belong to its successor."""
+
+    def __init__(self, tuning: Tuning) -> None:
+        self._tuning = tuning
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        tuning = self._tuning
+        if error is None or isinstance(error, Fenced | GeneratorExit) or tuning.is_fenced:
+            return
+        kill = isinstance(error, TuningInterrupted) or not isinstance(error, AmtFlowsError)
+        # Straight to the backend: the journal may be what broke.
+        tuning.backend.stop(tuning.ledger.name, tuning.job_names_that_may_live(), kill=kill)

@@ -1,0 +1,71 @@
+"""From a trial to its training job: the name, the request, and what became of a launch that its controller
+did not live to confirm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from amt_flows.events import Launched
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.names import training_job_name
+from amt_flows.ports import Backend, JobRequest, JobState
+from amt_flows.space.space import hyperparameter_texts
+
+
+def job_name(ledger: Ledger, trial: int, attempt: int) -> str:
+    one = ledger.trials[trial]
+    return training_job_name(
+        ledger.name, trial, one.configuration, attempt, definition=ledger.algorithm(one).name
+    )
+
+
+def job_request(ledger: Ledger, trial: int, attempt: int) -> JobRequest:
+    """What a backend needs to run an attempt at a trial, as its algorithm has it."""
+    one = ledger.trials[trial]
+    algorithm = ledger.algorithm(one)
+    spec = algorithm.spec
+    return JobRequest(
+        name=job_name(ledger, trial, attempt),
+        tuning_job=ledger.name,
+        trial=trial,
+        attempt=attempt,
+        hyperparameters={**spec.static_hyperparameters, **hyperparameter_texts(one.configuration)},
+        fingerprint=ledger.fingerprint,
+        template=spec.training_job,
+        objective_metric=algorithm.metric_name,
+        tags=spec.tags,
+        definition=algorithm.name,
+        other_metrics=spec.other_metrics,
+    )
+
+
+@dataclass(frozen=True)
+class HalfLaunched:
+    """The launch that was decided and never confirmed, if there is one: the backend may have it, or get it
+    yet from a controller that stood still in the middle of it."""
+
+    ledger: Ledger
+    backend: Backend
+
+    @property
+    def name(self) -> str | None:
+        """Of the training job."""
+        return None if self.ledger.launching is None else job_name(self.ledger, *self.ledger.launching)
+
+    def settle(self, record: Callable[[Launched], None], now: float) -> bool:
+        """Find out whether it came about, and have it recorded if so. False when that can't be known yet. It
+        is asked for by its name, since a search may lag."""
+        name = self.name
+        if name is None or self.ledger.launching is None:
+            return True
+        state = self.backend.poll(self.ledger.name, [name])[0].state
+        # STARTING is also what a backend says that can't look at the moment.
+        if state not in (JobState.LOST, JobState.STARTING):
+            record(Launched(now, name, *self.ledger.launching))
+        return state is not JobState.STARTING
+
+    def end(self) -> None:
+        """Leave nothing of it alive."""
+        if self.name is not None:
+            self.backend.stop(self.ledger.name, [self.name], kill=True)

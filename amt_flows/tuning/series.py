@@ -1,0 +1,96 @@
+"""A series: tuning jobs for one model, one after the other, each of which learns from those before it.
+
+A tuning job belongs to a series by its name, ``<series>-<12 hex digits>``, so that finding its predecessors
+reads no other tuning job's record.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from amt_flows.backends.home import Home
+from amt_flows.backends.places import AMT, journals, open_journal
+from amt_flows.errors import Problem, SpecError
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.spec import TuningSpec
+from amt_flows.spec.model import WarmStart, WarmStartType
+from amt_flows.spec.names import is_tuning_job_name
+from amt_flows.tuning.warm_start import parent_from_ledger
+from amt_flows.tuning.warm_start.inherit import parent_problems
+
+ID_DIGITS = 12
+LONGEST_NAME = 32 - 1 - ID_DIGITS
+MOST_PARENTS = 5
+"""AMT's own limit."""
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """A tuning job of the series from which a new one can't learn, and why."""
+
+    name: str
+    why: str
+
+
+def check_series(name: str | None) -> str:
+    """The series' name, if it is one. Raises SpecError."""
+    if name and len(name) <= LONGEST_NAME and is_tuning_job_name(name):
+        return name
+    message = f"give the series a name of 1 to {LONGEST_NAME} letters, digits and inner hyphens"
+    raise SpecError([Problem("series", name, message)])
+
+
+def next_in_series(
+    spec: TuningSpec,
+    name: str,
+    *,
+    learn_from: int,
+    kind: WarmStartType,
+    home: Home = None,
+    by_amt: bool = False,
+) -> tuple[TuningSpec, list[PassedOver]]:
+    """``spec`` as the tuning job ``name`` of its series: warm-started from the ``learn_from`` latest ones
+    that have ended with a usable training job, after the parents that the spec has already.
+
+    One that was opened before, by a run that died, is as it was opened: others may have ended since. A
+    predecessor that does not fit any more, because other hyperparameters are tuned now, say, is passed over;
+    so is, if SageMaker's own tuner is to learn from it (``by_amt``), one that it has not tuned itself.
+    Raises SpecError, JournalError.
+    """
+    before = Ledger.replay(open_journal(name, home).read())
+    if before.opened:
+        return before.spec, []
+    given = () if spec.warm_start is None else spec.warm_start.parents
+    wanted = min(learn_from, MOST_PARENTS - len(given))
+    found: list[str] = []
+    passed_over: list[PassedOver] = []
+    for ledger in predecessors(name, home) if wanted > 0 else ():
+        problems = list(parent_problems(parent_from_ledger(ledger), spec, "parent"))
+        if by_amt and ledger.backend.partition(":")[0] != AMT:
+            passed_over.append(PassedOver(ledger.name, "was not tuned by AMT, which knows only its own"))
+        elif problems:
+            passed_over.append(PassedOver(ledger.name, problems[0].message))
+        elif ledger.name not in given:
+            found.append(ledger.name)
+        if len(found) == wanted:
+            break
+    if not found:
+        return spec.named(name), passed_over
+    kind = kind if spec.warm_start is None else spec.warm_start.type
+    start = WarmStart(type=kind, parents=(*given, *found))
+    return spec.model_copy(update={"warm_start": start}).named(name), passed_over
+
+
+def predecessors(name: str, home: Home = None) -> Iterator[Ledger]:
+    """The tuning jobs of the same series that have ended with a best training job, the latest first."""
+    series = re.escape(name.lower()[: -ID_DIGITS - 1])
+    like_it = re.compile(rf"{series}-[0-9a-f]{{{ID_DIGITS}}}")
+    ledgers = [
+        Ledger.replay(journal.read())
+        for folder, journal in journals(home)
+        if folder != name.lower() and like_it.fullmatch(folder)
+    ]
+    ended = [one for one in ledgers if one.opened and one.finished and one.best is not None]
+    return iter(sorted(ended, key=lambda one: one.opened_at, reverse=True))
