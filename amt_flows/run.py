@@ -10,7 +10,7 @@ from amt_flows.amt.handed_off import Following, HandedOff
 from amt_flows.backends.places import Place, SageMakerTuner, open_journal
 from amt_flows.backends.sagemaker.clients import Clients
 from amt_flows.errors import TuningInterrupted
-from amt_flows.ledger.followed import Followed, News
+from amt_flows.ledger.running_tuning_job import News, OnTick, RunningTuningJob
 from amt_flows.ports import Journal
 from amt_flows.results import TuningResult
 from amt_flows.results.result import finished_result
@@ -21,8 +21,6 @@ from amt_flows.tuning.interrupts import graceful_interrupts, stop_jobs_on_breakd
 from amt_flows.tuning.loop import Stages, drive
 from amt_flows.tuning.warm_start import Reader
 
-Tick = Callable[[Followed, News], None]
-
 
 def tune(
     spec: TuningSpec,
@@ -32,8 +30,8 @@ def tune(
     stages: Stages | None = None,
     progress: bool | None = None,
     parents: Reader | None = None,
-    on_tick: Tick = lambda tuning, news: None,
-    on_open: Callable[[Followed], None] = lambda tuning: None,
+    on_tick: OnTick = lambda tuning, news: None,
+    on_open: Callable[[RunningTuningJob], None] = lambda tuning: None,
 ) -> TuningResult:
     """Run a tuning job to its end, on this machine unless a backend is given; a
     :class:`amt_flows.backends.places.SageMakerTuner` hands it to SageMaker's own tuner and follows it.
@@ -80,8 +78,8 @@ def tune_on_amt(
     region: str | None = None,
     endpoint_url: str | None = None,
     progress: bool | None = None,
-    on_tick: Tick = lambda followed, news: None,
-    on_open: Callable[[Followed], None] = lambda followed: None,
+    on_tick: OnTick = lambda followed, news: None,
+    on_open: Callable[[RunningTuningJob], None] = lambda followed: None,
     how: Following | None = None,
 ) -> TuningResult:
     """The same as :func:`amt_flows.tune`, by SageMaker's own tuner in place of ours.
@@ -109,8 +107,8 @@ def attach_to_amt(
     region: str | None = None,
     endpoint_url: str | None = None,
     progress: bool | None = None,
-    on_tick: Tick = lambda followed, news: None,
-    on_open: Callable[[Followed], None] = lambda followed: None,
+    on_tick: OnTick = lambda followed, news: None,
+    on_open: Callable[[RunningTuningJob], None] = lambda followed: None,
     how: Following | None = None,
 ) -> TuningResult:
     """Follow a tuning job that AMT runs, or has run, whoever created it. Otherwise as :func:`tune_on_amt`;
@@ -124,8 +122,8 @@ def to_its_end(
     handed_off: HandedOff,
     *,
     progress: bool | None,
-    on_tick: Tick,
-    on_open: Callable[[Followed], None],
+    on_tick: OnTick,
+    on_open: Callable[[RunningTuningJob], None],
 ) -> TuningResult:
     """Follow a tuning job with progress and Ctrl-C as in :func:`tune_on_amt`, and give back its result.
     Raises as it does once the tuning job is in AMT's hands."""
@@ -137,7 +135,7 @@ def to_its_end(
     try:
         with progress_bar(progress) as show, graceful_interrupts(handed_off):
 
-            def tick(followed: Followed, news: News) -> None:
+            def tick(followed: RunningTuningJob, news: News) -> None:
                 show(followed, news)
                 on_tick(followed, news)
 

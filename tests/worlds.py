@@ -9,9 +9,9 @@ from typing import Any
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.events import Ended, Launched, Observed, Opened, Outcome, Proposed
-from amt_flows.ledger.followed import News
 from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.running_tuning_job import News
 from amt_flows.spec import TuningSpec
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.loop import drive

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TypeAlias
 
 from amt_flows.amt.api import TuningApi
 from amt_flows.amt.handed_off import Following, HandedOff
@@ -13,11 +11,9 @@ from amt_flows.amt.parent import patiently
 from amt_flows.backends.local.controller import this_controller
 from amt_flows.backends.places import SageMakerTuner
 from amt_flows.backends.sagemaker.clients import Clients
-from amt_flows.ledger.followed import Followed, News
+from amt_flows.ledger.running_tuning_job import OnTick
 from amt_flows.ports import Journal
 from amt_flows.spec import TuningSpec
-
-Tick: TypeAlias = Callable[[Followed, News], None]
 
 
 def open_at(
@@ -29,7 +25,7 @@ def open_at(
     return HandedOff.open(spec, tuner.clients(), journal, how=how)
 
 
-def follow(handed_off: HandedOff, *, on_tick: Tick = lambda followed, news: None) -> None:
+def follow(handed_off: HandedOff, *, on_tick: OnTick = lambda followed, news: None) -> None:
     """Follow a tuning job to its end. ``on_tick`` is called about once a second, and must not raise."""
     while not handed_off.ledger.finished:
         news = handed_off.observe()

@@ -15,7 +15,7 @@ from typing import Final
 from amt_flows.amt.api import TuningApi
 from amt_flows.amt.described_spec import described_spec
 from amt_flows.amt.listing import AmtListing
-from amt_flows.amt.opening import Sleep, found, hand_over, must_be_of, must_be_the_same, opening
+from amt_flows.amt.opening import Sleep, found, hand_over, must_be_the_same, opening
 from amt_flows.amt.parent import objective_value
 from amt_flows.amt.reasons import (
     CONVERGED,
@@ -26,7 +26,7 @@ from amt_flows.amt.reasons import (
     reasons_to_end,
     status_of,
 )
-from amt_flows.amt.training_jobs import Crew
+from amt_flows.amt.training_jobs import TrainingJobs
 from amt_flows.backends.local.controller import this_controller
 from amt_flows.backends.places import AMT
 from amt_flows.backends.sagemaker.clients import Clients
@@ -46,9 +46,10 @@ from amt_flows.events import (
     StopAsked,
     TuningStatus,
 )
-from amt_flows.ledger.followed import HEARTBEAT_SECONDS, News
+from amt_flows.ledger.identity import must_be_of
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.record import Record, TakenOver
+from amt_flows.ledger.running_tuning_job import HEARTBEAT_SECONDS, News
 from amt_flows.ports import Clock, Journal, SystemClock
 from amt_flows.spec import TuningSpec
 
@@ -85,8 +86,8 @@ TAKEN_OVER: Final = TakenOver(
 class HandedOff:
     """One tuning job that AMT drives; made by :meth:`open` or :meth:`attach`.
 
-    It has what :class:`amt_flows.ledger.followed.Followed` asks for. Whatever happens to this object, AMT
-    goes on.
+    It has what :class:`amt_flows.ledger.running_tuning_job.RunningTuningJob` asks for. Whatever happens to
+    this object, AMT goes on.
     """
 
     def __init__(self, record: Record, clients: Clients, how: Following) -> None:
@@ -102,7 +103,7 @@ class HandedOff:
         # It is asked when we are, so it has no pace of its own.
         every_time = Pace(clock, 0.0, chance)
         fleet = Fleet(self.ledger.name, clients, self._api.service, clock, every_time, habits, self._listing)
-        self._crew = Crew(self.ledger, self._listing, fleet)
+        self._training_jobs = TrainingJobs(self.ledger, self._listing, fleet)
         self._stop_reason: str | None = None
         self._missing = 0
         self._polls_after_end = 0
@@ -129,7 +130,7 @@ class HandedOff:
             answer = hand_over(spec, TuningApi(clients), how.sleep)
             record.append([opening(spec, answer, clients.region, controller=how.controller)])
         else:
-            must_be_of(spec, record.ledger)
+            must_be_of(record.ledger, spec)
             record.take_over(how.controller)
         return cls(record, clients, how)
 
@@ -223,7 +224,7 @@ class HandedOff:
             return self._gone()
         self._missing = 0
         must_be_the_same(self.ledger, answer)
-        self.record.append(self._crew.newcomers())
+        self.record.append(self._training_jobs.newcomers())
         status = status_of(answer)
         news = self._see_jobs(answer)
         if self.ledger.converged is None and (at := converged_at(answer)) is not None:
@@ -238,12 +239,12 @@ class HandedOff:
 
     def _see_jobs(self, answer: Answer | None) -> News:
         is_late = answer is None or self._polls_after_end >= FINAL_POLLS
-        events = self._crew.progress(answer, self.now(), is_late=is_late)
+        events = self._training_jobs.progress(answer, self.now(), is_late=is_late)
         self.record.append(events)
         epochs = sum(len(p) for one in events if isinstance(one, Observed) for p in one.points.values())
         ended = tuple(one.job for one in events if isinstance(one, Ended))
         for name in ended:
-            self._crew.release(name)
+            self._training_jobs.release(name)
         return News(epochs, ended)
 
     def _finish(self, answer: Answer, status: TuningStatus) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from amt_flows.amt.described_spec import typed
 from amt_flows.amt.parent import objective_value
@@ -12,7 +12,6 @@ from amt_flows.events import Ended, Event, Launched, Proposed
 from amt_flows.ledger.algorithms import algorithm_named
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.names import parse_training_job_name
-from amt_flows.ledger.observations import Seen
 from amt_flows.ports import JobReport
 from amt_flows.space.space import Value
 from amt_flows.spec import EarlyStoppingType, StrategyType, TuningSpec
@@ -58,22 +57,19 @@ def ending(
     ledger: Ledger,
     report: JobReport,
     entry: Answer | None,
-    seen: Seen,
+    metrics: Mapping[str, float],
     *,
     now: float,
     judged: bool,
     stopped_early: bool,
 ) -> Ended:
-    """The end of a job, from its report and its entry in AMT's list.
+    """The end of a job, from its report and its entry in AMT's list. ``metrics`` has the last value of each.
 
     Its final objective is the one that AMT took, so that both find the same best. Unless it was ``judged``
     (AMT has not said, and won't any more), the log's last value counts.
     """
-    job, metrics = ledger.jobs[report.name], seen.last_values
-    own = ledger.algorithm_of(job).metric_name
+    own = ledger.algorithm_of(ledger.jobs[report.name]).metric_name
     value = objective_value(entry) if judged and entry is not None else metrics.get(own)
-    if value is not None:
-        metrics[own] = value
     entry = entry or {}
     ended_at = seconds(entry.get("TrainingEndTime")) or report.ended_at
     return Ended(
@@ -82,7 +78,7 @@ def ending(
         outcome=report.outcome(stopped_early=stopped_early, has_objective=value is not None),
         started_at=seconds(entry.get("TrainingStartTime")) or report.started_at,
         ended_at=now if ended_at is None else ended_at,
-        metrics=metrics,
+        metrics=metrics if value is None else {**metrics, own: value},
         artifact=report.artifact,
         log=report.log,
         failure=report.failure,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from amt_flows.amt.api import TuningApi, not_found
@@ -13,8 +13,9 @@ from amt_flows.backends.places import AMT
 from amt_flows.backends.sagemaker.service import Answer
 from amt_flows.errors import NameTaken, TuningJobNotFound
 from amt_flows.events import Opened
+from amt_flows.ledger.identity import another_spec
 from amt_flows.ledger.ledger import Ledger
-from amt_flows.spec import TuningSpec, differences
+from amt_flows.spec import TuningSpec
 
 Sleep: TypeAlias = Callable[[float], None]
 
@@ -36,7 +37,7 @@ def hand_over(spec: TuningSpec, api: TuningApi, sleep: Sleep) -> Answer:
         tag = patiently(lambda: api.tags(str(answer["HyperParameterTuningJobArn"])), sleep).get(HANDED_OFF)
         changed = [] if tag == spec.fingerprint() else changes_asked(body, answer)
         if tag not in (None, spec.fingerprint()) or changed:
-            raise other_spec(spec.name, changed)
+            raise another_spec(spec.name, changed)
     return answer
 
 
@@ -66,24 +67,6 @@ def opening(spec: TuningSpec, answer: Answer, region: str | None, *, controller:
         spec=spec.to_json(),
         controller=controller,
         backend=f"{AMT}:{region or ''}",
-    )
-
-
-def must_be_of(spec: TuningSpec, ledger: Ledger) -> None:
-    """Raises NameTaken when the record is that of another spec."""
-    if ledger.fingerprint != spec.fingerprint():
-        raise other_spec(ledger.name, differences(_without_name(ledger.spec), _without_name(spec)))
-
-
-def _without_name(spec: TuningSpec) -> dict[str, object]:
-    return {name: value for name, value in spec.to_json().items() if name != "name"}
-
-
-def other_spec(name: str, changed: Sequence[str]) -> NameTaken:
-    lines = "".join(f"\n    {line}" for line in changed)
-    return NameTaken(
-        f"A tuning job named {name} exists already, with another spec" + (f":{lines}" if lines else "."),
-        remedy="choose another name, or give it the same spec to go on with it",
     )
 
 

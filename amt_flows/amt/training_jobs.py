@@ -18,7 +18,7 @@ from amt_flows.backends.sagemaker.fleet import Fleet
 from amt_flows.backends.sagemaker.service import Answer
 from amt_flows.events import Ended, Event, Observed, Points, StopAsked, TuningStatus
 from amt_flows.ledger.ledger import Ledger
-from amt_flows.ledger.observations import Seen
+from amt_flows.ledger.observations import Observations
 from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.ports import JobReport, JobState
 
@@ -30,14 +30,14 @@ _STARTING: Final[Answer] = {"TrainingJobStatus": "InProgress"}
 """All that is known of a job that was not listed yet."""
 
 
-class Crew:
+class TrainingJobs:
     """Turns what AMT's list, and the poller of training jobs, have to tell into events. It writes none."""
 
     def __init__(self, ledger: Ledger, listing: AmtListing, fleet: Fleet) -> None:
         self._ledger, self._listing, self._fleet = ledger, listing, fleet
         self._entries: dict[str, Answer] = {}
         self._watched: dict[str, None] = {}
-        self._seen: dict[str, Seen] = {}
+        self._observations = Observations(ledger)
 
     def newcomers(self) -> list[Event]:
         """The jobs that AMT has launched. Raises PassingTrouble, BackendError."""
@@ -47,15 +47,13 @@ class Crew:
         return newcomers(self._ledger, list(self._entries.values()))
 
     def progress(self, answer: Answer | None, now: float, *, is_late: bool) -> list[Event]:
-        """New values, stops and ends. ``told`` of the tuning job is None when there is none any more, and
+        """New values, stops and ends. ``answer``, of the tuning job, is None when there is none any more, and
         ``is_late`` says that AMT has had its time to judge jobs that have ended. Raises BackendError."""
         self._watch(answer)
         points: dict[str, Points] = {}
         ended: list[JobReport] = []
         for report in self._fleet.poll([name for name in self._watched if self._ledger.jobs[name].live]):
-            job = self._ledger.jobs[report.name]
-            objective = self._ledger.algorithm_of(job).metric_name
-            fresh = self._seen.setdefault(report.name, Seen()).take(report, job, objective)
+            fresh = self._observations.take(report)
             if fresh:
                 points[report.name] = fresh
             if report.state.terminal and (is_late or self._is_judged(report)):
@@ -69,7 +67,8 @@ class Crew:
 
     def release(self, name: str) -> None:
         """The end of this job is recorded."""
-        del self._watched[name], self._seen[name]
+        del self._watched[name]
+        self._observations.forget(name)
 
     def _watch(self, answer: Answer | None) -> None:
         """Have the poller follow jobs that it doesn't: all that run, and of those that have ended some."""
@@ -94,7 +93,7 @@ class Crew:
             self._ledger,
             report,
             self._entries.get(report.name),
-            self._seen[report.name],
+            self._observations.last_values(report.name),
             now=now,
             judged=self._is_judged(report),
             stopped_early=report.name in early or self._ledger.jobs[report.name].stopped_early,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
@@ -64,3 +66,14 @@ class Proposal:
     configuration: Configuration
     source: str
     reason: str = ""
+
+
+def held_back(losses: Sequence[float], completed: Sequence[float]) -> list[float]:
+    """The losses that rows which were cut short are taken to end with: where each stood, but no better than
+    the median of the ``completed`` ones, and no worse than the worst of them. A promising value early on must
+    not become the one to beat, and a poor one says little about how poor the end would have been. With
+    nothing completed, they are taken as they stand."""
+    if not completed:
+        return list(losses)
+    best, worst = statistics.median_low(completed), max(completed)
+    return [min(max(loss, best), worst) for loss in losses]

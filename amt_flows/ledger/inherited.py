@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Sequence
 
 from amt_flows.events import Inherited, InheritedJob, Outcome
-from amt_flows.ledger.history import TrialRow, TrialState
+from amt_flows.ledger.history import TrialRow, TrialState, held_back
 
 Loss = Callable[[float], float]
 
@@ -14,9 +13,8 @@ Loss = Callable[[float], float]
 def inherited_rows(inherited: Sequence[Inherited], loss: Loss) -> list[TrialRow]:
     """A row per inherited job, in the order in which they were written, with numbers up to 0.
 
-    Where a job that was cut short would have ended is unknown. It is held to lie between the median and the
-    worst of its parent's completed ones, as it is with jobs of our own, so that a promising value early on
-    doesn't become the one to beat; with nothing completed there, it is taken as it stands.
+    Where a job that was cut short would have ended is unknown: it is held back by its parent's completed
+    ones, as one of our own is by ours (:func:`amt_flows.ledger.history.held_back`).
     """
     rows: list[TrialRow] = []
     first = 1 - sum(len(one.jobs) for one in inherited)
@@ -24,8 +22,8 @@ def inherited_rows(inherited: Sequence[Inherited], loss: Loss) -> list[TrialRow]
         completed = [loss(job.value) for job in one.jobs if job.outcome is Outcome.COMPLETED]
         for job in one.jobs:
             value = loss(job.value)
-            if job.outcome is not Outcome.COMPLETED and completed:
-                value = min(max(value, statistics.median_low(completed)), max(completed))
+            if job.outcome is not Outcome.COMPLETED:
+                (value,) = held_back([value], completed)
             rows.append(
                 TrialRow(
                     number=first + len(rows),

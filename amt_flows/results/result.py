@@ -15,8 +15,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 from amt_flows.errors import TuningJobFailed
 from amt_flows.events import Outcome, TuningStatus, number_from_json, number_to_json
 from amt_flows.ledger.algorithms import algorithms_of
-from amt_flows.ledger.followed import Followed
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.running_tuning_job import RunningTuningJob
 from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.results.amt_shapes import describe as describe
 from amt_flows.results.amt_shapes import training_job_status, until, when
@@ -320,7 +320,7 @@ def saved_seconds(ledger: Ledger) -> dict[str, float]:
     return saved
 
 
-def finished_result(tuning: Followed) -> TuningResult:
+def finished_result(tuning: RunningTuningJob) -> TuningResult:
     """The result of a tuning job that has ended. Raises TuningJobFailed if it ended as Failed."""
     result = result_of(tuning.ledger, tuning.journal.location)
     if result.status is TuningStatus.FAILED:

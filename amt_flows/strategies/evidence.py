@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from amt_flows.ledger.history import TrialRow, TrialState
+from amt_flows.ledger.history import TrialRow, TrialState, held_back
 from amt_flows.space.space import Space
 from amt_flows.strategies.cut_short import expected_finals
 from amt_flows.strategies.gaussian_process import Array
@@ -96,17 +96,15 @@ def honest_losses(rows: Sequence[TrialRow]) -> Array:
     """The losses of completed and stopped rows, in their order.
 
     What a stopped job would have ended with is unknown. Where enough completed jobs have curves, it is what
-    those ended with that stood like it at the epoch where it stopped (``cut_short.py``). Otherwise, where
-    it stood is held to lie between the median and the worst of the completed ones: a promising value
-    early on must not become the one to beat, and a poor one says little about how poor the end would
-    have been. With nothing completed, it is taken as it stands.
+    those ended with that stood like it at the epoch where it stopped (``cut_short.py``). Otherwise it is held
+    back by the completed ones (:func:`amt_flows.ledger.history.held_back`).
     """
     losses = np.array([row.loss for row in rows], dtype=np.float64)
     stopped = np.array([row.state is TrialState.STOPPED for row in rows])
     if stopped.all():
         return losses
     completed = losses[~stopped]
-    held = np.clip(losses[stopped], _median(completed), completed.max())
+    held = held_back(losses[stopped].tolist(), completed.tolist())
     expected = expected_finals(
         [row for row in rows if row.state is TrialState.STOPPED],
         [row for row in rows if row.state is not TrialState.STOPPED],

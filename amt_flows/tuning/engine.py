@@ -31,28 +31,27 @@ from amt_flows.events import (
     Launching,
     Observed,
     Opened,
-    Outcome,
     Points,
     Reason,
     StopAsked,
     TuningStatus,
 )
-from amt_flows.ledger.followed import HEARTBEAT_SECONDS, News
-from amt_flows.ledger.ledger import Ledger
-from amt_flows.ledger.observations import Seen
+from amt_flows.ledger.identity import must_be_of, must_run_on
+from amt_flows.ledger.observations import Observations
 from amt_flows.ledger.record import Record, TakenOver
+from amt_flows.ledger.running_tuning_job import HEARTBEAT_SECONDS, News
 from amt_flows.ledger.secrets import hidden
-from amt_flows.ledger.training_job import TrainingJob, Trial
-from amt_flows.ports import Backend, Clock, FoundJob, JobReport, JobRequest, Journal, SystemClock
+from amt_flows.ledger.training_job import Trial
+from amt_flows.ports import Backend, Clock, FoundJob, JobRequest, Journal, SystemClock
 from amt_flows.rules.budget import launches_allowed
 from amt_flows.rules.completion import reasons_to_complete, reasons_to_fail
 from amt_flows.rules.convergence import Convergence
 from amt_flows.rules.early_stopping import early_stopping_rule
-from amt_flows.rules.hyperband import used_its_resource
-from amt_flows.spec import TuningSpec, differences
+from amt_flows.spec import TuningSpec
 from amt_flows.strategies import Strategy
 from amt_flows.strategies.choose import strategy_of
 from amt_flows.tuning.autotune import Chosen, chosen
+from amt_flows.tuning.endings import ending_of
 from amt_flows.tuning.launches import HalfLaunched, job_request
 from amt_flows.tuning.problems import problems_on, unsupported
 from amt_flows.tuning.proposals import Proposer
@@ -84,7 +83,7 @@ class Tuning:
         self._strategy = strategy
         self._proposer = Proposer(record.ledger, strategy)
         self._half_launched = HalfLaunched(record.ledger, backend)
-        self._seen: dict[str, Seen] = {}
+        self._observations = Observations(record.ledger)
         self._stop_reason: str | None = None
         self._rejected: Reason | None = None
         self.held_up_by: str | None = None
@@ -118,10 +117,9 @@ class Tuning:
             raise ValueError("a tuning job needs a name before it is opened: use spec.named(...)")
         record = Record(journal, clock, TAKEN_OVER)
         ledger = record.ledger
-        if ledger.opened and spec.fingerprint() not in (ledger.fingerprint, ledger.spec.fingerprint()):
-            raise _name_taken(ledger, spec)
-        if not ledger.finished and "" != ledger.backend != backend.address:
-            raise _runs_elsewhere(ledger, backend)
+        if ledger.opened:
+            must_be_of(ledger, spec)
+            must_run_on(ledger, backend.address)
         choice = Chosen(ledger.spec) if ledger.opened else chosen(spec)
         if checked and not ledger.finished:
             problems = [*unsupported(choice.spec), *problems_on(backend, choice.spec)]
@@ -209,41 +207,20 @@ class Tuning:
         points: dict[str, Points] = {}
         endings: list[Ended] = []
         for report in self.backend.poll(self.ledger.name, live):
-            fresh = self._new_points(report)
+            fresh = self._observations.take(report)
             if fresh:
                 points[report.name] = fresh
             if report.state.terminal:
-                endings.append(self._ending(report))
+                metrics = self._observations.last_values(report.name)
+                endings.append(ending_of(self.ledger, report, metrics, self.now(), self._secret_names))
         # In the order of finishing, on which "not improving" depends, not in that of asking.
         endings.sort(key=lambda ending: ending.ended_at)
         events: list[Event] = [Observed(self.now(), points)] if points else []
         self._record(*events, *endings)
         for ending in endings:
-            self._seen.pop(ending.job, None)
+            self._observations.forget(ending.job)
         epochs = sum(len(p) for p in points.values())
         return News(epochs, tuple(ending.job for ending in endings))
-
-    def _new_points(self, report: JobReport) -> Points:
-        job = self.ledger.jobs[report.name]
-        seen = self._seen.setdefault(report.name, Seen())
-        return seen.take(report, job, self.ledger.algorithm_of(job).metric_name)
-
-    def _ending(self, report: JobReport) -> Ended:
-        job = self.ledger.jobs[report.name]
-        metrics = self._seen[report.name].last_values
-        has_objective = self.ledger.algorithm_of(job).metric_name in metrics or len(job.curve) > 0
-        now = self.now()
-        return Ended(
-            at=now,
-            job=report.name,
-            outcome=_outcome(self.ledger.spec, report, job, has_objective=has_objective),
-            started_at=report.started_at,
-            ended_at=now if report.ended_at is None else report.ended_at,
-            metrics=metrics,
-            artifact=report.artifact,
-            log=report.log,
-            failure=None if report.failure is None else hidden(report.failure, self._secret_names),
-        )
 
     # -- early stopping --------------------------------------------------------------------------
 
@@ -448,31 +425,3 @@ class Tuning:
         if self._retry_at > now:
             timeout = min(timeout, self._retry_at - now)
         self.backend.wait(max(timeout, 0.0))
-
-
-def _outcome(spec: TuningSpec, report: JobReport, job: TrainingJob, *, has_objective: bool) -> Outcome:
-    outcome = report.outcome(stopped_early=job.stopped_early, has_objective=has_objective)
-    if outcome is Outcome.STOPPED_EARLY and has_objective and used_its_resource(spec, job):
-        # Its script would have gone on, but Hyperband has nothing more to give it.
-        return Outcome.COMPLETED
-    return outcome
-
-
-def _name_taken(ledger: Ledger, spec: TuningSpec) -> NameTaken:
-    old, new = ledger.asked.to_json(), spec.to_json()
-    old.pop("name", None)
-    new.pop("name", None)
-    changed = "".join(f"\n    {line}" for line in differences(old, new))
-    return NameTaken(
-        f"A tuning job named {ledger.name} exists already, with another spec:{changed}",
-        remedy="choose another name, or give it the same spec to go on with it",
-    )
-
-
-def _runs_elsewhere(ledger: Ledger, backend: Backend) -> NameTaken:
-    # On another backend its running jobs would count as lost, and be launched a second time.
-    return NameTaken(
-        f"Tuning job {ledger.name} runs its training jobs on {ledger.backend}, not on "
-        f"{backend.address or 'this backend'}.",
-        remedy=f"go on with it on {ledger.backend}, or choose another name",
-    )

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from types import FrameType
 
 from amt_flows.errors import AmtFlowsError, Fenced, TuningInterrupted
-from amt_flows.ledger.followed import Followed
+from amt_flows.ledger.running_tuning_job import RunningTuningJob
 from amt_flows.tuning.engine import Tuning
 
 
 @contextmanager
-def graceful_interrupts(tuning: Followed) -> Iterator[None]:
+def graceful_interrupts(tuning: RunningTuningJob) -> Iterator[None]:
     """Turn the first SIGINT or SIGTERM into a request to stop the tuning job as AMT does: running jobs are
     stopped, the best so far is kept, the result is published. The second one ends the wait:
     TuningInterrupted is raised, and whoever drives kills what still runs. Outside the main thread, where

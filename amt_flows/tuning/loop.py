@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from amt_flows.events import Judgement, Reason
-from amt_flows.ledger.followed import News
+from amt_flows.ledger.running_tuning_job import News
 from amt_flows.ledger.training_job import Trial
 from amt_flows.tuning.engine import Tuning
 

@@ -16,10 +16,10 @@ from amt_flows.amt import HandedOff, follow
 from amt_flows.backends.simulated import SimulatedBackend, VirtualClock
 from amt_flows.errors import TuningInterrupted, TuningJobFailed
 from amt_flows.events import Outcome, TuningStatus
-from amt_flows.ledger.followed import Followed
 from amt_flows.ledger.journals.directory import DirectoryJournal
 from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.running_tuning_job import RunningTuningJob
 from amt_flows.ports import Journal
 from amt_flows.results import TuningResult
 from amt_flows.run import attach_to_amt, tune_on_amt
@@ -87,7 +87,7 @@ def test_warm_start_is_amts_own() -> None:
 
 
 def test_it_shows_progress_and_calls_back(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    begun: list[Followed] = []
+    begun: list[RunningTuningJob] = []
     ticks: list[int] = []
     with SimulatedSageMaker(own_level, tunes=True) as world:
         result = tune(
@@ -155,7 +155,7 @@ def after(ticks: int) -> Any:
     """A callback that presses Ctrl-C when it is called for the n-th time."""
     count = iter(range(1, 10**6))
 
-    def on_tick(followed: Followed, news: object) -> None:
+    def on_tick(followed: RunningTuningJob, news: object) -> None:
         if next(count) == ticks:
             signal.raise_signal(signal.SIGINT)
 
@@ -174,7 +174,7 @@ def test_ctrl_c_has_amt_stop_it_and_keeps_the_best() -> None:
 def test_a_second_ctrl_c_ends_the_wait_and_leaves_the_rest_to_amt() -> None:
     journal = MemoryJournal()
 
-    def twice(followed: Followed, news: object) -> None:
+    def twice(followed: RunningTuningJob, news: object) -> None:
         if followed.ledger.jobs:
             signal.raise_signal(signal.SIGINT)
 
@@ -189,7 +189,7 @@ def test_a_second_ctrl_c_ends_the_wait_and_leaves_the_rest_to_amt() -> None:
 
 
 def test_our_engine_and_amts_follower_have_the_same_surface() -> None:
-    def surface(one: Followed) -> tuple[Ledger, Journal, float, str | None]:
+    def surface(one: RunningTuningJob) -> tuple[Ledger, Journal, float, str | None]:
         return one.ledger, one.journal, one.now(), one.held_up_by
 
     clock = VirtualClock()

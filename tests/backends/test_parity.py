@@ -30,9 +30,9 @@ from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.sagemaker import SageMakerBackend
 from amt_flows.backends.simulated import SimulatedBackend, VirtualClock
 from amt_flows.events import Ended, Judged, Launched, Observed, Outcome, Proposed, StopAsked, TuningStatus
-from amt_flows.ledger.followed import News
 from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.running_tuning_job import News
 from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.ports import Backend, Clock
 from amt_flows.spec import TuningSpec

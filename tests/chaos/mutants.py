@@ -6,9 +6,12 @@ import secrets
 from dataclasses import replace
 
 from amt_flows.errors import Fenced
-from amt_flows.events import Event, Finished, Launching, Observed, Proposed, TuningStatus
+from amt_flows.events import Event, Finished, Launching, Observed, Points, Proposed, TuningStatus
+from amt_flows.ledger.observations import Observations
+from amt_flows.ledger.record import Record
 from amt_flows.ledger.training_job import Trial
-from amt_flows.ports import JobReport, JobRequest
+from amt_flows.ports import Backend, JobReport, JobRequest
+from amt_flows.strategies import Strategy
 from amt_flows.tuning.engine import Tuning
 
 
@@ -103,5 +106,11 @@ class WritesNoValues(Tuning):
 class ForgetsTheLastValues(Tuning):
     """What comes with the report of an end is not read."""
 
-    def _new_points(self, report: JobReport) -> tuple[tuple[int, float], ...]:
-        return () if report.state.terminal else super()._new_points(report)
+    def __init__(self, record: Record, backend: Backend, strategy: Strategy) -> None:
+        super().__init__(record, backend, strategy)
+        self._observations = _WithoutLastValues(record.ledger)
+
+
+class _WithoutLastValues(Observations):
+    def take(self, report: JobReport) -> Points:
+        return () if report.state.terminal else super().take(report)

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.events import Concluding, Converged, Ended, Finished, Outcome, Reason, StopAsked, TuningStatus
-from amt_flows.ledger.followed import News
 from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.running_tuning_job import News
 from amt_flows.ports import JobState
 from amt_flows.results import TuningResult, describe, result_of, savings, spec_of, training_jobs
 from amt_flows.results.amt_shapes import (

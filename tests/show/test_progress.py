@@ -17,9 +17,9 @@ from rich.console import Console
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.errors import TuningInterrupted
 from amt_flows.events import Concluding, Finished, Outcome, Reason, StopAsked, TuningStatus
-from amt_flows.ledger.followed import News
 from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.running_tuning_job import News
 from amt_flows.ports import JobState
 from amt_flows.run import tune
 from amt_flows.show.progress import bar as progress_module

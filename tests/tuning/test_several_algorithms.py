@@ -12,9 +12,9 @@ import pytest
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.errors import JournalError, Problem, SpecError
 from amt_flows.events import Opened, Outcome, Proposed, event_from_json, event_to_json
-from amt_flows.ledger.followed import News
 from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.running_tuning_job import News
 from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.ports import JobRequest, JobState, Launch
 from amt_flows.results import describe, result_of, training_jobs

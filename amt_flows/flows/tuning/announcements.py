@@ -36,8 +36,8 @@ from prefect.events import emit_event
 from amt_flows.events import Judgement, Outcome, TuningStatus
 from amt_flows.flows.tuning.artifacts import plain
 from amt_flows.ledger.failures import failure_line
-from amt_flows.ledger.followed import Followed, News
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.running_tuning_job import News, RunningTuningJob
 from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.results import TrainingJobRecord, TuningResult, result_of
 
@@ -59,7 +59,7 @@ class Announcer:
     """Emits the events of one flow run. Emitting puts them into a queue of Prefect's client, which costs well
     below a millisecond and waits for no server; what can't be told never fails the tuning job."""
 
-    def __init__(self, flow_run: FlowRun, tuning: Followed) -> None:
+    def __init__(self, flow_run: FlowRun, tuning: RunningTuningJob) -> None:
         self._flow_run = flow_run
         ledger = tuning.ledger
         self._told = len(ledger.ended)
@@ -72,7 +72,7 @@ class Announcer:
                 "amt.tuning.started", ledger, str(ledger.last_at), started(ledger, tuning.journal.location)
             )
 
-    def tick(self, tuning: Followed, news: News) -> None:
+    def tick(self, tuning: RunningTuningJob, news: News) -> None:
         """Tell of the training jobs that ended since the last time."""
         ledger = tuning.ledger
         for job in ledger.ended[self._told :]:
@@ -84,7 +84,7 @@ class Announcer:
             self._emit("amt.tuning.new-best", ledger, best.name, new_best(ledger, best, self._best))
             self._best = best
 
-    def conclude(self, tuning: Followed) -> None:
+    def conclude(self, tuning: RunningTuningJob) -> None:
         """Tell of the end."""
         ledger = tuning.ledger
         if ledger.status in ENDS and not self._silent:

@@ -23,8 +23,8 @@ from amt_flows.errors import TuningInterrupted
 from amt_flows.events import number_to_json
 from amt_flows.flows.api import Api, Pace
 from amt_flows.flows.tuning.run_log import standing
-from amt_flows.ledger.followed import Followed
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.running_tuning_job import RunningTuningJob
 from amt_flows.results import TuningResult, result_of
 from amt_flows.show.leaderboard_rows import leaderboard
 from amt_flows.show.progress.panel import done_share
@@ -108,7 +108,7 @@ class Publisher:
         self._pause = 0.0
         self._warned = False
 
-    def tick(self, tuning: Followed) -> None:
+    def tick(self, tuning: RunningTuningJob) -> None:
         """Publish where the tuning job stands, if there is news and it is time to."""
         if self._sending is not None:
             if not self._sending.done():
@@ -144,7 +144,7 @@ class Publisher:
             get_run_logger().warning("The artifacts can't be published; the tuning goes on: %r", error)
         self._warned = True
 
-    def conclude(self, tuning: Followed) -> None:
+    def conclude(self, tuning: RunningTuningJob) -> None:
         """Publish the end, the result first: another flow may be waiting for it. Nothing is held up by it,
         so it may take the time of a few retries."""
         if self._sending is not None:

@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 
 from amt_flows.flows.api import Api, Pace
-from amt_flows.ledger.followed import Followed
+from amt_flows.ledger.running_tuning_job import RunningTuningJob
 
 LOOK_SECONDS = 3.0
 REASON = "cancelled in Prefect"
@@ -32,7 +32,7 @@ class CancelWatch:
         self._asked: Future[bool] | None = None
         self.cancelled = False
 
-    def look(self, tuning: Followed) -> None:
+    def look(self, tuning: RunningTuningJob) -> None:
         """Ask the server if it is time to, or act on its answer. Neither waits for it nor minds that it can't
         be reached: the tuning job goes on without it."""
         if self._asked is None:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from prefect import get_run_logger
 
 from amt_flows.events import Judgement, Reason
-from amt_flows.ledger.followed import Followed, News
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.running_tuning_job import News, RunningTuningJob
 from amt_flows.ledger.training_job import Trial
 from amt_flows.show.text import count, hyperparameters, number
 from amt_flows.tuning.engine import Tuning
@@ -64,7 +64,7 @@ def check_completion(tuning: Tuning) -> Sequence[Reason]:
     return reasons
 
 
-def follow(followed: Followed, news: News) -> None:
+def follow(followed: RunningTuningJob, news: News) -> None:
     """What SageMaker's own tuner did, as far as it is news."""
     log, ledger = get_run_logger(), followed.ledger
     for name in news.ended:

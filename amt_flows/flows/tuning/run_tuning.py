@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 from uuid import UUID
 
 from prefect import get_run_logger
@@ -23,7 +22,7 @@ from amt_flows.flows.tuning.artifacts import Publisher
 from amt_flows.flows.tuning.budget import TaskRunBudget
 from amt_flows.flows.tuning.cancel import CancelWatch
 from amt_flows.flows.tuning.stages import TaskStages, hand_over
-from amt_flows.ledger.followed import Followed, News
+from amt_flows.ledger.running_tuning_job import News, OnTick, RunningTuningJob
 from amt_flows.ports import Backend, Clock, Journal
 from amt_flows.results import TuningResult
 from amt_flows.results.result import finished_result
@@ -35,8 +34,6 @@ from amt_flows.tuning.loop import drive
 from amt_flows.tuning.parents import parents_in
 from amt_flows.tuning.series import ID_DIGITS, LONGEST_NAME
 from amt_flows.tuning.warm_start import Reader
-
-Tick: TypeAlias = Callable[[Followed, News], None]
 
 
 def run_tuning(
@@ -83,7 +80,7 @@ def run_tuning(
         publisher = Publisher(api, flow_run.id, followed.ledger.name)
         announcer = Announcer(flow_run, followed)
 
-        def on_tick(followed: Followed, news: News) -> None:
+        def on_tick(followed: RunningTuningJob, news: News) -> None:
             watch.look(followed)
             announcer.tick(followed, news)
             publisher.tick(followed)
@@ -104,8 +101,8 @@ def run_tuning(
 class _Driven:
     """A tuning job, and what brings it to its end."""
 
-    followed: Followed
-    to_its_end: Callable[[Tick], None]
+    followed: RunningTuningJob
+    to_its_end: Callable[[OnTick], None]
 
 
 def _by_us(
@@ -122,7 +119,7 @@ def _by_us(
     for choice in tuning.ledger.chosen:
         get_run_logger().info("Chosen for you: %s.", choice)
 
-    def to_its_end(on_tick: Tick) -> None:
+    def to_its_end(on_tick: OnTick) -> None:
         with stop_jobs_on_breakdown(tuning):
             drive(tuning, TaskStages(tuning, budget).stages(), on_tick=on_tick)
         get_run_logger().info(
@@ -137,8 +134,8 @@ def _by_us(
 def _by_amt(spec: TuningSpec, tuner: SageMakerTuner, journal: Journal) -> _Driven:
     handed_off = hand_over(spec, tuner, journal, controller=_controller_in_flow_run())
 
-    def to_its_end(on_tick: Tick) -> None:
-        def tell(followed: Followed, news: News) -> None:
+    def to_its_end(on_tick: OnTick) -> None:
+        def tell(followed: RunningTuningJob, news: News) -> None:
             run_log.follow(followed, news)
             on_tick(followed, news)
 
@@ -177,7 +174,7 @@ def name_in_this_run(spec: TuningSpec) -> str:
     return name_for_run(here.flow_name, here.flow_run.id)
 
 
-def _was_told_to_end(tuning: Followed, watch: CancelWatch) -> bool:
+def _was_told_to_end(tuning: RunningTuningJob, watch: CancelWatch) -> bool:
     """Whether a cancel or a signal stopped it, rather than a request by the tuning job's name."""
     stopped = tuning.ledger.status is TuningStatus.STOPPED
     return stopped and (watch.cancelled or tuning.journal.asked_to_stop() is None)

@@ -8,31 +8,30 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 from amt_flows.errors import TuningInterrupted
-from amt_flows.ledger.followed import Followed, News
+from amt_flows.ledger.running_tuning_job import News, OnTick, RunningTuningJob
 from amt_flows.show.progress.lines import Lines
 from amt_flows.show.progress.notebook import Cell, in_notebook
 from amt_flows.show.progress.panel import Pace, panel
 
 logger = logging.getLogger("amt_flows")
 
-Tick = Callable[[Followed, News], None]
 
 TERMINAL_SECONDS = 0.2
 
 
 class Display(Protocol):
-    def show(self, tuning: Followed, news: News) -> None: ...
+    def show(self, tuning: RunningTuningJob, news: News) -> None: ...
 
     def close(self) -> None: ...
 
 
 @contextmanager
-def progress_bar(progress: bool | None = None) -> Iterator[Tick]:
+def progress_bar(progress: bool | None = None) -> Iterator[OnTick]:
     """Show a tuning job's progress on standard error, or in the notebook's cell.
 
     ``None``: a live display in a terminal or a notebook, and nothing elsewhere. ``True``: one line per event
@@ -61,7 +60,7 @@ class _Silencing:
     def __init__(self, display: Display | None) -> None:
         self._display = display
 
-    def show(self, tuning: Followed, news: News) -> None:
+    def show(self, tuning: RunningTuningJob, news: News) -> None:
         if self._display is not None:
             try:
                 self._display.show(tuning, news)
@@ -93,7 +92,7 @@ class _Terminal:
         self._live = Live(console=Console(stderr=True), auto_refresh=False, redirect_stdout=together)
         self._pace = Pace(TERMINAL_SECONDS)
 
-    def show(self, tuning: Followed, news: News) -> None:
+    def show(self, tuning: RunningTuningJob, news: News) -> None:
         if self._pace.is_due(tuning):
             if not self._live.is_started:
                 self._live.start()

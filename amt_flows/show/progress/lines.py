@@ -9,8 +9,8 @@ from datetime import datetime
 
 from amt_flows.events import Outcome
 from amt_flows.ledger.failures import failure_line
-from amt_flows.ledger.followed import Followed, News
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.running_tuning_job import News, RunningTuningJob
 from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.results import training_seconds
 from amt_flows.show.text import count, duration, hyperparameters, number
@@ -37,7 +37,7 @@ class Lines:
         self._held_up_by: str | None = None
         self._spoke_at = time.monotonic()
 
-    def show(self, tuning: Followed, news: News) -> None:
+    def show(self, tuning: RunningTuningJob, news: News) -> None:
         ledger = tuning.ledger
         lines = [*self._new(ledger, tuning.now())]
         if tuning.held_up_by != self._held_up_by:

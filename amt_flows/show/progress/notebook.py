@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
-from amt_flows.ledger.followed import Followed, News
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.running_tuning_job import News, RunningTuningJob
 from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.results import training_seconds
 from amt_flows.show import html
@@ -37,9 +37,9 @@ class Cell:
         self._show_new: Any = display
         self._handle: Any = None
         self._pace = Pace(NOTEBOOK_SECONDS)
-        self._tuning: Followed | None = None
+        self._tuning: RunningTuningJob | None = None
 
-    def show(self, tuning: Followed, news: News) -> None:
+    def show(self, tuning: RunningTuningJob, news: News) -> None:
         self._tuning = tuning
         if self._pace.is_due(tuning):
             self._draw(picture(tuning.ledger, tuning.now(), tuning.held_up_by))

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from amt_flows.events import Outcome
-from amt_flows.ledger.followed import Followed
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.running_tuning_job import RunningTuningJob
 from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.results import training_seconds
 from amt_flows.show.text import NOTHING, count, duration, hyperparameters, number
@@ -118,7 +118,7 @@ class Pace:
         self._seconds = seconds
         self._drawn_at = -math.inf
 
-    def is_due(self, tuning: Followed) -> bool:
+    def is_due(self, tuning: RunningTuningJob) -> bool:
         """Whether to draw; the caller then does."""
         now = time.monotonic()
         due = now - self._drawn_at >= self._seconds or tuning.ledger.finished

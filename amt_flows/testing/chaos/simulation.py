@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amt_flows.errors import AmtFlowsError, Fenced
-from amt_flows.ledger.followed import News
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.running_tuning_job import News
 from amt_flows.ports import Journal
 from amt_flows.testing.chaos.controllers import Member
 from amt_flows.testing.chaos.faults import Died, Fault

@@ -16,8 +16,8 @@ from typing import Any
 from amt_flows.backends.simulated import VirtualClock
 from amt_flows.errors import SpecError
 from amt_flows.events import TuningStatus
-from amt_flows.ledger.followed import HEARTBEAT_SECONDS
 from amt_flows.ledger.journals.memory import MemoryJournal
+from amt_flows.ledger.running_tuning_job import HEARTBEAT_SECONDS
 from amt_flows.results.amt_shapes import describe, training_jobs
 from amt_flows.testing.sagemaker.calls import Place, arn_of
 from amt_flows.testing.sagemaker.clocks import naive

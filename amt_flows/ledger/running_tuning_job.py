@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ports import Journal
 
 
-class Followed(Protocol):
+class RunningTuningJob(Protocol):
     """A tuning job that is being driven or followed in this process."""
 
     ledger: Ledger
@@ -39,3 +40,7 @@ class News:
 
     epochs: int = 0
     ended: tuple[str, ...] = ()
+
+
+OnTick: TypeAlias = Callable[[RunningTuningJob, News], None]
+"""Called once a round with what it brought; must not raise."""

@@ -1,0 +1,39 @@
+"""The end of a training job, from its backend's last report to the event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from amt_flows.events import Ended, Outcome
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.secrets import hidden
+from amt_flows.ports import JobReport
+from amt_flows.rules.hyperband import used_its_resource
+
+
+def ending_of(
+    ledger: Ledger, report: JobReport, metrics: Mapping[str, float], now: float, secrets: Iterable[str]
+) -> Ended:
+    """``metrics`` holds the last value of each. What the environment variables ``secrets`` hold is taken out
+    of the text of a failure."""
+    return Ended(
+        at=now,
+        job=report.name,
+        outcome=_outcome(ledger, report, metrics),
+        started_at=report.started_at,
+        ended_at=now if report.ended_at is None else report.ended_at,
+        metrics=metrics,
+        artifact=report.artifact,
+        log=report.log,
+        failure=None if report.failure is None else hidden(report.failure, secrets),
+    )
+
+
+def _outcome(ledger: Ledger, report: JobReport, metrics: Mapping[str, float]) -> Outcome:
+    job = ledger.jobs[report.name]
+    has_objective = ledger.algorithm_of(job).metric_name in metrics or len(job.curve) > 0
+    outcome = report.outcome(stopped_early=job.stopped_early, has_objective=has_objective)
+    if outcome is Outcome.STOPPED_EARLY and has_objective and used_its_resource(ledger.spec, job):
+        # Its script would have gone on, but Hyperband has nothing more to give it.
+        return Outcome.COMPLETED
+    return outcome
