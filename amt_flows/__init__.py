@@ -1,14 +1,28 @@
-"""Automatic model tuning with SageMaker AMT's semantics, as a Prefect flow or in a plain script."""
+"""Automatic model tuning with SageMaker AMT's semantics, as a Prefect flow or in a plain script.
+
+What users import is listed in docs/api.md; any other module may move or change.
+"""
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from amt_flows.lazy import lazy_names
+
 if TYPE_CHECKING:
+    from amt_flows.backends.home import home_directory
     from amt_flows.backends.local import LocalBackend
+    from amt_flows.backends.places import SageMakerTuner, open_journal
+    from amt_flows.backends.sagemaker import SageMakerBackend
+    from amt_flows.errors import AmtFlowsError
+    from amt_flows.events import TuningStatus
+    from amt_flows.metrics.reading import read_values
     from amt_flows.reporting import report
-    from amt_flows.results import TuningResult
+    from amt_flows.results import TuningResult, describe, training_jobs
+    from amt_flows.results.explain import best_region, dependence, importance, predictability
+    from amt_flows.results.records import load_result, read_record
+    from amt_flows.run import attach_to_amt, tune, tune_on_amt
+    from amt_flows.show.terminal import terminal_summary
     from amt_flows.spec import (
         CategoricalRange,
         CompletionCriteria,
@@ -20,9 +34,11 @@ if TYPE_CHECKING:
         ResourceLimits,
         TrainingJobTemplate,
         TuningSpec,
+        metric_definitions,
     )
 
 _HOMES = {
+    "AmtFlowsError": "amt_flows.errors",
     "CategoricalRange": "amt_flows.spec",
     "CompletionCriteria": "amt_flows.spec",
     "ContinuousRange": "amt_flows.spec",
@@ -32,13 +48,33 @@ _HOMES = {
     "MetricDefinition": "amt_flows.spec",
     "Objective": "amt_flows.spec",
     "ResourceLimits": "amt_flows.spec",
+    "SageMakerBackend": "amt_flows.backends.sagemaker",
+    "SageMakerTuner": "amt_flows.backends.places",
     "TrainingJobTemplate": "amt_flows.spec",
     "TuningResult": "amt_flows.results",
     "TuningSpec": "amt_flows.spec",
+    "TuningStatus": "amt_flows.events",
+    "attach_to_amt": "amt_flows.run",
+    "best_region": "amt_flows.results.explain",
+    "dependence": "amt_flows.results.explain",
+    "describe": "amt_flows.results",
+    "home_directory": "amt_flows.backends.home",
+    "importance": "amt_flows.results.explain",
+    "load_result": "amt_flows.results.records",
+    "metric_definitions": "amt_flows.spec",
+    "open_journal": "amt_flows.backends.places",
+    "predictability": "amt_flows.results.explain",
+    "read_record": "amt_flows.results.records",
+    "read_values": "amt_flows.metrics.reading",
     "report": "amt_flows.reporting",
+    "terminal_summary": "amt_flows.show.terminal",
+    "training_jobs": "amt_flows.results",
+    "tune": "amt_flows.run",
+    "tune_on_amt": "amt_flows.run",
 }
 
 __all__ = [
+    "AmtFlowsError",
     "CategoricalRange",
     "CompletionCriteria",
     "ContinuousRange",
@@ -48,25 +84,30 @@ __all__ = [
     "MetricDefinition",
     "Objective",
     "ResourceLimits",
+    "SageMakerBackend",
+    "SageMakerTuner",
     "TrainingJobTemplate",
     "TuningResult",
     "TuningSpec",
+    "TuningStatus",
+    "attach_to_amt",
+    "best_region",
+    "dependence",
+    "describe",
+    "home_directory",
+    "importance",
+    "load_result",
+    "metric_definitions",
+    "open_journal",
+    "predictability",
+    "read_record",
+    "read_values",
     "report",
+    "terminal_summary",
+    "training_jobs",
     "tune",
+    "tune_on_amt",
 ]
 
-
-def __getattr__(name: str) -> object:
-    # Loaded on first use: a training script that imports amt_flows only to report a metric should not pay
-    # for pydantic and scipy.
-    if name == "tune":
-        from amt_flows.run import tune
-
-        return tune
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'amt_flows' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+# A training script that imports amt_flows only to report a metric should not pay for pydantic and scipy.
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

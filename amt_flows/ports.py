@@ -17,6 +17,19 @@ from amt_flows.errors import Problem
 from amt_flows.events import Event, Outcome
 from amt_flows.spec import TrainingJobTemplate, TuningSpec
 
+__all__ = [
+    "Backend",
+    "Clock",
+    "FoundJob",
+    "JobReport",
+    "JobRequest",
+    "JobState",
+    "Journal",
+    "Launch",
+    "MetricPoint",
+    "SystemClock",
+]
+
 
 @dataclass(frozen=True)
 class JobRequest:

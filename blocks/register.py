@@ -21,7 +21,7 @@ from typing import Any
 from prefect.blocks.core import Block
 
 from amt_flows.errors import AmtFlowsError, Problem, SpecError
-from amt_flows.flows.blocks import LocalTraining, SageMakerTraining, TuningJob, TuningRecords
+from amt_flows.flows import LocalTraining, SageMakerTraining, TuningJob, TuningRecords
 from amt_flows.spec import TuningSpec
 
 if sys.version_info >= (3, 11):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,21 +22,21 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
 
 from amt_flows.errors import AmtFlowsError, Problem, SpecError
-from amt_flows.flows.automations import (
-    NEWS,
-    PREFIX,
+from amt_flows.flows import (
+    Remedy,
     clean_up_after_crash,
     clean_up_when_silent,
     notify,
     promote_when_completed,
 )
-from amt_flows.flows.tuning.clean_up import SILENT_SECONDS, Remedy
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+# What the name of every automation of amt-flows begins with.
+PREFIX = "amt-flows: "
 FIELDS = {
     "clean-up": {"deployment", "remedy", "silent_seconds"},
     "promote": {"deployment", "tuning_jobs", "parameters"},
@@ -82,7 +83,8 @@ def _automations(
     if unknown:
         raise ValueError(f"there is no field {unknown[0]}; the fields are {', '.join(sorted(FIELDS[kind]))}")
     if kind == "notify":
-        return [notify(_block(client, _text(fields, "block")), fields.get("events", NEWS))]
+        block = _block(client, _text(fields, "block"))
+        return [notify(block, fields["events"]) if "events" in fields else notify(block)]
     deployment = _deployment(client, _text(fields, "deployment"))
     if kind == "promote":
         return [
@@ -94,10 +96,10 @@ def _automations(
             )
         ]
     remedy = Remedy(fields.get("remedy", Remedy.STOP_JOBS))
-    silent_seconds = int(fields.get("silent_seconds", SILENT_SECONDS))
+    silence = partial(clean_up_when_silent, deployment, remedy=remedy)
     return [
         clean_up_after_crash(deployment, remedy=remedy),
-        clean_up_when_silent(deployment, remedy=remedy, silent_seconds=silent_seconds),
+        silence(silent_seconds=int(fields["silent_seconds"])) if "silent_seconds" in fields else silence(),
     ]
 
 

@@ -12,7 +12,7 @@ import enum
 import sys
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from amt_flows.spec import TuningSpec
-from amt_flows.spec.amt_fields import SINGLE, table
+from amt_flows.spec import TuningSpec, amt_names
 
 PAGE = Path(__file__).with_name("reference.md")
 
@@ -35,9 +34,7 @@ column names the field of AMT's `CreateHyperParameterTuningJob` request that it 
 
 
 def reference() -> str:
-    places = table([SINGLE])
-    amt = {place.own: place.amt for place in places}
-    amt |= {f"{place.own}[].{item.own}": item.amt for place in places for item in place.items}
+    amt = amt_names()
     parts = [INTRODUCTION]
     seen: set[type[BaseModel]] = set()
     for title, model, path in _models(TuningSpec, "", seen):
@@ -77,7 +74,7 @@ def _lead(model: type[BaseModel]) -> str:
     return f"{text}\n\n" if model is not TuningSpec and text and "pydantic" not in text else ""
 
 
-def _table(model: type[BaseModel], path: str, amt: dict[str, str]) -> str:
+def _table(model: type[BaseModel], path: str, amt: Mapping[str, str]) -> str:
     rows = ["| field | type | default | what it is | in AMT's request |", "|---|---|---|---|---|"]
     for name, field in model.model_fields.items():
         place = f"{path}.{name}".lstrip(".")

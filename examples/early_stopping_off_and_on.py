@@ -19,10 +19,7 @@ from typing import Any
 from rich.table import Table
 from tune_digits import digits_spec, tune_plainly, wide_console
 
-from amt_flows.errors import AmtFlowsError
-from amt_flows.results import TuningResult
-from amt_flows.show.text import duration
-from amt_flows.spec import TuningSpec
+from amt_flows import AmtFlowsError, TuningResult, TuningSpec
 
 
 @dataclass(frozen=True)
@@ -117,6 +114,12 @@ def rows(off: Figures, auto: Figures) -> dict[str, tuple[str, str, str]]:
         ),
         "best objective": (f"{off.best:.4g}", f"{auto.best:.4g}", f"{auto.best - off.best:+.4f}"),
     }
+
+
+def duration(seconds: float) -> str:
+    """``34.8 s``, or ``2 h 48 min``."""
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{seconds:.1f} s" if seconds < 600 else f"{hours} h {minutes} min"
 
 
 def _less(off: float, auto: float) -> str:

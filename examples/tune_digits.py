@@ -21,20 +21,13 @@ import secrets
 import shutil
 import sys
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from digits_network import load_data, predict, prepare_channel
 from rich.console import Console
 
-from amt_flows.backends.home import home_directory
-from amt_flows.backends.places import open_journal
-from amt_flows.errors import AmtFlowsError
-from amt_flows.ledger.record import load_ledger
-from amt_flows.ports import Journal
-from amt_flows.results import TuningResult, result_of
-from amt_flows.run import tune as tune_without_prefect
-from amt_flows.show.terminal import terminal_summary
-from amt_flows.show.text import place
-from amt_flows.spec import TuningSpec
+import amt_flows
+from amt_flows import AmtFlowsError, TuningResult, TuningSpec
 
 WIDTH_OF_A_LOG = 170
 SPEC_FILE = Path(__file__).with_name("digits.toml")
@@ -43,7 +36,7 @@ SPEC_FILE = Path(__file__).with_name("digits.toml")
 def digits_spec(home: str | None, *, jobs: int, parallel: int, seed: int) -> TuningSpec:
     """The tuning job of ``digits.toml`` with these limits, its data prepared once for all training jobs."""
     # A leading dot: no tuning job's name has one, so the data is in no tuning job's way.
-    data = prepare_channel(home_directory(home) / ".examples" / "digits")
+    data = prepare_channel(amt_flows.home_directory(home) / ".examples" / "digits")
     spec = TuningSpec.load(SPEC_FILE).to_json()
     spec["name"] = f"digits-{secrets.token_hex(3)}"
     spec["seed"] = seed
@@ -54,8 +47,8 @@ def digits_spec(home: str | None, *, jobs: int, parallel: int, seed: int) -> Tun
 
 def tune_with_prefect(spec: TuningSpec, home: str | None) -> TuningResult:
     """Run the flow. It is imported here: Prefect takes a second that ``--help`` needn't wait for."""
-    from amt_flows.flows import tune  # before prefect: it gives the temporary server time to start
-    from amt_flows.flows.ephemeral import start_server_beyond_ctrl_c
+    # Before prefect: it gives the temporary server time to start.
+    from amt_flows.flows import start_server_beyond_ctrl_c, tune
     from prefect.exceptions import CancelledRun  # isort: skip
 
     start_server_beyond_ctrl_c()
@@ -63,18 +56,12 @@ def tune_with_prefect(spec: TuningSpec, home: str | None) -> TuningResult:
         return tune(spec, home=home)
     except CancelledRun:
         # Ctrl-C, or Cancel in the UI: it ended as asked, and the record has what was found until then.
-        journal = journal_of(spec, home)
-        return result_of(load_ledger(journal, str(spec.name)), journal.location)
+        return amt_flows.load_result(str(spec.name), home)
 
 
 def tune_plainly(spec: TuningSpec, home: str | None) -> TuningResult:
-    from amt_flows.backends.local import LocalBackend
-
-    return tune_without_prefect(spec, LocalBackend(home), journal=journal_of(spec, home), progress=True)
-
-
-def journal_of(spec: TuningSpec, home: str | None) -> Journal:
-    return open_journal(str(spec.name), home)
+    journal = amt_flows.open_journal(str(spec.name), home)
+    return amt_flows.tune(spec, amt_flows.LocalBackend(home), journal=journal, progress=True)
 
 
 def model_check(result: TuningResult) -> str:
@@ -83,7 +70,8 @@ def model_check(result: TuningResult) -> str:
         return "There is no model to try."
     channel = result.spec["training_job"]["inputs"]["train"]
     data = load_data(Path(channel))
-    seen = predict(Path(place(result.best.artifact)), data.validation_images)
+    model = Path(unquote(urlsplit(result.best.artifact).path))
+    seen = predict(model, data.validation_images)
     right = int((seen == data.validation_digits).sum())
     return f"The best model, loaded again, reads {right} of {len(seen)} held-out digits rightly."
 
@@ -129,7 +117,9 @@ def main() -> None:
         console.print(str(error), style="red", markup=False)
         raise SystemExit(error.exit_code) from None
     console.print()
-    console.print(terminal_summary(result, limit=8, home=arguments.home, program=program("amt-flows")))
+    console.print(
+        amt_flows.terminal_summary(result, limit=8, home=arguments.home, program=program("amt-flows"))
+    )
     console.print(model_check(result), highlight=False)
     if not arguments.no_prefect:
         console.print()

@@ -14,9 +14,10 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import secrets
 import sys
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,14 +28,7 @@ from digits_network import prepare_channel
 from rich.console import Console
 
 import amt_flows.reporting
-from amt_flows.backends.places import open_backend, open_journal
-from amt_flows.errors import AmtFlowsError
-from amt_flows.results import TuningResult
-from amt_flows.run import tune
-from amt_flows.show.terminal import terminal_summary
-from amt_flows.spec import TuningSpec
-from amt_flows.spec.dotted import put
-from amt_flows.spec.names import made_up_name
+from amt_flows import AmtFlowsError, SageMakerBackend, TuningResult, TuningSpec
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -68,23 +62,20 @@ def _archive() -> bytes:
 
 def spec_for(name: str, *, role: str, bucket: str, image: str | None, jobs: int, parallel: int) -> TuningSpec:
     """The example's spec with the caller's role and places in it."""
-    data = tomllib.loads(SPEC.read_text(encoding="utf-8").replace("s3://my-bucket/", f"s3://{bucket}/"))
-    changes: Mapping[str, Any] = {
-        "name": name,
-        "limits.max_number_of_training_jobs": jobs,
-        "limits.max_parallel_training_jobs": parallel,
-        "training_job.sagemaker.RoleArn": role,
-        **({"training_job.sagemaker.AlgorithmSpecification.TrainingImage": image} if image else {}),
-    }
-    for field, value in changes.items():
-        put(data, field, value)
+    text = SPEC.read_text(encoding="utf-8").replace("s3://my-bucket/", f"s3://{bucket}/")
+    data: dict[str, Any] = {**tomllib.loads(text), "name": name}
+    data["limits"] |= {"max_number_of_training_jobs": jobs, "max_parallel_training_jobs": parallel}
+    request = data["training_job"]["sagemaker"]
+    request["RoleArn"] = role
+    if image:
+        request["AlgorithmSpecification"]["TrainingImage"] = image
     return TuningSpec.parse(data)
 
 
 @contextmanager
 def simulated_aws() -> Iterator[None]:
     """An AWS of one's own for boto3, here and in the training jobs. It ends with this process."""
-    from amt_flows.testing.sagemaker import SimulatedSageMaker
+    from amt_flows.testing import SimulatedSageMaker
 
     os.environ.update(
         AWS_ACCESS_KEY_ID="simulated",
@@ -93,8 +84,6 @@ def simulated_aws() -> Iterator[None]:
         # Two processes at once on small machines: a matrix library with a thread per core slows both.
         OMP_NUM_THREADS="1",
         OPENBLAS_NUM_THREADS="1",
-        # Jobs take seconds here.
-        AMT_FLOWS_SAGEMAKER_POLL_SECONDS="0.3",
     )
     with SimulatedSageMaker(commands={}) as world, world.serve() as url:
         os.environ["AWS_ENDPOINT_URL"] = url
@@ -104,7 +93,7 @@ def simulated_aws() -> Iterator[None]:
 
 def run(arguments: argparse.Namespace) -> TuningResult:
     upload(arguments.bucket)
-    name = arguments.name or made_up_name()
+    name = arguments.name or f"digits-{secrets.token_hex(3)}"
     spec = spec_for(
         name,
         role=arguments.role,
@@ -114,7 +103,9 @@ def run(arguments: argparse.Namespace) -> TuningResult:
         parallel=arguments.parallel,
     )
     home = f"s3://{arguments.bucket}/{FOLDER}/tunings"
-    return tune(spec, open_backend("sagemaker"), journal=open_journal(name, home), progress=True)
+    # Simulated jobs take seconds.
+    backend = SageMakerBackend(poll_seconds=0.3 if arguments.simulator else 20)
+    return amt_flows.tune(spec, backend, journal=amt_flows.open_journal(name, home), progress=True)
 
 
 def main() -> None:
@@ -130,7 +121,7 @@ def main() -> None:
         Console(stderr=True).print(str(error), style="red", markup=False)
         raise SystemExit(error.exit_code) from None
     home = result.journal.rpartition("/tunings/")[0] + "/tunings"
-    console.print(terminal_summary(result, limit=8, home=home))
+    console.print(amt_flows.terminal_summary(result, limit=8, home=home))
     if arguments.simulator:
         console.print("The simulated AWS is gone with this process, and with it the models and the record.")
 

@@ -5,10 +5,10 @@ What is here is public: the flows, their steps as tasks for flows of one's own, 
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from amt_flows.flows.ephemeral import patient_ephemeral_server
+from amt_flows.flows.ephemeral import patient_ephemeral_server, start_server_beyond_ctrl_c
+from amt_flows.lazy import lazy_names
 
 # Before anything imports Prefect: its settings are read then.
 patient_ephemeral_server()
@@ -18,6 +18,12 @@ from amt_flows.flows.tuning.run_tuning import run_tuning  # noqa: E402
 from amt_flows.flows.tuning.tune import tune  # noqa: E402
 
 if TYPE_CHECKING:
+    from amt_flows.flows.automations import (
+        clean_up_after_crash,
+        clean_up_when_silent,
+        notify,
+        promote_when_completed,
+    )
     from amt_flows.flows.blocks import LocalTraining, SageMakerTraining, TuningJob, TuningRecords
     from amt_flows.flows.promotion.approval import wait_for_approval
     from amt_flows.flows.promotion.deploy import (
@@ -40,31 +46,35 @@ if TYPE_CHECKING:
     from amt_flows.flows.tuning.manage import resume_tuning, stop_task, stop_tuning
 
 _HOMES = {
-    "Decision": "promotion.outcome",
-    "LocalTraining": "blocks",
-    "Outcome": "promotion.outcome",
-    "Remedy": "tuning.clean_up",
-    "SageMakerTraining": "blocks",
-    "TuningJob": "blocks",
-    "TuningRecords": "blocks",
-    "approve_model_package": "promotion.deploy",
-    "clean_up": "tuning.clean_up",
-    "compare_with_champion": "promotion.deploy",
-    "create_endpoint_configuration": "promotion.deploy",
-    "create_model": "promotion.deploy",
-    "deploy_endpoint": "promotion.deploy",
-    "promote": "promotion.promote",
-    "promote_in_tasks": "promotion.deploy",
-    "promote_local": "promotion.deploy",
-    "register_model": "promotion.deploy",
-    "resume_tuning": "tuning.manage",
-    "retune": "promotion.retune",
-    "roll_back_endpoint": "promotion.deploy",
-    "roll_back_local": "promotion.deploy",
-    "stop_task": "tuning.manage",
-    "stop_tuning": "tuning.manage",
-    "tune_then_deploy": "promotion.tune_then_deploy",
-    "wait_for_approval": "promotion.approval",
+    "Decision": "amt_flows.flows.promotion.outcome",
+    "LocalTraining": "amt_flows.flows.blocks",
+    "Outcome": "amt_flows.flows.promotion.outcome",
+    "Remedy": "amt_flows.flows.tuning.clean_up",
+    "SageMakerTraining": "amt_flows.flows.blocks",
+    "TuningJob": "amt_flows.flows.blocks",
+    "TuningRecords": "amt_flows.flows.blocks",
+    "approve_model_package": "amt_flows.flows.promotion.deploy",
+    "clean_up": "amt_flows.flows.tuning.clean_up",
+    "clean_up_after_crash": "amt_flows.flows.automations",
+    "clean_up_when_silent": "amt_flows.flows.automations",
+    "compare_with_champion": "amt_flows.flows.promotion.deploy",
+    "create_endpoint_configuration": "amt_flows.flows.promotion.deploy",
+    "create_model": "amt_flows.flows.promotion.deploy",
+    "deploy_endpoint": "amt_flows.flows.promotion.deploy",
+    "notify": "amt_flows.flows.automations",
+    "promote": "amt_flows.flows.promotion.promote",
+    "promote_in_tasks": "amt_flows.flows.promotion.deploy",
+    "promote_local": "amt_flows.flows.promotion.deploy",
+    "promote_when_completed": "amt_flows.flows.automations",
+    "register_model": "amt_flows.flows.promotion.deploy",
+    "resume_tuning": "amt_flows.flows.tuning.manage",
+    "retune": "amt_flows.flows.promotion.retune",
+    "roll_back_endpoint": "amt_flows.flows.promotion.deploy",
+    "roll_back_local": "amt_flows.flows.promotion.deploy",
+    "stop_task": "amt_flows.flows.tuning.manage",
+    "stop_tuning": "amt_flows.flows.tuning.manage",
+    "tune_then_deploy": "amt_flows.flows.promotion.tune_then_deploy",
+    "wait_for_approval": "amt_flows.flows.promotion.approval",
 }
 
 __all__ = [
@@ -77,21 +87,25 @@ __all__ = [
     "TuningRecords",
     "approve_model_package",
     "clean_up",
+    "clean_up_after_crash",
+    "clean_up_when_silent",
     "compare_with_champion",
     "create_endpoint_configuration",
     "create_model",
     "deploy_endpoint",
     "load_result",
-    "patient_ephemeral_server",
+    "notify",
     "promote",
     "promote_in_tasks",
     "promote_local",
+    "promote_when_completed",
     "register_model",
     "resume_tuning",
     "retune",
     "roll_back_endpoint",
     "roll_back_local",
     "run_tuning",
+    "start_server_beyond_ctrl_c",
     "stop_task",
     "stop_tuning",
     "tune",
@@ -99,13 +113,5 @@ __all__ = [
     "wait_for_approval",
 ]
 
-
-def __getattr__(name: str) -> object:
-    # Loaded on first use: what only tunes needs nothing of the deploy side.
-    if name in _HOMES:
-        return getattr(import_module(f"amt_flows.flows.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'amt_flows.flows' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+# What only tunes needs nothing of the deploy side.
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, own=tuple(__all__))

@@ -40,9 +40,16 @@ class DamagedRecord:
 
 
 def read_record(name: str, home: Home = None) -> Record:
-    """The record of one tuning job. Raises TuningJobNotFound, JournalError."""
+    """The record of one tuning job, of ``home`` or of where tuning jobs are kept by default: its ledger, and
+    its result so far. Raises TuningJobNotFound, JournalError."""
     journal = open_journal(name, home)
     return Record(load_ledger(journal, name), journal.location)
+
+
+def load_result(name: str, home: Home = None) -> TuningResult:
+    """What the tuning job ``name`` came to, or where it stands by now. Raises TuningJobNotFound,
+    JournalError."""
+    return read_record(name, home).result()
 
 
 def all_records(home: Home = None) -> list[Record | DamagedRecord]:

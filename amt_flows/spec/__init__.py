@@ -1,5 +1,7 @@
 """What a tuning job is asked to do, and whether it can be done."""
 
+from amt_flows.spec import metric_definitions
+from amt_flows.spec.amt_fields import amt_names
 from amt_flows.spec.model import (
     BestEligible,
     CategoricalRange,
@@ -47,5 +49,7 @@ __all__ = [
     "TuningSpec",
     "WarmStart",
     "WarmStartType",
+    "amt_names",
     "differences",
+    "metric_definitions",
 ]

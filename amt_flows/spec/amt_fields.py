@@ -212,6 +212,17 @@ def table(algorithms: Iterable[Algorithm]) -> tuple[Place, ...]:
     return (*TUNING, *(place for where in algorithms for place in algorithm_places(where)))
 
 
+def amt_names() -> Mapping[str, str]:
+    """The member of AMT's request that each field of a spec with one algorithm is, e.g.
+    ``limits.max_parallel_training_jobs``; ``[]`` stands for each item of a list. Fields that AMT lacks are
+    missing."""
+    names = dict[str, str]()
+    for place in table([SINGLE]):
+        names[place.own] = place.amt
+        names |= {f"{place.own}[].{item.own}": item.amt for item in place.items}
+    return names
+
+
 @cache
 def own_names() -> Mapping[str, tuple[str, ...]]:
     """AMT's names of members and objects, each with the paths of our spec that it may mean."""

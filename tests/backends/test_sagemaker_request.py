@@ -320,7 +320,7 @@ def test_the_classes_of_characters_are_those_of_java() -> None:
 
 def test_our_checker_agrees_with_the_simulated_service() -> None:
     """Two readings of the same model, written apart."""
-    from amt_flows.testing.sagemaker.validation import check
+    from amt_flows.testing.sagemaker.request_check import check
 
     good = body(FULL, job={"max_runtime_seconds": 60})
     for member in good:

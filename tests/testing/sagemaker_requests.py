@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from amt_flows.reporting import metric_regex
-from amt_flows.testing.sagemaker.validation import service_model
+from amt_flows.testing.sagemaker.request_check import service_model
 
 REGION = "eu-west-1"
 GROUP = "/aws/sagemaker/TrainingJobs"

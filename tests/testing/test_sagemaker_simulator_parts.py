@@ -22,8 +22,8 @@ from amt_flows.testing.sagemaker.lags import Delayed, Lags
 from amt_flows.testing.sagemaker.lines import lines_for, value_in
 from amt_flows.testing.sagemaker.paging import page
 from amt_flows.testing.sagemaker.refusals import Refusal, throttled
+from amt_flows.testing.sagemaker.request_check import check, compiled, service_model, shown
 from amt_flows.testing.sagemaker.service import OPERATIONS
-from amt_flows.testing.sagemaker.validation import check, compiled, service_model, shown
 from testing.sagemaker_requests import shapes_below, training
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True)

@@ -11,12 +11,12 @@ from amt_flows.testing.sagemaker.endpoint_operations import EndpointsDesk
 from amt_flows.testing.sagemaker.job import SimulatedTrainingJob
 from amt_flows.testing.sagemaker.quotas import Quotas
 from amt_flows.testing.sagemaker.registry_operations import RegistryDesk
+from amt_flows.testing.sagemaker.request_check import check, service_model
 from amt_flows.testing.sagemaker.search import search
 from amt_flows.testing.sagemaker.shared_state import Habitat
 from amt_flows.testing.sagemaker.training_operations import DriverFor, TrainingDesk
 from amt_flows.testing.sagemaker.tuning import SimulatedTuningJob
 from amt_flows.testing.sagemaker.tuning_operations import OnCreate, TuningDesk
-from amt_flows.testing.sagemaker.validation import check, service_model
 
 SEARCH_SHAPES = {
     "TrainingJob": "TrainingJob",

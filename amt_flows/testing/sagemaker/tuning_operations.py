@@ -12,10 +12,10 @@ from amt_flows.testing.sagemaker import refusals, tags
 from amt_flows.testing.sagemaker.calls import Answer, Call, Place, arn_of, in_page
 from amt_flows.testing.sagemaker.job import SimulatedTrainingJob
 from amt_flows.testing.sagemaker.paging import page
+from amt_flows.testing.sagemaker.request_check import check
 from amt_flows.testing.sagemaker.shared_state import Habitat
 from amt_flows.testing.sagemaker.training_operations import TrainingDesk
 from amt_flows.testing.sagemaker.tuning import SimulatedTuningJob, TuningEngine
-from amt_flows.testing.sagemaker.validation import check
 
 OnCreate = Callable[[SimulatedTuningJob], "TuningEngine | None"]
 
