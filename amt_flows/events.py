@@ -331,19 +331,26 @@ def _reader(kind: str) -> TypeAdapter[Event]:
     return TypeAdapter(_KINDS[kind])
 
 
+class WrittenByNewer(JournalError):
+    """An event that this version does not know, and a newer one may."""
+
+
 def event_from_json(data: Mapping[str, Any]) -> Event:
     """The event of a JSON object. Unknown fields are ignored, so that a newer minor writer can be read, and a
     field with a default may lack: it is newer than the first journals.
 
-    Raises JournalError for anything that is not one of our events.
+    Raises WrittenByNewer for an event of a later version or of a kind unknown to this one, JournalError for
+    anything else that is not one of our events.
     """
     try:
-        if data["v"] != VERSION:
-            raise JournalError(
-                f"The journal holds an event of version {data['v']!r}; this amt-flows reads {VERSION}.",
-                remedy="use the version of amt-flows that wrote it, or a newer one",
-            )
-        return _reader(data["kind"]).validate_python(dict(data))
+        version, kind = data["v"], data["kind"]
+        if isinstance(version, int) and version > VERSION:
+            raise WrittenByNewer(f"it holds an event of version {version}; this amt-flows reads {VERSION}")
+        if version != VERSION:
+            raise ValueError(f"version {version!r}")
+        if isinstance(kind, str) and kind not in _KINDS:
+            raise WrittenByNewer(f"it holds an event {kind!r}, which this amt-flows does not know")
+        return _reader(kind).validate_python(dict(data))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(step) for step in first["loc"])

@@ -8,6 +8,9 @@ A disk that does not keep its word may still leave the last entries torn after a
 off. What they said was not acknowledged, or can be found out again from the training jobs, so they count as
 empty. They stay where they are, since whoever moved them could take away what another has written in their
 place; the entry that comes next says which were torn. Any other damage is an error.
+
+Whoever has read or written entries notices when one is gone, at the next look at the note to stop and before
+the next entry: a controller that wrote on would leave a record that nobody can read.
 """
 
 from __future__ import annotations
@@ -18,18 +21,28 @@ import json
 import logging
 import os
 import secrets
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from amt_flows.errors import Fenced, JournalError
 from amt_flows.events import Event
-from amt_flows.ledger.journals.entries import entry_index, entry_name, entry_text, events_of
+from amt_flows.ledger.journals.entries import (
+    entry_index,
+    entry_name,
+    entry_text,
+    events_of,
+    missing_entry,
+)
+from amt_flows.ledger.journals.plain_files import NotAFileError, read_plain, what_stands_at
 
 logger = logging.getLogger("amt_flows")
 
 STOP_NOTE = "stop"
 TORN = "first_torn"
 """What an entry calls the number of the first of the torn entries right before it."""
+LIST_SECONDS = 5.0
+"""How long the directory's own time is believed that nothing in it has changed: it may be coarse."""
 
 
 class DirectoryJournal:
@@ -38,6 +51,8 @@ class DirectoryJournal:
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
         self._first_torn: int | None = None  # of those at the end, as last read
+        self._known = 0  # so many entries have been seen here
+        self._listed: tuple[int, float] | None = None  # the directory's own time, and when that was ours
 
     @property
     def location(self) -> str:
@@ -47,15 +62,18 @@ class DirectoryJournal:
         return self.directory / entry_name(index)
 
     def read(self, start: int = 0) -> Sequence[Sequence[Event]]:
+        self._check_all_there(max(start, self._known))
         entries: list[Sequence[Event]] = []
         torn: int | None = None
         while True:
             index = start + len(entries)
             path = self._path(index)
             try:
-                data = path.read_bytes()
+                data = read_plain(path)
             except FileNotFoundError:
                 break
+            except NotAFileError as error:
+                raise self._no_entry(index, error.what) from None
             except OSError as error:
                 raise JournalError(f"{path} can't be read: {error}") from error
             try:
@@ -74,6 +92,7 @@ class DirectoryJournal:
         if torn is not None and torn != self._first_torn:
             logger.warning("%s is torn, as after a power cut; it counts as never written.", self._path(torn))
         self._first_torn = torn
+        self._known = max(self._known, start + len(entries))
         return entries
 
     def _damaged(self, index: int) -> JournalError:
@@ -87,17 +106,58 @@ class DirectoryJournal:
         later = [path.name for path in self.directory.iterdir() if entry_index(path.name) > end]
         # The writer may have been at work between our last look and the listing.
         if later and not self._path(end).exists():
-            raise JournalError(
-                f"Entry {end} of the journal {self.directory} is missing, but {min(later)} is there.",
-                because="a file was deleted",
-                remedy="restore the file; going on without it could launch jobs twice",
-            )
+            raise self._missing(end, f"{min(later)} is there")
+
+    def _check_all_there(self, count: int) -> None:
+        """Raises JournalError when one of the first ``count`` entries is not there any more, or when what has
+        the name of the next is no entry. Costs a look at the directory's own time while nothing changes."""
+        if count == 0:
+            return
+        try:
+            changed = self.directory.stat().st_mtime_ns
+            if (
+                self._listed
+                and self._listed[0] == changed
+                and time.monotonic() < self._listed[1] + LIST_SECONDS
+            ):
+                return
+            names = {path.name for path in self.directory.iterdir()}
+        except (FileNotFoundError, NotADirectoryError):
+            raise self._vanished() from None
+        except OSError:
+            return  # it can't be looked at now: too many files are open, say
+        gone = next((index for index in range(count) if entry_name(index) not in names), None)
+        if gone is not None:
+            raise self._missing(gone, "it was there")
+        if entry_name(count) in names and (what := what_stands_at(self._path(count))):
+            raise self._no_entry(count, what)
+        self._listed = changed, time.monotonic()
+
+    def _missing(self, index: int, but: str) -> JournalError:
+        return missing_entry(index, str(self.directory), but=but, because="a file was deleted")
+
+    def _vanished(self) -> JournalError:
+        return JournalError(
+            f"The journal {self.directory} has vanished.",
+            because="its directory was moved or removed, or its disk was unmounted",
+            remedy="put it back, then run the same tuning job again; if it is lost, `amt-flows recover` "
+            "rebuilds it from the training jobs",
+        )
+
+    def _no_entry(self, index: int, what: str) -> JournalError:
+        return JournalError(
+            f"{self._path(index)} is no entry of the journal: it is {what}.",
+            because="somebody or another program put it there",
+            remedy="remove it, then run the same tuning job again",
+        )
 
     def append(self, index: int, events: Sequence[Event]) -> None:
         after_torn = self._first_torn is not None and self._first_torn < index
         text = entry_text(events, **({TORN: str(self._first_torn)} if after_torn else {}))
         final = self._path(index)
         scratch = self.directory / f".{index:08d}.{secrets.token_hex(8)}"
+        # A journal is begun with its first entry only.
+        self._check_all_there(max(index, self._known))
         try:
             if not self.directory.is_dir():
                 self.directory.mkdir(parents=True, exist_ok=True)
@@ -112,7 +172,11 @@ class DirectoryJournal:
                 scratch.unlink()
             _sync_directory(self.directory)
             self._first_torn = None
+            self._known = index + 1
+            self._listed = self.directory.stat().st_mtime_ns, time.monotonic()
         except FileExistsError:
+            if what := what_stands_at(final):
+                raise self._no_entry(index, what) from None
             raise Fenced(f"Entry {index} of the journal was written by another controller.") from None
         except OSError as error:
             with contextlib.suppress(OSError):
@@ -120,7 +184,9 @@ class DirectoryJournal:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             raise JournalError(
                 f"The journal {self.directory} can't be written: {error.strerror or error}.",
-                because="the disk is full" if full else "the directory's permissions or its disk",
+                because="the disk is full, or can hold no more files"
+                if full
+                else "the directory's permissions or its disk",
                 remedy="make room or grant access, then run the same tuning job again: it goes on from here",
             ) from error
 
@@ -135,10 +201,18 @@ class DirectoryJournal:
             raise JournalError(f"The request to stop can't be written: {error}.") from error
 
     def asked_to_stop(self) -> str | None:
+        self._check_all_there(self._known)
+        note = self.directory / STOP_NOTE
         try:
-            return (self.directory / STOP_NOTE).read_text(encoding="utf-8") or "asked to stop"
+            return read_plain(note).decode("utf-8") or "asked to stop"
         except (PermissionError, UnicodeDecodeError):
             return "asked to stop"
+        except NotAFileError as error:
+            raise JournalError(
+                f"{note} is no note to stop: it is {error.what}.",
+                because="somebody or another program put it there",
+                remedy="remove it, then run the same tuning job again; `amt-flows stop` leaves a note",
+            ) from None
         except OSError:
             return None  # there is none, or too many files are open: the next look will tell
 

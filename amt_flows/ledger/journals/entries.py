@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from amt_flows.errors import JournalError
-from amt_flows.events import Event, event_from_json, event_to_json
+from amt_flows.events import Event, WrittenByNewer, event_from_json, event_to_json
 
 SUFFIX = ".json"
 
@@ -29,12 +29,29 @@ def entry_text(events: Sequence[Event], **beside: str) -> str:
 
 
 def events_of(text: str, *, place: str, because: str, remedy: str) -> tuple[Event, ...]:
-    """The events of an entry. Raises JournalError, with these words, for anything else."""
+    """The events of an entry. Raises JournalError, with these words, for anything else; but for what a newer
+    version wrote with words that say so."""
     try:
         events = json.loads(text)["events"]
         if not isinstance(events, list):
             raise TypeError("events is not a list")
         return tuple(event_from_json(event) for event in events)
+    except WrittenByNewer as error:
+        raise JournalError(
+            f"{place} was written by a newer version of amt-flows: {error.happened}",
+            because="the tuning job was started or taken up with that version",
+            remedy="go on with that version; this one has changed nothing",
+        ) from None
     except (ValueError, TypeError, KeyError, RecursionError, JournalError) as error:
         reason = error.happened if isinstance(error, JournalError) else repr(error)
         raise JournalError(f"{place} is damaged: {reason}", because=because, remedy=remedy) from error
+
+
+def missing_entry(index: int, location: str, *, but: str, because: str) -> JournalError:
+    """``but``: what shows that there was one."""
+    return JournalError(
+        f"Entry {index} of the journal {location} is missing, but {but}.",
+        because=because,
+        remedy="restore it: going on without it could launch jobs twice; if it is lost, move the "
+        "journal away: `amt-flows recover` rebuilds it from the training jobs",
+    )

@@ -19,7 +19,13 @@ from urllib.parse import urlsplit
 
 from amt_flows.errors import Fenced, JournalError
 from amt_flows.events import Event
-from amt_flows.ledger.journals.entries import entry_index, entry_name, entry_text, events_of
+from amt_flows.ledger.journals.entries import (
+    entry_index,
+    entry_name,
+    entry_text,
+    events_of,
+    missing_entry,
+)
 
 logger = logging.getLogger("amt_flows")
 
@@ -91,6 +97,7 @@ class S3Journal:
         self._readers = readers
         self._worked = False  # S3 has answered us
         self._monotonic, self._sleep = monotonic, sleep
+        self._known = 0  # so many entries have been seen here
         self._stop_note: str | None = None
         self._stop_note_read_at: float | None = None
 
@@ -110,17 +117,22 @@ class S3Journal:
     # -- reading ---------------------------------------------------------------------------------
 
     def read(self, start: int = 0) -> Sequence[Sequence[Event]]:
-        indices = self._indices(start)
-        for expected, index in enumerate(indices, start):
+        # From the one before on: it must be there.
+        before = max(start - 1, 0)
+        indices = self._indices(before)
+        for expected, index in enumerate(indices, before):
             if index != expected:
-                raise JournalError(
-                    f"Entry {expected} of the journal {self.location} is missing, but {index} is there.",
-                    because="an object was deleted, or a life-cycle rule of the bucket removed it",
-                    remedy="restore the object; going on without it could launch jobs twice",
-                )
-        keys = [self._key(index) for index in indices]
+                raise self._missing(expected, f"{index} is there")
+        if start > 0 and not indices:
+            raise self._missing(before, "it was there")
+        self._known = max(self._known, before + len(indices))
+        keys = [self._key(index) for index in indices if index >= start]
         texts = self._get_all(keys)
         return [_events(texts[key], self.location, key) for key in keys]
+
+    def _missing(self, index: int, but: str) -> JournalError:
+        because = "an object was deleted, or a life-cycle rule of the bucket removed it"
+        return missing_entry(index, self.location, but=but, because=because)
 
     def _get_all(self, keys: Sequence[str]) -> dict[str, str]:
         texts: dict[str, str] = {}
@@ -149,24 +161,27 @@ class S3Journal:
 
     def _indices(self, start: int) -> list[int]:
         """The numbers of the entries from ``start`` on, ascending. S3 lists what was written, at once."""
-        asked = {"Bucket": self._bucket, "Prefix": f"{self._folder}/"}
-        if start > 0:
-            asked["StartAfter"] = self._key(start - 1)
-        found: list[int] = []
         pauses = _pauses(READ_PATIENCE_SECONDS)
         while True:
             try:
-                page = self._client.list_objects_v2(**asked)
+                return sorted(i for i in map(entry_index, self._names(start)) if i >= start)
             except Exception as error:
                 _must_be_of_aws(error)
-                if self._wait_out(error, pauses):
-                    continue
-                raise self._unreadable(error) from error
+                if not self._wait_out(error, pauses):
+                    raise self._unreadable(error) from error
+
+    def _names(self, start: int = 0) -> list[str]:
+        """What stands in the folder, entries from ``start`` on and whatever comes behind them."""
+        asked = {"Bucket": self._bucket, "Prefix": f"{self._folder}/"}
+        if start > 0:
+            asked["StartAfter"] = self._key(start - 1)
+        found: list[str] = []
+        while True:
+            page = self._client.list_objects_v2(**asked)
             self._worked = True
-            names = [str(entry["Key"]).removeprefix(asked["Prefix"]) for entry in page.get("Contents", ())]
-            found += [entry_index(name) for name in names]
+            found += [str(entry["Key"]).removeprefix(asked["Prefix"]) for entry in page.get("Contents", ())]
             if not page.get("NextContinuationToken"):
-                return sorted(index for index in found if index >= start)
+                return found
             asked = {**asked, "ContinuationToken": page["NextContinuationToken"]}
 
     def _get(self, key: str) -> bytes:
@@ -202,14 +217,15 @@ class S3Journal:
         while True:
             try:
                 self._put(self._key(index), text, IfNoneMatch="*")
-                return
+                break
             except Exception as error:
                 _must_be_of_aws(error)
                 if self._is_written(index, text, error, pauses):
-                    return
+                    break
                 # A conflict with a write that goes on, a lost answer, trouble that passes: ask again.
                 if not self._wait_out(error, pauses):
                     raise self._unwritable(error) from error
+        self._known = max(self._known, index + 1)
 
     def _put(self, key: str, text: str, **conditions: str) -> None:
         self._client.put_object(
@@ -264,17 +280,28 @@ class S3Journal:
         self._stop_note_read_at = None
 
     def asked_to_stop(self) -> str | None:
-        """What is known of the note; a failure to look for it stops nothing, and is tried again."""
+        """What is known of the note; a failure to look for it stops nothing, and is tried again. The same
+        look shows whether the entries are all there still: raises JournalError when one is gone."""
         now = self._monotonic()
         if self._stop_note_read_at is None or now - self._stop_note_read_at >= self._stop_note_seconds:
             self._stop_note_read_at = now
-            self._stop_note = self._read_stop_note()
+            self._stop_note = self._look()
         return self._stop_note
+
+    def _look(self) -> str | None:
+        try:
+            names = set(self._names())
+        except Exception as error:
+            _must_be_of_aws(error)
+            return self._stop_note
+        gone = next((index for index in range(self._known) if entry_name(index) not in names), None)
+        if gone is not None:
+            raise self._missing(gone, "it was there")
+        return self._read_stop_note() if STOP_NOTE in names else None
 
     def _read_stop_note(self) -> str | None:
         try:
-            answer = self._client.get_object(Bucket=self._bucket, Key=f"{self._folder}/{STOP_NOTE}")
-            return str(answer["Body"].read().decode("utf-8", "replace")) or "asked to stop"
+            return self._get(f"{self._folder}/{STOP_NOTE}").decode("utf-8", "replace") or "asked to stop"
         except Exception as error:
             _must_be_of_aws(error)
             return None if _code(error) in _MISSING else self._stop_note

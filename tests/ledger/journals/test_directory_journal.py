@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -120,11 +121,11 @@ def test_a_note_that_can_not_be_looked_for_is_no_request_to_stop(
     journal.append(0, [Attached(1.0, "me")])
     journal.ask_to_stop("enough")
 
-    def too_many(*_: object, **__: object) -> str:
+    def too_many(*_: object, **__: object) -> int:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "read_text", too_many)
+        patched.setattr(os, "open", too_many)
         assert journal.asked_to_stop() is None
     assert journal.asked_to_stop() == "enough"
 
@@ -188,3 +189,94 @@ def test_a_reader_beside_a_fast_writer_never_misses_an_entry(tmp_path: Path) -> 
         seen = len(entries)
     writer.join()
     assert len(journal.read()) == 300
+
+
+def put_a_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def put_a_dangling_link(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+def put_a_directory(path: Path) -> None:
+    path.mkdir()
+
+
+STRANGE = pytest.mark.parametrize(
+    ("put", "words"),
+    [(put_a_fifo, "a FIFO"), (put_a_dangling_link, "a link to nothing"), (put_a_directory, "a directory")],
+)
+
+
+@STRANGE
+def test_what_is_no_file_is_refused_as_an_entry_and_no_rival(
+    put: Callable[[Path], None], words: str, tmp_path: Path
+) -> None:
+    writer = DirectoryJournal(tmp_path)
+    writer.append(0, [Attached(1.0, "me")])
+    put(tmp_path / "00000001.json")
+    for look in (
+        DirectoryJournal(tmp_path).read,
+        writer.asked_to_stop,
+        lambda: writer.append(1, [Attached(2.0, "me")]),
+        lambda: DirectoryJournal(tmp_path).append(1, [Attached(2.0, "me")]),
+    ):
+        with pytest.raises(JournalError, match=words) as raised:
+            look()
+        assert not isinstance(raised.value, Fenced)
+        assert "remove it" in str(raised.value)
+
+
+@STRANGE
+def test_what_is_no_file_is_refused_as_a_note_to_stop(
+    put: Callable[[Path], None], words: str, tmp_path: Path
+) -> None:
+    journal = DirectoryJournal(tmp_path)
+    journal.append(0, [Attached(1.0, "me")])
+    put(tmp_path / "stop")
+    with pytest.raises(JournalError, match=words):
+        journal.asked_to_stop()
+
+
+def test_an_entry_that_is_deleted_meanwhile_is_noticed_by_whoever_knew_it(tmp_path: Path) -> None:
+    writer, reader = DirectoryJournal(tmp_path), DirectoryJournal(tmp_path)
+    for index in range(3):
+        writer.append(index, [Attached(float(index), "me")])
+    assert len(reader.read()) == 3
+    (tmp_path / "00000001.json").unlink()
+    for look in (
+        writer.asked_to_stop,
+        lambda: writer.append(3, [Attached(3.0, "me")]),
+        reader.asked_to_stop,
+        lambda: reader.read(3),
+    ):
+        with pytest.raises(JournalError, match=r"Entry 1 .* is missing") as raised:
+            look()
+        assert "amt-flows recover" in str(raised.value)
+
+
+def test_a_journal_is_begun_with_its_first_entry_only(tmp_path: Path) -> None:
+    journal = DirectoryJournal(tmp_path / "journal")
+    journal.append(0, [Attached(0.0, "me")])
+    (tmp_path / "journal").rename(tmp_path / "moved")
+    for look in (
+        journal.asked_to_stop,
+        lambda: journal.append(1, [Attached(1.0, "me")]),
+        lambda: DirectoryJournal(tmp_path / "journal").append(1, [Attached(1.0, "me")]),
+        lambda: DirectoryJournal(tmp_path / "journal").read(1),
+    ):
+        with pytest.raises(JournalError, match="has vanished"):
+            look()
+    assert not (tmp_path / "journal").exists()
+    (tmp_path / "moved").rename(tmp_path / "journal")
+    journal.append(1, [Attached(1.0, "me")])
+    assert len(journal.read()) == 2
+
+
+@pytest.mark.parametrize("text", ['{"v":2,"kind":"opened"}', '{"v":1,"kind":"paused","at":1.0}'])
+def test_an_entry_of_a_newer_version_says_so(text: str, tmp_path: Path) -> None:
+    (tmp_path / "00000000.json").write_text(f'{{"events":[{text}]}}')
+    with pytest.raises(JournalError, match="written by a newer version of amt-flows") as raised:
+        DirectoryJournal(tmp_path).read()
+    assert "backup" not in str(raised.value)

@@ -333,3 +333,33 @@ def test_an_entry_is_plain_json(journal: S3Journal) -> None:
     journal.append(0, ANOTHER)
     body = s3().get_object(Bucket=BUCKET, Key="tunings/demo/00000000.json")["Body"].read()
     assert json.loads(body)["events"][0]["controller"] == "rival"
+
+
+def test_an_entry_that_is_deleted_meanwhile_is_noticed_by_whoever_knew_it(client: Client) -> None:
+    writer, reader = S3Journal(URI, client), S3Journal(URI, client)
+    for index in range(3):
+        writer.append(index, ONE)
+    assert len(reader.read()) == 3
+    s3().delete_object(Bucket=BUCKET, Key="tunings/demo/00000001.json")
+    for look in (writer.asked_to_stop, reader.asked_to_stop, reader.read):
+        with pytest.raises(JournalError, match=r"Entry 1 .* is missing") as raised:
+            look()
+        assert "amt-flows recover" in str(raised.value)
+
+
+def test_the_last_entry_that_is_deleted_is_missed_by_whoever_reads_on(client: Client) -> None:
+    reader = S3Journal(URI, client)
+    S3Journal(URI, client).append(0, ONE)
+    assert len(reader.read()) == 1
+    s3().delete_object(Bucket=BUCKET, Key="tunings/demo/00000000.json")
+    with pytest.raises(JournalError, match=r"Entry 0 .* is missing"):
+        reader.read(1)
+
+
+def test_an_entry_of_a_newer_version_says_so(journal: S3Journal, client: Client) -> None:
+    journal.append(0, ONE)
+    client.put_object(
+        Bucket=BUCKET, Key="tunings/demo/00000001.json", Body=b'{"events":[{"v":2,"kind":"opened"}]}'
+    )
+    with pytest.raises(JournalError, match="written by a newer version of amt-flows"):
+        journal.read()
