@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from amt_flows.backends.sagemaker.model_rules import service_model
 from amt_flows.errors import SpecError
 from amt_flows.spec import TuningSpec
 from amt_flows.spec import model as spec_module
@@ -14,7 +15,7 @@ from amt_flows.spec.amt_fields import own_names
 from amt_flows.spec.dotted import MISSING
 from amt_flows.spec.nearest import nearest, plain
 from amt_flows.spec.shape import model_at
-from amt_flows.spec.synonyms import SYNONYMS, WELL_KNOWN
+from amt_flows.spec.synonyms import AS_A_NUMBER, IN_PART, SYNONYMS, WELL_KNOWN
 from spec.samples import changed, good, one_definition, problems_of, several
 
 Changes = dict[str, Any]
@@ -170,7 +171,11 @@ def test_what_follows_from_a_misspelling_is_not_reported_but_all_else_is() -> No
 
 def test_a_value_under_a_misspelt_name_is_checked_too() -> None:
     data = changed(good(), {"limits": MISSING, "max_jobs": 0})
-    assert set(problems_of(data)) == {"max_jobs", "limits.max_number_of_training_jobs"}
+    problems = problems_of(data)
+    assert set(problems) == {"max_jobs"}, "nothing is said of a field that nobody wrote"
+    assert problems["max_jobs"].message.endswith(
+        "`limits.max_number_of_training_jobs`; there it must be at least 1"
+    )
 
 
 def test_a_misspelt_field_beside_the_right_one_does_not_replace_it() -> None:
@@ -221,7 +226,16 @@ def test_every_synonym_leads_to_a_field() -> None:
         model: type[BaseModel] = getattr(spec_module, part)
         assert set(names.values()) <= set(model.model_fields), part
         assert all(name == plain(name) for name in names)
-    for path in [*WELL_KNOWN.values(), *(path for paths in own_names().values() for path in paths)]:
+    well_known = [*WELL_KNOWN.values(), *AS_A_NUMBER.values()]
+    in_parts = [path for names in IN_PART.values() for path in names.values() if path is not None]
+    for path in [*well_known, *in_parts, *(path for paths in own_names().values() for path in paths)]:
+        verbatim = path.partition("training_job.sagemaker.")[2]
+        if verbatim:
+            definition = service_model("sagemaker").shape_for("HyperParameterTrainingJobDefinition")
+            for name in verbatim.split("."):
+                assert name in definition.members, path
+                definition = definition.members[name]
+            continue
         *way, name = path.split(".")
         part_model = model_at(TuningSpec, way)
         assert part_model is not None, path

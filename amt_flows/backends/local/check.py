@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 import os
 import shutil
 import sys
@@ -77,6 +78,11 @@ def _program_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
 def _command_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
     first, *rest = template.command
     directory = working_directory(template.working_directory)
+    if _is_a_line(first, directory):
+        line = json.dumps(" ".join(template.command))
+        words = json.dumps([*first.split(), *rest])
+        yield Problem(f"{AT}.command", first, f"is one word with spaces in it; write {words}, or {line}")
+        return
     if "/" in first:
         path = directory / first
         if not path.is_file():
@@ -85,11 +91,37 @@ def _command_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
             message = f"is not executable; run chmod +x {path}, or put its interpreter in front of it"
             yield Problem(f"{AT}.command", first, message)
     elif first not in PYTHONS and shutil.which(first, path=template.environment.get("PATH")) is None:
-        yield Problem(f"{AT}.command", first, "is not on the PATH; install it, or give its whole path")
-    script = next((word for word in rest if word.endswith(".py") and not word.startswith("-")), None)
-    if script is not None and not (directory / script).is_file():
+        yield Problem(f"{AT}.command", first, f"is not on the PATH{_instead(first, directory)}")
+    yield from _script_problems(rest, directory)
+
+
+def _instead(program: str, directory: Path) -> str:
+    """What to write for a program that isn't on the PATH."""
+    if not (directory / program).is_file():
+        return "; install it, or give its whole path"
+    written = f"python {program}" if program.endswith(".py") else f"./{program}"
+    return f", but in the directory where the command starts; write {written}"
+
+
+def _script_problems(words: Sequence[str], directory: Path) -> Iterator[Problem]:
+    script = next((word for word in words if ".py" in word and not word.startswith("-")), None)
+    if script is None:
+        return
+    if _is_a_line(script, directory):
+        words = ", ".join(json.dumps(word) for word in script.split())
+        yield Problem(f"{AT}.command", script, f"is one word with spaces in it; write {words}")
+    elif script.endswith(".py") and not (directory / script).is_file():
         message = f"there is no such script; it is looked for as {directory / script}"
         yield Problem(f"{AT}.command", script, message)
+
+
+def _is_a_line(word: str, directory: Path) -> bool:
+    """Whether a word of a command was meant as several: a program, or a script, and its arguments."""
+    start, *more = word.split()[:2] or [word]
+    if not more or (directory / word).exists():
+        return False
+    program = start in PYTHONS or shutil.which(start) is not None or "/" in start
+    return program or (directory / start).is_file()
 
 
 def _function_problems(target: str, directory: Path) -> Iterator[Problem]:
