@@ -8,10 +8,6 @@ from typing import Final
 LONGEST_REGEX: Final = 500
 
 
-NUMBER: Final = r"[-+]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[Nn]a[Nn]|[Ii]nf)"
-"""A regex for a number as training libraries print it, without a group of its own."""
-
-
 def lint(regex: str) -> list[str]:
     """Why a metric's regex can't work; empty when nothing is wrong with it."""
     if len(regex) > LONGEST_REGEX:

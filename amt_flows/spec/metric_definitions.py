@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from amt_flows.metrics.expressions import NUMBER
+from amt_flows.metrics.numbers import NUMBER
 from amt_flows.reporting import metric_regex
 from amt_flows.spec.model import MetricDefinition, TrainingJobTemplate
 

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amt_flows.backends.local_worker.output import LAST_BYTES, Output
-from amt_flows.backends.local_worker.values import LINE_BYTES, Values
+from amt_flows.backends.local_worker.values import Values
 from amt_flows.metrics.expressions import required_text
+from amt_flows.metrics.lines import LINE_BYTES
 from amt_flows.ports import JobState
 from amt_flows.spec import MetricDefinition, metric_definitions
 

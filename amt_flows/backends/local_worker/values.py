@@ -8,28 +8,32 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 import time
 from collections.abc import Mapping, Sequence
 
-LINE_BYTES = 64 * 1024  # what is searched of a line
+from amt_flows.metrics.lines import LINE_BYTES, is_plain, printed_lines
+from amt_flows.metrics.search import Found, Rule, findings
+
 MAX_VALUES = 200_000
+LONGEST_TOLD = 200  # characters of what is no value
 
 
 class Values:
     """Searches the output line by line and appends what it finds to ``metrics.jsonl``.
 
     A definition has a name, a regex, and a ``literal``: text without which a line can't match. The n-th value
-    of a metric is its epoch n. What can't be written is kept and tried again with the next value and at
-    the end; ``lost`` tells whether something is missing on the disk. After 200,000 values (a regex that
-    matches every line) only the newest of each metric is still written, at the end.
+    of a metric is its epoch n; the first that was found for it and is no value is written too. What can't be
+    written is kept and tried again with the next value and at the end; ``lost`` tells whether something is
+    missing on the disk. After 200,000 values (a regex that matches every line) only the newest of each metric
+    is still written, at the end.
     """
 
     def __init__(self, directory: str, definitions: Sequence[Mapping[str, str]]) -> None:
         self.error: OSError | None = None
         self._path = os.path.join(directory, "metrics.jsonl")
-        self._rules = [(d["name"], re.compile(d["regex"]), d["literal"].encode()) for d in definitions]
-        self._epochs = {name: 0 for name, _, _ in self._rules}
+        self._rules = [Rule(d["name"], d["regex"], d["literal"]) for d in definitions]
+        self._epochs = {rule.metric: 0 for rule in self._rules}
+        self._odd: set[str] = set()  # metrics of which something was told that is no value
         self._line = b""  # the beginning of one whose end is yet to come
         self._count = 0
         self._newest: dict[str, tuple[str, int, float, float]] = {}
@@ -56,18 +60,26 @@ class Values:
 
     def _search(self, block: bytes) -> bool:
         # Most output holds no metric at all, and finding bytes is far cheaper than splitting lines.
-        rules = [rule for rule in self._rules if rule[2] in block]
+        rules = self._rules
+        if is_plain(block):
+            rules = [rule for rule in rules if rule.literal.encode() in block]
         if not rules:
             return False
-        found: list[bytes] = []
-        for line in block.replace(b"\r", b"\n").replace(b"\b", b"\n").split(b"\n"):
-            for name, pattern, literal in rules:
-                if literal in line:
-                    value = value_in(line, pattern)
-                    if value is not None:
-                        found.append(self._entry(name, value))
-        self._store(b"".join(found))
-        return bool(found)
+        entries = [
+            self._entry(found.metric, found.value) if found.value is not None else self._odd_entry(found)
+            for line in printed_lines(block)
+            for found in findings(line, rules)
+        ]
+        self._store(b"".join(entries))
+        return any(entries)
+
+    def _odd_entry(self, found: Found) -> bytes:
+        """The line to write about what is no value; empty when one was told of this metric before."""
+        if found.metric in self._odd:
+            return b""
+        self._odd.add(found.metric)
+        content = {"metric": found.metric, "text": found.text[:LONGEST_TOLD], "whole": found.whole}
+        return json.dumps(content).encode() + b"\n"
 
     def _entry(self, name: str, value: float) -> bytes:
         """The line to write; empty when there were too many, and this one may wait for the end."""
@@ -92,15 +104,6 @@ class Values:
                 os.close(fd)
         except OSError as error:
             self.error = self.error or error
-
-
-def value_in(line: bytes, pattern: re.Pattern[str]) -> float | None:
-    """The number that a metric's regex finds in a line, if any; bytes that are no text are replaced."""
-    match = pattern.search(line[:LINE_BYTES].decode("utf-8", "replace"))
-    try:
-        return None if match is None else float(match[1])
-    except (TypeError, ValueError):
-        return None
 
 
 def _as_line(metric: str, epoch: int, value: float, at: float) -> bytes:

@@ -16,8 +16,11 @@ import numpy as np
 
 from amt_flows.backends.sagemaker.clients import Clients
 from amt_flows.backends.sagemaker.errors import Trouble
+from amt_flows.backends.sagemaker.events import Events, found_in
 from amt_flows.backends.sagemaker.service import Service
-from amt_flows.metrics.reading import read_values
+from amt_flows.metrics.numbers import number_in
+from amt_flows.metrics.reading import rules_of
+from amt_flows.metrics.search import Found, Rule
 from amt_flows.ports import MetricPoint
 from amt_flows.spec import MetricDefinition
 
@@ -95,6 +98,7 @@ class _Stream:
     first_at: float = 0.0
     last_at: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
+    events: Events = field(default_factory=Events)
 
     def seconds_per_epoch(self) -> float | None:
         epochs = max(self.counts.values(), default=0)
@@ -109,6 +113,8 @@ class JobLog:
     starts: int = 1
     """How many times the job is known to have been started: so many streams there should be."""
     fresh: list[MetricPoint] = field(default_factory=list)
+    odd: dict[str, Found] = field(default_factory=dict)
+    """The first that was found for a metric and is no value."""
     _streams: list[_Stream] = field(default_factory=list)
     _counts: Counter[str] = field(default_factory=Counter)
     _rests_until: float = 0.0
@@ -119,11 +125,12 @@ class JobLog:
         are no more lines: for a job that has ended; else a call is enough unless it brings a full page."""
         if len(self._streams) < self.starts:
             self._find_streams(source)
+        rules = rules_of(definitions)
         for i, stream in enumerate(self._streams):
             last = i == len(self._streams) - 1
             # A stream that another one follows is read to its end first, or epochs would be out of order.
             if last or not stream.at_end:
-                self._read_stream(source, stream, definitions, to_end=to_end or not last)
+                self._read_stream(source, stream, rules, to_end=to_end or not last)
 
     def expect_another_stream(self) -> None:
         """Look for streams at the next reading, although the job is not known to have been restarted."""
@@ -138,20 +145,37 @@ class JobLog:
         self._streams += found
 
     def _read_stream(
-        self, source: LogSource, stream: _Stream, definitions: Sequence[MetricDefinition], *, to_end: bool
+        self, source: LogSource, stream: _Stream, rules: Sequence[Rule], *, to_end: bool
     ) -> None:
         while True:
             lines, token = source.page(stream.name, stream.token)
             stream.at_end = token == stream.token
             stream.token = token
-            for at, line in lines:
-                for metric, _, value in read_values(definitions, [line]):
-                    stream.first_at = stream.first_at or at
-                    stream.last_at = at
-                    stream.counts[metric] += 1
-                    self.add(metric, value)
+            for at, message in lines:
+                for text in stream.events.take(message):
+                    self._search(stream, rules, at, text)
+            if stream.at_end and to_end:
+                for text in stream.events.rest():
+                    self._search(stream, rules, stream.last_at, text)
             if stream.at_end or (not to_end and not _is_full(lines)):
                 return
+
+    def _search(self, stream: _Stream, rules: Sequence[Rule], at: float, text: str) -> None:
+        for found in found_in(text, rules):
+            if found.value is None:
+                self._note(found)
+                continue
+            stream.first_at = stream.first_at or at
+            stream.last_at = at
+            stream.counts[found.metric] += 1
+            self.add(found.metric, found.value)
+
+    def _note(self, found: Found) -> None:
+        """What is no value. The service may take it for one all the same, and tell it as the final value."""
+        self.odd.setdefault(found.metric, found)
+        taken = number_in(found.text)
+        if taken is not None:
+            self._values.setdefault(found.metric, set()).add(in_32_bits(taken))
 
     def is_due(self, now: float) -> bool:
         """Whether the next value is to be expected."""

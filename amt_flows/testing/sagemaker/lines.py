@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from amt_flows.metrics.numbers import number_in
+
 # Regular expression on the left, a text that it matches on the right. What is not here stands for itself.
 _SAMPLES = (
     (r"\\s[*?]|\.[*?]+|\.\*\?|\(\?:[^()]*\)\?|\\d\*|\\w\*", ""),
@@ -80,10 +82,8 @@ def _sample(regex: str) -> str:
 def value_in(line: str, pattern: re.Pattern[str]) -> float | None:
     """Group 1 of the first match in a line as a number, if there is one: SageMaker's rule."""
     match = pattern.search(line)
-    try:
-        return None if match is None else float(match[1])
-    except (IndexError, TypeError, ValueError):
-        return None
+    found = match[1] if match and pattern.groups else None
+    return None if found is None else number_in(found)
 
 
 def finite(value: float) -> bool:

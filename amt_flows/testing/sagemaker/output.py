@@ -6,9 +6,11 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from amt_flows.metrics.lines import escaped
 from amt_flows.testing.sagemaker import publishing
 from amt_flows.testing.sagemaker.job import Emission, Line, SimulatedTrainingJob
 from amt_flows.testing.sagemaker.lines import finite, value_in
+from amt_flows.testing.sagemaker.publishing import events_of
 from amt_flows.testing.sagemaker.shared_state import Habitat
 
 
@@ -23,9 +25,14 @@ def begin_output(job: SimulatedTrainingJob, habitat: Habitat, at: float) -> None
 
 
 def print_lines(job: SimulatedTrainingJob, habitat: Habitat, texts: Sequence[str], at: float) -> None:
-    """Lines to CloudWatch Logs, and what the job's metric definitions find in them to CloudWatch metrics."""
+    """Lines to CloudWatch Logs, and what the job's metric definitions find in them to CloudWatch metrics.
+
+    Both have them as the service does: nothing is cleaned up, control characters are escaped, and a line that
+    is longer than an event may be becomes several, each of which is searched by itself.
+    """
     if not texts:
         return
+    texts = [event for text in texts for event in events_of(escaped(text))]
     stream = job.stream
     job.lines += [Line(at, stream, text) for text in texts]
     # CloudWatch Logs knows no empty messages.

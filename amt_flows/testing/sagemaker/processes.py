@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
 import os
-import re
 import selectors
 import signal
 import subprocess
@@ -12,6 +12,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from amt_flows.metrics.lines import escaped
+from amt_flows.testing.sagemaker.publishing import events_of
+
 MARK = "AMT_FLOWS_SIMULATED_JOB"
 READ_BYTES = 256 * 1024
 LAST_OUTPUT_SECONDS = 0.2
@@ -19,7 +22,8 @@ CLEAR_SECONDS = 2.0
 
 
 class TrainingProcess:
-    """A process in a session of its own, with its output in lines. Raises OSError if it can't be started."""
+    """A process in a session of its own, with its output in lines as CloudWatch has
+    them: control characters escaped, long ones in pieces. Raises OSError if it can't be started."""
 
     def __init__(self, argv: Sequence[str], directory: Path, environment: Mapping[str, str]) -> None:
         self._mark = uuid.uuid4().hex
@@ -34,7 +38,8 @@ class TrainingProcess:
         )
         assert self._popen.stdout is not None
         self._output = self._popen.stdout
-        self._rest = b""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._rest = ""
         self._open = True
         os.set_blocking(self._output.fileno(), False)
         self._selector = selectors.DefaultSelector()
@@ -61,13 +66,18 @@ class TrainingProcess:
             return []
         if not data:
             self._open = False
-            return self._take(b"\n") if self._rest else []
+            return self._last()
         return self._take(data)
 
+    def _last(self) -> list[str]:
+        return self._take(b"\n") if self._rest else []
+
     def _take(self, data: bytes) -> list[str]:
-        # Progress bars end their lines with carriage returns.
-        *lines, self._rest = re.split(rb"\r\n|[\r\n]", self._rest + data)
-        return [line.decode("utf-8", "replace") for line in lines]
+        # As the service's agent: a line ends with a newline and nothing else, or where an event is full.
+        first, *others = self._decoder.decode(data).split("\n")
+        *lines, rest = [self._rest + escaped(first), *(escaped(other) for other in others)]
+        *full, self._rest = events_of(rest)
+        return [*lines, *full]
 
     def read_rest(self) -> list[str]:
         """What is still in the pipe after the end. Whoever else holds it open is not waited for."""
@@ -75,7 +85,7 @@ class TrainingProcess:
         until = time.monotonic() + LAST_OUTPUT_SECONDS
         while self._open and time.monotonic() < until:
             lines += self.read_lines(0.01)
-        return lines + (self._take(b"\n") if self._rest else [])
+        return lines + self._last()
 
     def terminate(self) -> None:
         self._signal(signal.SIGTERM)

@@ -15,7 +15,20 @@ from amt_flows.testing.sagemaker.clocks import naive
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 NAMESPACE = "/aws/sagemaker/TrainingJobs"
-LONGEST_EVENT = 256 * 1024
+LONGEST_EVENT = 256 * 1024 - 26
+"""In bytes; 26 more count for each event."""
+
+
+def events_of(text: str) -> list[str]:
+    """A line in pieces that are no longer than an event may be; cut wherever that is, but in no character."""
+    data, pieces = text.encode("utf-8", "replace"), []
+    while len(data) > LONGEST_EVENT:
+        cut = LONGEST_EVENT
+        while data[cut] & 0xC0 == 0x80:
+            cut -= 1
+        pieces.append(data[:cut].decode())
+        data = data[cut:]
+    return [*pieces, data.decode()]
 
 
 def open_stream(account: str, region: str, stream: str, at: float) -> None:
@@ -37,9 +50,7 @@ def put_lines(
     # The backend's own put_log_events refuses events that are old, which those of a virtual clock may be.
     found = logs_backends[account][region].groups[GROUP].streams[stream]
     before = len(found.events)
-    found.put_log_events(
-        [{"timestamp": round(at * 1000), "message": text[:LONGEST_EVENT]} for at, text in lines]
-    )
+    found.put_log_events([{"timestamp": round(at * 1000), "message": text} for at, text in lines])
     found.last_ingestion_time = naive(shown_at)
     for event in found.events[before:]:
         event.ingestion_time = round(shown_at * 1000)
