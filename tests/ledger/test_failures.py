@@ -40,7 +40,9 @@ def test_what_argparse_refuses_is_told_whole() -> None:
         (after_exit("loading\nout of disk\n", 3), "exit status 3; the last of its output: out of disk"),
         (after_exit("Traceback\n  x = y\nValueError: no"), "ValueError: no"),
         (
-            after_exit("Usage: train.py [OPTIONS]\nTry 'train.py --help' for help.\n\nError: No such option: --lr"),
+            after_exit(
+                "Usage: train.py [OPTIONS]\nTry 'train.py --help' for help.\n\nError: No such option: --lr"
+            ),
             "Error: No such option: --lr",
         ),
         (
@@ -51,7 +53,9 @@ def test_what_argparse_refuses_is_told_whole() -> None:
             "exit status 2; the last of its output: No such option: --lr",
         ),
         (
-            after_exit("ERROR: Could not consume arg: --lr\nUsage: train.py -\n\nFor detailed information: -h"),
+            after_exit(
+                "ERROR: Could not consume arg: --lr\nUsage: train.py -\n\nFor detailed information: -h"
+            ),
             "ERROR: Could not consume arg: --lr",
         ),
         (

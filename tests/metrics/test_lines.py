@@ -79,33 +79,12 @@ def test_a_line_is_read_as_a_person_sees_it_here_and_in_cloudwatch(
     assert by_cloudwatch(output) == values
 
 
+LONG = b"<131,000 letters>"
 PIECES = st.sampled_from(
     [
-        *(
-            b"loss=0.5",
-            b"loss: 0.25",
-            b"loss=0.",
-            b"75",
-            b"loss=-1e-5",
-            b"loss=nan ",
-            b"loss=1,234.5",
-            b" ",
-            b"x",
-        ),
-        *(
-            b"\n",
-            b"\r",
-            b"\r\n",
-            b"\b",
-            b"\t",
-            b"\0",
-            b"\x1b[32m",
-            b"\x1b[0m",
-            b"\x1b[2K",
-            b"\x1b[A",
-            b"\xff",
-        ),
-        *("é█".encode(), b"#", b"=" * 1000, b"y" * 131_000),
+        *(b"loss=0.5", b"loss: 0.25", b"loss=0.", b"75", b"loss=-1e-5", b"loss=nan ", b"loss=1,234.5"),
+        *(b"\n", b"\r", b"\r\n", b"\b", b"\t", b"\0", b"\x1b[32m", b"\x1b[0m", b"\x1b[2K", b"\x1b[A"),
+        *("é█".encode(), b"#", b"\xff", b" ", b"x", LONG),
     ]
 )
 
@@ -115,7 +94,7 @@ PIECES = st.sampled_from(
 def test_the_same_output_gives_the_same_curve_here_and_in_cloudwatch(
     tmp_path_factory: pytest.TempPathFactory, definition: MetricDefinition, pieces: list[bytes]
 ) -> None:
-    output = b"".join(pieces)
+    output = b"".join(pieces).replace(LONG, b"y" * 131_000)
     here = by_the_worker(output, tmp_path_factory.getbasetemp(), definition)
     there = by_cloudwatch(output, definition)
     assert [repr(value) for value in here] == [repr(value) for value in there]
