@@ -11,11 +11,11 @@ from amt_flows.backends.places import Place, SageMakerTuner, open_journal
 from amt_flows.backends.sagemaker.clients import Clients
 from amt_flows.errors import TuningInterrupted
 from amt_flows.ledger.running_tuning_job import News, OnTick, RunningTuningJob
+from amt_flows.names import made_up_name
 from amt_flows.ports import Journal
 from amt_flows.results import TuningResult
 from amt_flows.results.result import finished_result
 from amt_flows.spec import TuningSpec
-from amt_flows.spec.names import made_up_name
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.interrupts import graceful_interrupts, stop_jobs_on_breakdown
 from amt_flows.tuning.loop import Stages, drive

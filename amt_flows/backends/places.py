@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from amt_flows.backends.home import Home, home_directory, home_text, is_in_s3
 from amt_flows.errors import BackendError, JournalError, TuningJobNotFound
 from amt_flows.ledger.journals.directory import DirectoryJournal
+from amt_flows.names import is_tuning_job_name
 from amt_flows.ports import Backend, Journal
-from amt_flows.spec.names import is_tuning_job_name
 
 if TYPE_CHECKING:
     from amt_flows.backends.sagemaker.clients import Clients

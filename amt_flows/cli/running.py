@@ -66,7 +66,7 @@ def run(
     from amt_flows.cli.input import load_spec
     from amt_flows.cli.pricing import priced_spec
     from amt_flows.ledger.ledger import Ledger
-    from amt_flows.spec.names import made_up_name
+    from amt_flows.names import made_up_name
 
     priced = priced_spec(
         lambda *more: load_spec(spec, [*changes, *more], name),

@@ -13,11 +13,11 @@ from pydantic import Field, HttpUrl
 from amt_flows.backends.home import home_directory
 from amt_flows.backends.places import Place, open_journal, open_place
 from amt_flows.errors import BackendError
+from amt_flows.names import made_up_name
 from amt_flows.ports import Backend
 from amt_flows.results import TuningResult
 from amt_flows.results.result import finished_result
 from amt_flows.spec import TuningSpec
-from amt_flows.spec.names import made_up_name
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.interrupts import stop_jobs_on_breakdown
 from amt_flows.tuning.loop import Stages, drive, fill_slots

@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from amt_flows.errors import AmtFlowsError
+from amt_flows.nearest import nearest
 from amt_flows.spec import TrainingJobTemplate
-from amt_flows.spec.nearest import nearest
 
 if sys.version_info >= (3, 11):
     import tomllib

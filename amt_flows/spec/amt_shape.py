@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from amt_flows.errors import Problem
+from amt_flows.nearest import nearest
 from amt_flows.spec.amt_fields import SHARED, VERBATIM, Algorithm, table
 from amt_flows.spec.dotted import copied, steps_of
-from amt_flows.spec.nearest import nearest
 from amt_flows.spec.verbatim import SURELY_MISSPELT
 
 

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from amt_flows.errors import Problem
+from amt_flows.names import is_tuning_job_name, tuning_job_name_from
 from amt_flows.space.space import LISTED
 from amt_flows.spec.algorithm_rules import Algorithm, algorithm_problems, range_problems
 from amt_flows.spec.first_configurations import first_configuration_problems
 from amt_flows.spec.model import EarlyStoppingType, HyperbandProposals, StrategyType, TuningSpec, is_table
-from amt_flows.spec.names import is_tuning_job_name, tuning_job_name_from
 from amt_flows.spec.objective_rules import objective_problems
 from amt_flows.spec.space_rules import space_problems
 from amt_flows.spec.spaces import space_of

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from amt_flows.errors import Problem
+from amt_flows.nearest import nearest
 from amt_flows.spec.amt_fields import INSIDE, VERBATIM, algorithm_places
 from amt_flows.spec.dotted import MISSING, get
 from amt_flows.spec.model import TrainingJobTemplate
-from amt_flows.spec.nearest import nearest
 
 MAX_CHANNELS: Final = 20
 MAX_INSTANCE_CONFIGS: Final = 6

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.ledger.journals.memory import MemoryJournal
+from amt_flows.names import made_up_name
 from amt_flows.ports import Journal
 from amt_flows.results import TuningResult
 from amt_flows.results.result import finished_result
 from amt_flows.spec import TuningSpec
-from amt_flows.spec.names import made_up_name
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.loop import drive
 

@@ -16,7 +16,7 @@ PACKAGE = Path(amt_flows.__file__).parent
 
 # The floors from the ground up, a line each: a room may import what stands above its line, and itself.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "lazy", "reporting"),
+    ("errors", "lazy", "names", "nearest", "reporting"),
     ("space", "metrics"),
     ("spec",),
     ("events",),

@@ -610,7 +610,7 @@ def test_ctrl_c_ends_it_gracefully(slow: Running, home: Path) -> None:
 
 
 def test_stop_kills_when_told_to(slow: Running, home: Path) -> None:
-    assert "2 training jobs killed." in ok("stop", "demo", "--kill")
+    assert "2 training jobs killed from here." in ok("stop", "demo", "--kill")
     assert slow.end()[0] == 0
     assert living(home) == []
 
@@ -625,24 +625,33 @@ def test_stop_ends_the_training_jobs_itself_when_no_controller_lives(slow: Runni
     text = ok("stop", "demo", "--wait", "30")
     assert time.monotonic() - started < 15, "a controller that is certainly dead is not waited for"
     assert "No controller answers for demo" in text
-    assert "2 training jobs stopped directly." in text
+    assert "2 training jobs stopped from here." in text
+    assert "demo is stopped." in text
     assert living(home) == []
-    # What it says of running the spec again is true.
+    ended = read_record("demo", home).ledger
+    assert (ended.status, ended.reasons[0].message) == (TuningStatus.STOPPED, "stopped with amt-flows stop")
+    # It is over: running the spec again gives its result.
     result = cli("run", home.parent / "tuning.json", "-q")
     assert "demo stopped after" in result.stdout
 
 
-def test_without_waiting_only_the_request_is_left(slow: Running, home: Path) -> None:
+def test_without_waiting_only_the_request_is_left(
+    slow: Running, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amt_flows.cli.stop.PATIENCE_SECONDS", 0.3)
     os.kill(slow.process.pid, signal.SIGSTOP)
     try:
         assert ok("stop", "demo", "--wait", "0") == "demo is asked to stop.\n"
         assert DirectoryJournal(home / "demo" / "journal").asked_to_stop() == "stopped with amt-flows stop"
         assert len(living(home)) == 2
         # A controller that hangs is waited for, and then done without.
-        assert "2 training jobs stopped directly." in ok("stop", "demo", "--wait", "0.3")
+        text = ok("stop", "demo", "--wait", "0.3")
+        assert "2 training jobs stopped from here." in text
+        assert "its record is closed from here" in text
     finally:
         os.kill(slow.process.pid, signal.SIGCONT)
-    assert slow.end()[0] == 0
+    assert slow.end()[0] == errors.Fenced.exit_code, "it wakes up, and leaves all to its successor"
+    assert read_record("demo", home).ledger.status is TuningStatus.STOPPED
 
 
 def test_in_a_terminal_progress_is_live_and_the_result_stays(tmp_path: Path, home: Path) -> None:
@@ -684,8 +693,7 @@ def test_stop_does_without_a_controller_that_died_while_it_ended_the_tuning_job(
     )
     text = ok("stop", "demo", "--wait", "30")
     assert "No controller answers for demo" in text
-    assert "no training jobs stopped directly." in text
-    assert "Its record ends as Completed" in text
+    assert read_record("demo", home).ledger.finished
 
 
 def test_stop_of_an_unknown_tuning_job_leaves_no_note(home: Path) -> None:

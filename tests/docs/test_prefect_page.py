@@ -87,7 +87,8 @@ def test_the_events_are_those_that_are_told() -> None:
 
 def test_the_artifacts_are_those_that_are_published() -> None:
     source = "".join(
-        (ROOT / "amt_flows/flows" / name).read_text() for name in ("publish.py", "promotion_page.py")
+        (ROOT / "amt_flows/flows" / name).read_text()
+        for name in ("tuning/artifacts.py", "promotion/promotion_page.py")
     )
     for kind in re.findall(r"^\| `amt-(\w+)-<name>`", PAGE, re.MULTILINE):
         assert f'Page("{kind}"' in source or f'artifact_key("{kind}"' in source, kind

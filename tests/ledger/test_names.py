@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amt_flows.ledger.names import parse_training_job_name, training_job_name
-from amt_flows.spec.names import is_tuning_job_name, made_up_name, tuning_job_name_from
+from amt_flows.names import is_tuning_job_name, made_up_name, tuning_job_name_from
 
 AMT_TRAINING_JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 tuning_names = st.from_regex(r"[a-zA-Z0-9](-?[a-zA-Z0-9]){0,15}", fullmatch=True)

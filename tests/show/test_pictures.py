@@ -202,7 +202,11 @@ def test_without_matplotlib_it_says_what_to_install() -> None:
         "pictures(run(spec())[0])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parent, check=False
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        check=False,
     )
     assert done.returncode == 1
     assert "amt-flows[plots]" in done.stderr

@@ -9,11 +9,11 @@ from pydantic import BaseModel
 
 from amt_flows.backends.sagemaker.model_rules import service_model
 from amt_flows.errors import SpecError
+from amt_flows.nearest import nearest, plain
 from amt_flows.spec import TuningSpec
 from amt_flows.spec import model as spec_module
 from amt_flows.spec.amt_fields import own_names
 from amt_flows.spec.dotted import MISSING
-from amt_flows.spec.nearest import nearest, plain
 from amt_flows.spec.shape import model_at
 from amt_flows.spec.synonyms import AS_A_NUMBER, IN_PART, SYNONYMS, WELL_KNOWN
 from spec.samples import changed, good, one_definition, problems_of, several

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
-from amt_flows.spec.nearest import nearest
+from amt_flows.nearest import nearest
 
 Steps: TypeAlias = tuple[str | int, ...]
 

@@ -23,11 +23,11 @@ from amt_flows.flows.tuning.budget import TaskRunBudget
 from amt_flows.flows.tuning.cancel import CancelWatch
 from amt_flows.flows.tuning.stages import TaskStages, hand_over
 from amt_flows.ledger.running_tuning_job import News, OnTick, RunningTuningJob
+from amt_flows.names import tuning_job_name_from
 from amt_flows.ports import Backend, Clock, Journal
 from amt_flows.results import TuningResult
 from amt_flows.results.result import finished_result
 from amt_flows.spec import TuningSpec
-from amt_flows.spec.names import tuning_job_name_from
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.interrupts import graceful_interrupts, stop_jobs_on_breakdown
 from amt_flows.tuning.loop import drive

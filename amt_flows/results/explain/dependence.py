@@ -10,6 +10,7 @@ import numpy as np
 
 from amt_flows.errors import AmtFlowsError
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.nearest import nearest
 from amt_flows.results.explain.plausible import PlausibleFunctions
 from amt_flows.results.explain.surface import (
     NothingToExplain,
@@ -20,7 +21,6 @@ from amt_flows.results.explain.surface import (
     surface_of,
 )
 from amt_flows.space.space import Categorical, Parameter, Space, Value
-from amt_flows.spec.nearest import nearest
 from amt_flows.strategies.gaussian_process import Array
 from amt_flows.strategies.one_thread import one_thread
 

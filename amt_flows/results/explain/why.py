@@ -9,8 +9,8 @@ from amt_flows.errors import AmtFlowsError
 from amt_flows.events import Judgement, Outcome
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.training_job import TrainingJob
+from amt_flows.nearest import nearest
 from amt_flows.space.space import Value
-from amt_flows.spec.nearest import nearest
 
 
 class UnknownTrainingJob(AmtFlowsError):
