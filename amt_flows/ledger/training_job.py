@@ -6,6 +6,7 @@ import bisect
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from amt_flows.events import Judgement, Outcome
 from amt_flows.space.space import Value
@@ -112,19 +113,22 @@ class TrainingJob:
 
     @property
     def has_usable_value(self) -> bool:
-        """Ended with a finite objective, by itself or cut short."""
-        return (
-            self.final_value is not None
-            and math.isfinite(self.final_value)
-            and self.outcome in (Outcome.COMPLETED, Outcome.STOPPED_EARLY, Outcome.TIMED_OUT, Outcome.STOPPED)
-        )
+        return has_usable_value(self.outcome, self.final_value)
 
     @property
     def failed(self) -> bool:
-        """Ended without a usable objective value, and not because we stopped it."""
-        if self.outcome is None or self.has_usable_value:
-            return False
-        return self.outcome not in (Outcome.STOPPED, Outcome.STOPPED_EARLY)
+        return has_failed(self.outcome, self.final_value)
+
+    @property
+    def standing(self) -> str:
+        """``running``, ``completed``, ``failed``, ``stopped early``, or ``stopped`` for another reason."""
+        if self.live:
+            return "running"
+        if self.failed:
+            return "failed"
+        if self.outcome in (Outcome.COMPLETED, Outcome.STOPPED_EARLY):
+            return str(self.outcome.value)
+        return "stopped"
 
     def training_seconds(self, now: float) -> float:
         if self.started_at is None:
@@ -132,4 +136,17 @@ class TrainingJob:
         return max(0.0, (self.ended_at if self.ended_at is not None else now) - self.started_at)
 
 
-RETRYABLE = (Outcome.LOST, Outcome.INFRASTRUCTURE)
+RETRYABLE: Final = (Outcome.LOST, Outcome.INFRASTRUCTURE)
+_STOPPED: Final = (Outcome.STOPPED, Outcome.STOPPED_EARLY)
+_KEEPING_THEIR_VALUE: Final = (Outcome.COMPLETED, Outcome.TIMED_OUT, *_STOPPED)
+
+
+def has_usable_value(outcome: str | None, value: float | None) -> bool:
+    """Whether a training job ended with a finite objective, by itself or cut short."""
+    return value is not None and math.isfinite(value) and outcome in _KEEPING_THEIR_VALUE
+
+
+def has_failed(outcome: str | None, value: float | None) -> bool:
+    """Whether it ended without a usable objective value, and not because we stopped it."""
+    ended = outcome is not None and not has_usable_value(outcome, value)
+    return ended and outcome not in _STOPPED

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Final
 
 from amt_flows.errors import SpecError
 from amt_flows.events import Inherited, InheritedJob, Outcome, TuningStatus
@@ -24,6 +24,8 @@ from amt_flows.spec.amt_fields import ONE, SEVERAL
 from amt_flows.spec.model import is_table
 
 LONGEST_FAILURE_REASON = 1024
+STOPPING: Final = "Stopping"
+"""AMT's word for a training job that was asked to stop and has not ended."""
 
 
 def until(ledger: Ledger, now: float) -> float:
@@ -39,7 +41,7 @@ def training_job_status(job: TrainingJob) -> str:
     """AMT's ``TrainingJobStatus``."""
     match job.outcome:
         case None:
-            return "Stopping" if job.stop_asked_at is not None else "InProgress"
+            return STOPPING if job.stop_asked_at is not None else "InProgress"
         case Outcome.COMPLETED | Outcome.NO_METRIC:
             return "Completed"
         case Outcome.STOPPED_EARLY | Outcome.TIMED_OUT | Outcome.STOPPED:

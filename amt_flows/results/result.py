@@ -6,6 +6,7 @@ A result is plain JSON both ways, so that a deploy step in another flow, process
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,9 +18,9 @@ from amt_flows.events import Outcome, TuningStatus, number_from_json, number_to_
 from amt_flows.ledger.algorithms import algorithms_of
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.running_tuning_job import RunningTuningJob
-from amt_flows.ledger.training_job import TrainingJob
+from amt_flows.ledger.training_job import TrainingJob, has_failed, has_usable_value
+from amt_flows.results.amt_shapes import STOPPING, training_job_status, until, when
 from amt_flows.results.amt_shapes import describe as describe
-from amt_flows.results.amt_shapes import training_job_status, until, when
 from amt_flows.results.amt_shapes import training_jobs as training_jobs
 from amt_flows.results.ranking import pareto_front, ranked
 from amt_flows.space.space import Value
@@ -79,6 +80,23 @@ class TrainingJobRecord(_Record):
     log: str | None = None
     failure: str | None = None
     stopped_why: str | None = None
+
+    @property
+    def has_usable_value(self) -> bool:
+        """It ended with a finite objective, by itself or cut short."""
+        return has_usable_value(self.outcome, self.objective_value)
+
+    @property
+    def failed(self) -> bool:
+        """It ended without a usable objective value, and not because it was stopped."""
+        return has_failed(self.outcome, self.objective_value)
+
+    @property
+    def state(self) -> str:
+        """How it ended, or what it is doing, in lower-case words."""
+        if self.outcome is not None:
+            return self.outcome
+        return "stopping" if self.status == STOPPING else "running"
 
 
 class Savings(_Record):
@@ -255,8 +273,9 @@ def _record_of(ledger: Ledger, job: TrainingJob, now: float) -> TrainingJobRecor
 def savings(ledger: Ledger) -> Savings:
     """What early stopping saved; all zero when it has stopped nothing."""
     by_job = saved_seconds(ledger)
-    saved = sum(by_job.values())
-    spent = sum(job.training_seconds(ledger.last_at) for job in ledger.jobs.values())
+    # Exact sums: the order in which jobs were launched and ended is not to show in the last digit.
+    saved = math.fsum(by_job.values())
+    spent = math.fsum(job.training_seconds(ledger.last_at) for job in ledger.jobs.values())
     share = saved / (saved + spent) if saved > 0 else 0.0
     return Savings(stopped_jobs=len(by_job), seconds=saved, share=share)
 

@@ -10,7 +10,6 @@ from rich.text import Text
 
 from amt_flows.events import Outcome
 from amt_flows.results import TuningResult
-from amt_flows.show.leaderboard_rows import failed
 from amt_flows.show.text import duration, money, number
 
 NOTHING = "–"
@@ -35,7 +34,7 @@ def figures(result: TuningResult, first: TuningResult) -> dict[str, Any]:
         "best_against_first": difference,
         "training_jobs": len(result.jobs),
         "stopped_early": sum(job.outcome == Outcome.STOPPED_EARLY.value for job in result.jobs),
-        "failed": sum(failed(job) for job in result.jobs),
+        "failed": sum(job.failed for job in result.jobs),
         "epochs": _epochs(result),
         "epochs_against_first": _share(_epochs(result), _epochs(first)),
         "training_seconds": result.training_seconds,

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from amt_flows.events import TuningStatus
 from amt_flows.ledger.failures import failure_line
 from amt_flows.results import TrainingJobRecord, TuningResult, spec_of
-from amt_flows.show.leaderboard_rows import failed, state, usable
 from amt_flows.show.text import count, duration, hyperparameters, money, number, place
 
 
@@ -31,7 +30,7 @@ def tally(result: TuningResult) -> str:
     limit = spec_of(result).limits.max_number_of_training_jobs
     launched = len(result.jobs)
     of = f"{launched} of {count(limit, 'training job')}" if limit else count(launched, "training job")
-    states = Counter(state(job) for job in result.jobs)
+    states = Counter(job.state for job in result.jobs)
     detail = ", ".join(f"{amount} {name}" for name, amount in states.most_common())
     return f"{of} launched ({detail})" if detail else f"{of} launched"
 
@@ -56,7 +55,7 @@ def front_line(result: TuningResult) -> str:
     if not others:
         return ""
     silent = [name for name in others if not any(name in job.metrics for job in result.jobs)]
-    ended = any(usable(job) for job in result.jobs)
+    ended = any(job.has_usable_value for job in result.jobs)
     if not result.pareto_front:
         why = f": no training job has told {' or '.join(silent)}" if silent and ended else ""
         return f"empty{why}" if ended else "empty so far"
@@ -81,5 +80,5 @@ def spendings(result: TuningResult) -> Iterator[tuple[str, str]]:
 
 
 def _last_failure(result: TuningResult) -> TrainingJobRecord | None:
-    broken = [job for job in result.jobs if failed(job)]
+    broken = [job for job in result.jobs if job.failed]
     return max(broken, key=lambda job: job.ended_at or 0.0, default=None)

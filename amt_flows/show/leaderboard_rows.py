@@ -34,12 +34,12 @@ def tuned_in(result: TuningResult, jobs: Sequence[TrainingJobRecord]) -> list[st
 def _row(result: TuningResult, rank: int, names: Sequence[str]) -> dict[str, object]:
     job = result.jobs[rank - 1]
     row: dict[str, object] = {
-        "Rank": rank if usable(job) else "",
+        "Rank": rank if job.has_usable_value else "",
         "Training job": job.name,
         **({"Algorithm": job.definition} if job.definition else {}),
         "Objective": _json_number(job.latest_value),
         **({FRONT: "yes" if job.name in result.pareto_front else ""} if result.other_metrics() else {}),
-        "Status": state(job),
+        "Status": job.state,
         "Why it stopped": why(job),
         "Epochs": job.epochs,
         "Time": duration(job.training_seconds),
@@ -55,29 +55,11 @@ def _row(result: TuningResult, rank: int, names: Sequence[str]) -> dict[str, obj
     return {**row, MODEL: job.artifact or "", LOG: job.log or ""}
 
 
-def usable(job: TrainingJobRecord) -> bool:
-    """Ended with an objective value, by itself or cut short."""
-    return job.objective_value is not None
-
-
-def failed(job: TrainingJobRecord) -> bool:
-    """Ended without a value that can be used, and not because it was stopped."""
-    ended = job.outcome is not None and not usable(job)
-    return ended and job.outcome not in (Outcome.STOPPED.value, Outcome.STOPPED_EARLY.value)
-
-
-def state(job: TrainingJobRecord) -> str:
-    """How it ended, or what it is doing, in lower-case words."""
-    if job.outcome is not None:
-        return job.outcome
-    return "stopping" if job.status == "Stopping" else "running"
-
-
 def why(job: TrainingJobRecord) -> str:
     """Why it was stopped or failed; empty for a job that went its way."""
     if job.outcome == Outcome.COMPLETED.value:
         return ""
-    if failed(job) and job.failure:
+    if job.failed and job.failure:
         return failure_line(job.failure)
     return job.stopped_why or ""
 

@@ -12,11 +12,11 @@ from typing import Final
 
 from amt_flows.events import TuningStatus
 from amt_flows.results import TrainingJobRecord, TuningResult
+from amt_flows.results.from_result import ledger_of
 from amt_flows.show import html
 from amt_flows.show.facts import spendings, status, tally, took
-from amt_flows.show.leaderboard_rows import failed, state, tuned_in, usable, why
+from amt_flows.show.leaderboard_rows import tuned_in, why
 from amt_flows.show.links import log_link, model_link
-from amt_flows.show.pictures.from_result import ledger_of
 from amt_flows.show.text import NOTHING, count, duration, hyperparameter, hyperparameters, number, place
 
 logger = logging.getLogger("amt_flows")
@@ -104,7 +104,7 @@ def _leaderboard(result: TuningResult) -> str:
     told = ["why it stopped"] if any(map(why, jobs)) else []
     rows = [
         [
-            str(rank) if usable(job) else "",
+            str(rank) if job.has_usable_value else "",
             # They all begin with the name of the tuning job.
             html.text(job.name.removeprefix(f"{result.name}-")),
             number(job.latest_value),
@@ -130,8 +130,8 @@ def _leaderboard(result: TuningResult) -> str:
 
 
 def _state(job: TrainingJobRecord) -> str:
-    words = html.text(state(job))
-    if failed(job):
+    words = html.text(job.state)
+    if job.failed:
         return html.styled(words, f"color:{html.RED}")
     return words if job.outcome in (None, "completed") else html.styled(words, f"color:{html.AMBER}")
 

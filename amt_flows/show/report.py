@@ -19,7 +19,7 @@ from amt_flows.results.amt_shapes import objective_status_counters, training_job
 from amt_flows.rules.early_stopping import early_stopping_rule
 from amt_flows.show.explanation import COLUMNS, importance_rows, reliability_line
 from amt_flows.show.facts import front_line, status
-from amt_flows.show.leaderboard_rows import LOG, MODEL, failed, leaderboard, state
+from amt_flows.show.leaderboard_rows import LOG, MODEL, leaderboard
 from amt_flows.show.links import is_local, log_link, model_link
 from amt_flows.show.markdown import cell, code, fenced, line_chart, link, table
 from amt_flows.show.terminal import terminal_summary
@@ -310,9 +310,9 @@ def failure_groups(result: TuningResult) -> list[list[TrainingJobRecord]]:
     """The failed training jobs, those that failed alike together, the largest group first."""
     groups: dict[str, list[TrainingJobRecord]] = {}
     for job in sorted(result.jobs, key=lambda job: job.launched_at):
-        if failed(job):
+        if job.failed:
             # Numbers differ from job to job (a line, a size, a loss) where the failure is the same.
-            alike = re.sub(r"\d+", "0", f"{state(job)}: {failure_line(job.failure)}")
+            alike = re.sub(r"\d+", "0", f"{job.state}: {failure_line(job.failure)}")
             groups.setdefault(alike, []).append(job)
     return sorted(groups.values(), key=len, reverse=True)
 
@@ -334,7 +334,7 @@ def _failure_group(group: Sequence[TrainingJobRecord], metric: str, local_links:
     job = group[-1]
     reason = failure_line(job.failure) or _no_value(job, metric)
     names = ", ".join(code(other.name) for other in group[:10]) + (" and others" if len(group) > 10 else "")
-    parts = [f"### {len(group)} × {cell(state(job))}: {cell(reason)}", names]
+    parts = [f"### {len(group)} × {cell(job.state)}: {cell(reason)}", names]
     if job.failure and len(job.failure.strip().splitlines()) > 1:
         parts.append(f"The last of them said:\n\n{fenced(last_lines(job.failure, LOG_LINES))}")
     if job.log is not None:

@@ -15,7 +15,7 @@ from rich.text import Text
 from amt_flows.events import TuningStatus
 from amt_flows.results import TrainingJobRecord, TuningResult
 from amt_flows.show.facts import facts, status, tally, took
-from amt_flows.show.leaderboard_rows import failed, state, tuned_in
+from amt_flows.show.leaderboard_rows import tuned_in
 from amt_flows.show.text import (
     NOTHING,
     count,
@@ -110,7 +110,7 @@ def _job_cells(result: TuningResult, job: TrainingJobRecord) -> list[Text]:
     others = [number(job.metrics.get(metric)) for metric in result.other_metrics()]
     on_front = ["yes" if job.name in result.pareto_front else ""] if others else []
     return [
-        Text(state(job), style=_COLOURS.get(state(job), "red" if failed(job) else "")),
+        Text(job.state, style=_COLOURS.get(job.state, "red" if job.failed else "")),
         Text(number(job.latest_value)),
         *map(Text, [*others, *on_front]),
         Text(str(job.epochs) if job.epochs else NOTHING),
@@ -183,4 +183,4 @@ def worth_reading(result: TuningResult) -> TrainingJobRecord | None:
     """The training job whose output is worth a look: the best one, or else one that failed."""
     if result.best is not None:
         return result.best
-    return next((job for job in result.jobs if failed(job)), None)
+    return next((job for job in result.jobs if job.failed), None)

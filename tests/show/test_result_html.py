@@ -18,8 +18,8 @@ from amt_flows.events import Ended, Outcome
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ports import JobState
 from amt_flows.results import TuningResult, result_of
+from amt_flows.results.from_result import ledger_of
 from amt_flows.show.html import image
-from amt_flows.show.pictures.from_result import ledger_of
 from amt_flows.show.pictures.progress import progress_picture
 from amt_flows.show.pictures.space import slices_picture
 from amt_flows.space.space import Value

@@ -14,10 +14,10 @@ from amt_flows.ledger.history import TrialState
 from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.results import TuningResult, describe, result_of
+from amt_flows.results.from_result import ledger_of
 from amt_flows.show.facts import facts
 from amt_flows.show.leaderboard_rows import leaderboard
 from amt_flows.show.notebook_result import result_html
-from amt_flows.show.pictures.from_result import ledger_of
 from amt_flows.show.pictures.front import front_picture
 from amt_flows.show.pictures.overview import pictures
 from amt_flows.show.report import report_markdown

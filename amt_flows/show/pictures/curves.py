@@ -6,7 +6,7 @@ import math
 
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.training_job import TrainingJob
-from amt_flows.show.pictures.drawing import COLOURS, MARKERS, new_figure, state_of, svg
+from amt_flows.show.pictures.drawing import COLOURS, MARKERS, new_figure, svg
 
 MOST_CURVES = 200
 
@@ -20,7 +20,7 @@ def curves_picture(ledger: Ledger) -> str | None:
     best, labelled = ledger.best, set[str]()
     for job in _shown(ledger, jobs):
         x, y = zip(*_points(job), strict=True)
-        state = "best" if job is best else state_of(job)
+        state = "best" if job is best else job.standing
         label = None if state in labelled else state
         labelled.add(state)
         axes.plot(

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from amt_flows.errors import AmtFlowsError
-from amt_flows.events import Outcome
-from amt_flows.ledger.training_job import TrainingJob
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +23,7 @@ COLOURS: Final = {
     "stopped": "#9a7bb0",
     "best": "#1b7f4b",
 }
-"""By the state of a training job. Told apart also by those who see no red and green, with the markers."""
+"""By the standing of a training job. Told apart also by those who see no red and green, with the markers."""
 MARKERS: Final = {
     "completed": "o",
     "stopped early": "x",
@@ -47,17 +45,6 @@ class PicturesNotInstalled(AmtFlowsError):
         super().__init__(
             "Pictures need matplotlib, which is not installed.", remedy="pip install 'amt-flows[plots]'"
         )
-
-
-def state_of(job: TrainingJob) -> str:
-    """One of the keys of ``COLOURS`` but for ``best``."""
-    if job.live:
-        return "running"
-    if job.outcome is Outcome.STOPPED_EARLY:
-        return "stopped early"
-    if job.failed:
-        return "failed"
-    return "completed" if job.outcome is Outcome.COMPLETED else "stopped"
 
 
 def new_figure(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.results.ranking import pareto_front
-from amt_flows.show.pictures.drawing import COLOURS, MARKERS, new_figure, state_of, svg
+from amt_flows.show.pictures.drawing import COLOURS, MARKERS, new_figure, svg
 from amt_flows.spec import Objective, ObjectiveType
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def _scatter(
     best, names = ledger.best, {job.name for job in front}
     by_look: dict[tuple[str, bool], list[TrainingJob]] = {}
     for job in jobs:
-        by_look.setdefault(("best" if job is best else state_of(job), job.name in names), []).append(job)
+        by_look.setdefault(("best" if job is best else job.standing, job.name in names), []).append(job)
     values = [job.metrics[other.metric_name] for job in jobs]
     if jobs and min(values) > 0 and max(values) >= WIDE * min(values):
         axes.set_xscale("log")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amt_flows.ledger.ledger import Ledger
-from amt_flows.show.pictures.drawing import COLOURS, INK, MARKERS, new_figure, state_of, svg
+from amt_flows.show.pictures.drawing import COLOURS, INK, MARKERS, new_figure, svg
 from amt_flows.show.report import best_so_far
 
 
@@ -11,7 +11,7 @@ def progress_picture(ledger: Ledger) -> str | None:
     """None while no training job has a value."""
     steps = best_so_far(ledger)
     ended = [
-        (n, job.final_value, state_of(job))
+        (n, job.final_value, job.standing)
         for n, job in enumerate(ledger.ended, start=1)
         if job.has_usable_value and job.final_value is not None
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.training_job import TrainingJob
-from amt_flows.show.pictures.drawing import COLOURS, FAINT, MARKERS, new_figure, state_of, svg
+from amt_flows.show.pictures.drawing import COLOURS, FAINT, MARKERS, new_figure, svg
 from amt_flows.show.text import number
 from amt_flows.space.space import Categorical, Parameter, Scaling, Space
 
@@ -54,7 +54,7 @@ def _slice(ledger: Ledger, parameter: Parameter, jobs: Sequence[TrainingJob], ax
     # One call for all of a state: a call for each job takes seconds when there are hundreds.
     by_state: dict[str, list[TrainingJob]] = {}
     for job in jobs:
-        by_state.setdefault("best" if job is best else state_of(job), []).append(job)
+        by_state.setdefault("best" if job is best else job.standing, []).append(job)
     for state, its in by_state.items():
         axes.scatter(
             [_shown(parameter, ledger.trials[job.trial].configuration[parameter.name]) for job in its],

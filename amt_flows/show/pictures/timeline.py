@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.results.result import saved_seconds
-from amt_flows.show.pictures.drawing import COLOURS, INK, new_figure, state_of, svg
+from amt_flows.show.pictures.drawing import COLOURS, INK, new_figure, svg
 
 MOST_JOBS = 200
 MINUTE, HOUR = 60.0, 3600.0
@@ -23,7 +23,7 @@ def timeline_picture(ledger: Ledger) -> str | None:
     for row, job in enumerate(jobs):
         assert job.started_at is not None
         start, end = job.started_at, ledger.last_at if job.ended_at is None else job.ended_at
-        state = "best" if job is ledger.best else state_of(job)
+        state = "best" if job is ledger.best else job.standing
         label = None if state in labelled else state
         labelled.add(state)
         left, width = (start - ledger.opened_at) / seconds, max(end - start, 0.0) / seconds

@@ -10,10 +10,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from amt_flows.events import Outcome
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.running_tuning_job import RunningTuningJob
-from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.results import training_seconds
 from amt_flows.show.text import NOTHING, count, duration, hyperparameters, number
 
@@ -52,14 +50,8 @@ def how_far(ledger: Ledger, now: float) -> str:
 
 
 def _others(ledger: Ledger) -> str:
-    counts = Counter(_short_outcome(job) for job in ledger.ended)
+    counts = Counter(job.standing for job in ledger.ended)
     return "".join(f", {counts[name]} {name}" for name in ("stopped early", "failed") if counts[name])
-
-
-def _short_outcome(job: TrainingJob) -> str:
-    if job.failed:
-        return "failed"
-    return "stopped early" if job.outcome is Outcome.STOPPED_EARLY else "other"
 
 
 def done_share(ledger: Ledger, now: float) -> float | None:
