@@ -78,15 +78,13 @@ def simulated_aws() -> Iterator[None]:
     from amt_flows.testing import SimulatedSageMaker
 
     os.environ.update(
-        AWS_ACCESS_KEY_ID="simulated",
-        AWS_SECRET_ACCESS_KEY="simulated",
         AWS_DEFAULT_REGION=REGION,
         # Two processes at once on small machines: a matrix library with a thread per core slows both.
         OMP_NUM_THREADS="1",
         OPENBLAS_NUM_THREADS="1",
     )
-    with SimulatedSageMaker(commands={}) as world, world.serve() as url:
-        os.environ["AWS_ENDPOINT_URL"] = url
+    with SimulatedSageMaker(commands={}) as world, world.serve():
+        os.environ.update(world.environment)
         boto3.client("s3").create_bucket(Bucket=PLAY_BUCKET)
         yield
 

@@ -21,13 +21,12 @@ def aws(
 ) -> Iterator[SimulatedSageMaker]:
     """Training jobs that show ``values``, one every ten seconds of a clock that runs ``speed`` times as fast
     as ours; with AMT itself, and a bucket ``records``."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        environment.setenv(name, "test")
     environment.setenv("AWS_DEFAULT_REGION", REGION)
     environment.setenv(POLL_SECONDS, "0.2")
     script = JobScript(list(values), 10, starting_seconds=5, downloading_seconds=0, uploading_seconds=0)
-    with SimulatedSageMaker(script, clock=AcceleratedClock(speed), tunes=True) as world, world.serve() as url:
-        environment.setenv("AWS_ENDPOINT_URL", url)
+    with SimulatedSageMaker(script, clock=AcceleratedClock(speed), tunes=True) as world, world.serve():
+        for name, value in world.environment.items():
+            environment.setenv(name, value)
         place = {"LocationConstraint": REGION}
         boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
         yield world

@@ -25,7 +25,7 @@ from amt_flows.results import TuningResult
 from amt_flows.run import attach_to_amt, tune_on_amt
 from amt_flows.show.progress.lines import Lines
 from amt_flows.spec import TuningSpec
-from amt_flows.testing.sagemaker import End, JobScript, SimulatedSageMaker
+from amt_flows.testing.sagemaker import Credentials, End, JobScript, SimulatedSageMaker
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.loop import drive
 from backends.sagemaker_world import own_level, session, spec
@@ -124,7 +124,7 @@ def test_a_finished_one_is_returned_at_once_and_one_that_exists_is_attached() ->
 
 def test_it_may_be_behind_a_url() -> None:
     world = SimulatedSageMaker(own_level, tunes=True)
-    with world.serve() as url:
+    with world.serve(credentials=Credentials("test", "test")) as url:
         result = tune(world, asked(), region="eu-west-1", endpoint_url=url)
         assert len(result.jobs) == len(world.jobs) == 10
 

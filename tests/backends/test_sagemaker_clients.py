@@ -17,7 +17,7 @@ from amt_flows.backends.sagemaker.service import Service
 from amt_flows.errors import JournalError
 from amt_flows.ledger.journals.s3 import S3Journal
 from amt_flows.ports import JobState
-from amt_flows.testing.sagemaker import SimulatedSageMaker
+from amt_flows.testing.sagemaker import Credentials, SimulatedSageMaker
 from amt_flows.testing.sagemaker.scripts import JobScript
 from backends.sagemaker_world import TUNING_JOB, request, session, spec
 
@@ -70,7 +70,7 @@ def test_the_log_is_a_page_of_the_console(region: str, domain: str) -> None:
 
 def test_another_endpoint_can_be_given() -> None:
     world = SimulatedSageMaker(JobScript([0.5, 0.75]))
-    with world.serve() as url:
+    with world.serve(credentials=Credentials("test", "test")) as url:
         backend = SageMakerBackend(session(), endpoint_url=url, clock=world.clock, sleep=world.sleep, seed=0)
         backend.launch(request())
         values = []

@@ -94,8 +94,6 @@ def test_sagemaker_runs_the_same_on_the_simulated_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AMT_FLOWS_SAGEMAKER_POLL_SECONDS", "0.2")
     (tmp_path / "request.json").write_text(json.dumps(REQUEST))
@@ -105,8 +103,9 @@ def test_sagemaker_runs_the_same_on_the_simulated_service(
     variable, _, home = export.removeprefix("export ").partition("=")
     monkeypatch.setenv(variable, home)
     clock = AcceleratedClock(100)
-    with SimulatedSageMaker(scripted, clock=clock, tunes=True) as world, world.serve() as url:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    with SimulatedSageMaker(scripted, clock=clock, tunes=True) as world, world.serve():
+        for name, value in world.environment.items():
+            monkeypatch.setenv(name, value)
         boto3.client("s3").create_bucket(Bucket="my-bucket")
         shown = [ok(*shlex.split(command)[1:]) for command in commands]
         assert len(world.jobs) == 8

@@ -50,16 +50,15 @@ def test_the_archive_is_all_that_a_script_needs(archive: Path, tmp_path: Path) -
 
 @pytest.mark.slow
 def test_the_script_is_tuned_on_sagemaker(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AMT_FLOWS_SAGEMAKER_POLL_SECONDS", "0.2")
     given = tomllib.loads(Path("tuning.toml").read_text())
     del given["training_job"], given["completion"]
     given["limits"] = {"max_number_of_training_jobs": 2, "max_parallel_training_jobs": 2}
     spec = TuningSpec.parse({**given, **tomllib.loads(block(PAGE, "toml", "# on_sagemaker.toml\n"))})
-    with SimulatedSageMaker(commands={}) as world, world.serve() as url:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    with SimulatedSageMaker(commands={}) as world, world.serve():
+        for name, value in world.environment.items():
+            monkeypatch.setenv(name, value)
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket="my-bucket")
         s3.upload_file(str(archive), "my-bucket", "code/sourcedir.tar.gz")

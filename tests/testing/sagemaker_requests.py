@@ -12,11 +12,14 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from amt_flows.reporting import metric_regex
+from amt_flows.testing.sagemaker import Credentials
 from amt_flows.testing.sagemaker.request_check import service_model
 
 REGION = "eu-west-1"
 GROUP = "/aws/sagemaker/TrainingJobs"
 ENDED = ("Completed", "Failed", "Stopped")
+KEYS = Credentials("test", "test")
+"""The clients' own, for a world that is served to them."""
 
 
 @lru_cache(maxsize=1)
@@ -33,8 +36,8 @@ def client(service: str = "sagemaker", url: str | None = None, *, attempts: int 
         service,
         region_name=REGION,
         endpoint_url=url,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
+        aws_access_key_id=KEYS.access_key_id,
+        aws_secret_access_key=KEYS.secret_access_key,
         config=Config(retries={"total_max_attempts": attempts, "mode": "standard"}, **config),
     )
 

@@ -30,6 +30,7 @@ from amt_flows.testing.sagemaker.__main__ import main
 from amt_flows.testing.sagemaker.processes import marked
 from testing.sagemaker_requests import (
     GROUP,
+    KEYS,
     check_shape,
     client,
     messages,
@@ -46,7 +47,7 @@ MODULE = [sys.executable, "-m", "amt_flows.testing.sagemaker"]
 
 def test_a_scripted_job_behind_the_server() -> None:
     world = SimulatedSageMaker(JobScript([0.1, 0.9]), quotas=Quotas({"ml.m5.large": 1}))
-    with world.serve() as url:
+    with world.serve(credentials=KEYS) as url:
         sagemaker = client(url=url)
         sagemaker.create_training_job(**training())
         assert refusal(sagemaker.create_training_job, **training())[0] == "ResourceInUse"
@@ -75,11 +76,11 @@ def test_a_scripted_job_behind_the_server() -> None:
 
 def test_a_real_job_behind_the_server_finds_the_simulated_aws() -> None:
     code = (
-        "import boto3, os; s3 = boto3.client('s3', aws_access_key_id='a', aws_secret_access_key='b'); "
+        "import boto3, os; s3 = boto3.client('s3'); "
         "s3.create_bucket(Bucket='from-training', "
         "CreateBucketConfiguration={'LocationConstraint': os.environ['AWS_REGION']})"
     )
-    with SimulatedSageMaker(commands={"*": ["python", "-c", code]}).serve() as url:
+    with SimulatedSageMaker(commands={"*": ["python", "-c", code]}).serve(credentials=KEYS) as url:
         client(url=url).create_training_job(**training())
         told = wait_for_end(client(url=url), "job-1")
         assert told["TrainingJobStatus"] == "Completed", messages(client("logs", url), "job-1")
@@ -90,7 +91,7 @@ def test_a_real_job_behind_the_server_finds_the_simulated_aws() -> None:
 def test_an_entered_world_can_be_served_too() -> None:
     with SimulatedSageMaker(JobScript([0.5])) as world:
         client().create_training_job(**training())
-        with world.serve() as url:
+        with world.serve(credentials=KEYS) as url:
             world.run()
             told = client(url=url).describe_training_job(TrainingJobName="job-1")
             assert told["TrainingJobStatus"] == "Completed"
@@ -100,7 +101,7 @@ def test_an_entered_world_can_be_served_too() -> None:
 def test_faults_and_throttling_behind_the_server() -> None:
     throttles = {"ListTrainingJobs": TokenBucket(0, 1)}
     world = SimulatedSageMaker(throttles=throttles)
-    with world.serve() as url:
+    with world.serve(credentials=KEYS) as url:
         sagemaker = client(url=url)
         sagemaker.list_training_jobs()
         assert refusal(sagemaker.list_training_jobs) == ("ThrottlingException", "Rate exceeded")
@@ -115,7 +116,7 @@ def test_faults_and_throttling_behind_the_server() -> None:
 
 
 def test_clients_at_once_get_a_name_once() -> None:
-    with SimulatedSageMaker().serve() as url:
+    with SimulatedSageMaker().serve(credentials=KEYS) as url:
         sagemaker = client(url=url)
         won: list[str] = []
         lost: list[str] = []
@@ -139,7 +140,7 @@ def test_clients_at_once_get_a_name_once() -> None:
 
 def test_the_port_and_the_threads_are_given_back() -> None:
     before = set(threading.enumerate())
-    with SimulatedSageMaker().serve() as url:
+    with SimulatedSageMaker().serve(credentials=KEYS) as url:
         port = int(url.rpartition(":")[2])
         client(url=url).list_training_jobs()
     assert set(threading.enumerate()) == before
@@ -152,7 +153,7 @@ def test_the_port_and_the_threads_are_given_back() -> None:
 def test_a_port_that_is_taken_is_an_error_and_not_the_end_of_the_process() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(OSError, match="in use"), SimulatedSageMaker().serve(port):
+        with pytest.raises(OSError, match="in use"), SimulatedSageMaker().serve(port, credentials=KEYS):
             raise AssertionError("served on a taken port")
 
 
@@ -161,13 +162,18 @@ def test_a_port_that_is_taken_is_an_error_and_not_the_end_of_the_process() -> No
 
 @contextmanager
 def command(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The command in a process of its own, and the URL that it prints."""
+    """The command in a process of its own, and the URL that it prints; with the keys of these tests."""
     process = subprocess.Popen(
         [*MODULE, "--port", "0", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "SIMULATED_AWS_ACCESS_KEY_ID": KEYS.access_key_id,
+            "SIMULATED_AWS_SECRET_ACCESS_KEY": KEYS.secret_access_key,
+        },
     )
     assert process.stdout is not None
     try:

@@ -20,7 +20,16 @@ from amt_flows.testing.sagemaker import (
     Refusal,
     SimulatedSageMaker,
 )
-from testing.sagemaker_requests import check_shape, client, messages, refusal, training, tuning, wait_for
+from testing.sagemaker_requests import (
+    KEYS,
+    check_shape,
+    client,
+    messages,
+    refusal,
+    training,
+    tuning,
+    wait_for,
+)
 
 STATUS = "HyperParameterTuningJobStatus"
 ENDED = ("Completed", "Failed", "Stopped")
@@ -548,7 +557,7 @@ def test_a_world_that_is_left_takes_its_tuning_jobs_with_it(
 
 def test_real_training_is_tuned_behind_the_server(script_mode: Callable[..., dict[str, Any]]) -> None:
     world = SimulatedSageMaker(commands={}, tunes=True)
-    with world.serve() as url:
+    with world.serve(credentials=KEYS) as url:
         client(url=url).create_hyper_parameter_tuning_job(**script_mode())
         wait_for(lambda: describe(url=url)[STATUS] in ENDED, 60)
         assert describe(url=url)[STATUS] == "Completed"

@@ -45,10 +45,18 @@ real training, and Describe, List, Search, Stop and Delete tell of it and act on
         world.run()
         sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=...)["BestTrainingJob"]
 
-**Behind a URL**, for other processes: ``with SimulatedSageMaker(...).serve() as url``, or from a shell
+**Behind a URL**, for other processes, which find it by the variables of ``world.environment``:
+
+    world = SimulatedSageMaker(train)
+    with world.serve() as url:
+        subprocess.run(["my-program"], env={**os.environ, **world.environment})
+
+or from a shell, where the command prints them:
 
     python -m amt_flows.testing.sagemaker --port 5000 --command 'my-image:*' 'python train.py'
-    export AWS_ENDPOINT_URL=http://127.0.0.1:5000 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+
+Whoever can call it can run programs, so only requests that are signed with its credentials are answered, and
+none that a web page makes.
 
 There tuning jobs tune unless told ``--no-tune``, so that SageMaker's own SDK tunes on one's own machine (give
 its ``Session`` a ``default_bucket``: else it asks AWS for one, past the endpoint).
@@ -66,6 +74,7 @@ except ImportError as error:
 
 from amt_flows.testing.sagemaker.clocks import AcceleratedClock
 from amt_flows.testing.sagemaker.commands import Command
+from amt_flows.testing.sagemaker.credentials import Credentials
 from amt_flows.testing.sagemaker.faults import Fault
 from amt_flows.testing.sagemaker.job import Emission, Line, SimulatedTrainingJob, Start, Transition
 from amt_flows.testing.sagemaker.lags import Lags
@@ -90,6 +99,7 @@ __all__ = [
     "AcceleratedClock",
     "Chance",
     "Command",
+    "Credentials",
     "Emission",
     "End",
     "Fault",

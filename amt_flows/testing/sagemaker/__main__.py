@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import getpass
+import ipaddress
+import os
 import shlex
 import signal
+import socket
+import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
@@ -13,6 +20,15 @@ import click
 
 from amt_flows.testing.sagemaker.clocks import AcceleratedClock
 from amt_flows.testing.sagemaker.commands import Command
+from amt_flows.testing.sagemaker.credentials import (
+    KEY_ID_VARIABLE,
+    Credentials,
+    CredentialsError,
+    given_in,
+    made_up,
+    read,
+    write,
+)
 from amt_flows.testing.sagemaker.quotas import Quotas
 from amt_flows.testing.sagemaker.scripts import JobScript
 from amt_flows.testing.sagemaker.throttling import TokenBucket
@@ -72,6 +88,30 @@ Number = TypeVar("Number", int, float)
     metavar="OPERATION=RATE",
     help="So many calls of an operation a second, * for all others. May be given more than once.",
 )
+@click.option(
+    "--allow-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A further name by which clients call this machine, such as its service's name in a Compose file. "
+    "May be given more than once.",
+)
+@click.option(
+    "--credentials",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Take the credentials from this file of AWS's form; where there is none, write those made up "
+    "into it. Without it they are those of $SIMULATED_AWS_ACCESS_KEY_ID and "
+    "$SIMULATED_AWS_SECRET_ACCESS_KEY, or made up.",
+)
+@click.option(
+    "--region",
+    envvar=["AWS_REGION", "AWS_DEFAULT_REGION"],
+    default="us-east-1",
+    show_default=True,
+    help="The region to tell clients of; any is answered.",
+)
 def main(
     host: str,
     port: int,
@@ -85,11 +125,16 @@ def main(
     speed: float,
     quotas: Sequence[str],
     throttles: Sequence[str],
+    allowed_hosts: Sequence[str],
+    file: Path | None,
+    region: str,
 ) -> None:
     """Serve a simulated AWS in which SageMaker's training jobs live and its tuning jobs tune, until Ctrl-C or
     SIGTERM.
 
-    Point clients at it by AWS_ENDPOINT_URL. Everything that runs ends with it, and nothing is kept.
+    Clients find it by the variables that it prints, AWS_ENDPOINT_URL and credentials. Only requests that
+    are signed with these are answered, and none of a web page. Everything that runs ends with it, and
+    nothing is kept.
     """
     if not speed > 0:
         raise click.BadParameter("must be above 0", param_hint="--speed")
@@ -112,13 +157,83 @@ def main(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     try:
-        with world.serve(port, host) as url:
+        with (
+            _kept(file) as (credentials, place, are_given),
+            world.serve(port, host, credentials=credentials, allowed_hosts=allowed_hosts) as url,
+        ):
             click.echo(f"A simulated AWS listens on {url}. For its clients:")
-            click.echo(f"export AWS_ENDPOINT_URL={url} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test")
+            for line in (
+                *_for_clients(url, region, credentials, place, are_given),
+                *_who_may(url, host, allowed_hosts, runs=bool(real or commands)),
+            ):
+                click.echo(line)
             ended.wait()
+    except CredentialsError as error:
+        raise click.ClickException(f"{error}.") from None
     except OSError as error:
         raise click.ClickException(f"can't listen on {host}:{port}: {error.strerror}") from None
     click.echo("Ended; nothing of it is left.")
+
+
+@contextmanager
+def _kept(file: Path | None) -> Iterator[tuple[Credentials, Path, bool]]:
+    """The credentials, the file that has them, the user's own or one that goes with this process, and whether
+    they were given. Raises CredentialsError."""
+    given = given_in(os.environ)
+    if file is not None:
+        if given is not None:
+            raise CredentialsError(f"give either --credentials or ${KEY_ID_VARIABLE}, not both")
+        is_there = file.exists()
+        if not is_there:
+            write(file, made_up())
+        yield read(file), file, is_there
+        return
+    credentials = given or made_up()
+    with tempfile.TemporaryDirectory(prefix="simulated-aws-") as directory:  # its owner's alone
+        place = Path(directory) / "credentials"
+        write(place, credentials)
+        yield credentials, place, given is not None
+
+
+def _for_clients(
+    url: str, region: str, credentials: Credentials, file: Path, are_given: bool
+) -> Iterator[str]:
+    # What somebody gave is his to show.
+    keys = {"AWS_SHARED_CREDENTIALS_FILE": str(file)} if are_given else credentials.environment()
+    variables = {"AWS_ENDPOINT_URL": url, **keys, "AWS_DEFAULT_REGION": region}
+    yield "export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
+    if file.stat().st_mode & 0o077:
+        yield f"Others of this machine can read {file}: take that right from them with chmod 600."
+    elif not are_given:
+        yield f"The credentials are also in {file}, which only you can read (AWS_SHARED_CREDENTIALS_FILE)."
+
+
+def _who_may(url: str, host: str, allowed_hosts: Sequence[str], *, runs: bool) -> Iterator[str]:
+    if _is_loopback(host):
+        reach = "Programs of this machine can reach it"
+    else:
+        port, name = url.rpartition(":")[2], socket.gethostname()
+        reach = (
+            f"Every machine that can reach {host}, port {port}, can reach it (e.g. as http://{name}:{port})"
+        )
+    names = "".join(f", {name}" for name in allowed_hosts)
+    what = f"they can run any program as {_user()}" if runs else "their jobs follow a script"
+    yield f"{reach}, by the names localhost, {socket.gethostname()}{names} or its address."
+    yield f"Those that know the credentials are answered, and {what}; web pages are not."
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"user {os.getuid()}"
 
 
 def _script(values: str, seconds_per_epoch: float, startup_seconds: float) -> JobScript:

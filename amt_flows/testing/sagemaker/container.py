@@ -150,7 +150,7 @@ def _unpack_sources(container: Container, job: SimulatedTrainingJob, storage: St
 
 
 def environment(
-    container: Container, job: SimulatedTrainingJob, command: Command, endpoint_url: str | None
+    container: Container, job: SimulatedTrainingJob, command: Command, aws: Mapping[str, str]
 ) -> dict[str, str]:
     """The variables of the training process; the request's own and the command's win."""
     values = of_the_user(job.hyperparameters)
@@ -161,7 +161,7 @@ def environment(
         "PYTHONUNBUFFERED": "1",
         "AWS_REGION": job.region,
         "AWS_DEFAULT_REGION": job.region,
-        **({"AWS_ENDPOINT_URL": endpoint_url} if endpoint_url else {}),
+        **aws,
         "SAGEMAKER_BASE_DIR": str(container.base),
         "TRAINING_JOB_NAME": job.name,
         "TRAINING_JOB_ARN": job.arn,

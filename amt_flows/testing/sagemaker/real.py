@@ -159,7 +159,7 @@ class RealTraining:
                 self._process = TrainingProcess(
                     command_line(command, job.hyperparameters, container.base),
                     Path(command.working_directory or code_directory),
-                    environment(container, job, command, self._habitat.endpoint_url),
+                    environment(container, job, command, self._habitat.environment),
                 )
             except OSError as error:
                 self._fail(algorithm_error(f"{command.argv[0]} can't be run: {error}", NOT_FOUND))

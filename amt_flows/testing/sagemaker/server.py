@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from amt_flows.testing.sagemaker.credentials import Credentials
+from amt_flows.testing.sagemaker.guard import Guard
+
 
 @contextmanager
-def serve(host: str, port: int) -> Iterator[str]:
-    """Moto's server on a port (0: a free one) until the block is left. Yields its URL.
+def serve(host: str, port: int, credentials: Credentials, allowed_hosts: Sequence[str] = ()) -> Iterator[str]:
+    """Moto's server on a port (0: a free one) until the block is left. Yields its URL for this machine. Only
+    requests that are signed with the credentials are answered: see :class:`Guard`, for ``allowed_hosts`` too.
 
     Every connection is closed and every thread has ended when this returns. Raises OSError if the port is
     taken, ImportError without Flask.
@@ -25,7 +29,7 @@ def serve(host: str, port: int) -> Iterator[str]:
         server: Any = make_server(
             host,
             port,
-            DomainDispatcherApplication(create_backend_app),
+            Guard(DomainDispatcherApplication(create_backend_app), credentials, allowed_hosts),
             threaded=True,
             request_handler=_quiet(),
             fd=place.fileno(),
@@ -37,11 +41,16 @@ def serve(host: str, port: int) -> Iterator[str]:
         )
         thread.start()
         try:
-            yield f"http://{host}:{place.getsockname()[1]}"
+            yield f"http://{_reached_by(host)}:{place.getsockname()[1]}"
         finally:
             server.shutdown()
             thread.join()
             server.server_close()
+
+
+def _reached_by(host: str) -> str:
+    """All addresses of a machine are none to call it by."""
+    return "127.0.0.1" if host in ("", "0.0.0.0") else host  # noqa: S104 -- looked for, not listened on
 
 
 def _quiet() -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,8 +23,8 @@ class Habitat:
     create_buckets: bool = True
     directory: Callable[[], Path] = Path.cwd
     """Where the containers of really running jobs are made."""
-    endpoint_url: str | None = None
-    """Where really running jobs find the simulated AWS, while it is served."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """The variables by which really running jobs find the simulated AWS, while it is served."""
     agenda: Agenda = field(default_factory=Agenda)
     lock: threading.RLock = field(default_factory=threading.RLock)
     watchers: list[Callable[[], None]] = field(default_factory=list)

@@ -21,6 +21,7 @@ from amt_flows.testing.sagemaker import refusals
 from amt_flows.testing.sagemaker.calls import Answer, Call
 from amt_flows.testing.sagemaker.clocks import AcceleratedClock
 from amt_flows.testing.sagemaker.commands import Command, Commands, find_command
+from amt_flows.testing.sagemaker.credentials import Credentials, made_up
 from amt_flows.testing.sagemaker.endpoint_operations import EndpointsDesk
 from amt_flows.testing.sagemaker.faults import Fault, Faults, When
 from amt_flows.testing.sagemaker.job import Driver, SimulatedTrainingJob
@@ -154,20 +155,40 @@ class SimulatedSageMaker:
             self._open = opening.pop_all()
 
     @contextmanager
-    def serve(self, port: int = 0, host: str = "127.0.0.1") -> Iterator[str]:
+    def serve(
+        self,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        *,
+        credentials: Credentials | None = None,
+        allowed_hosts: Sequence[str] = (),
+    ) -> Iterator[str]:
         """Serve over HTTP, on a free port by default, until the block is left. Yields the URL for
         ``AWS_ENDPOINT_URL``. A world that was not entered is, without mocking this process's own clients:
-        they need the URL (and credentials, any will do) like everybody else."""
+        they need the URL and the credentials like everybody else.
+
+        Only requests that are signed with ``credentials`` are answered, made up if not given; while it is
+        served, :attr:`environment` has the variables for clients. No web page is answered, nor anybody who
+        calls this machine by a name that is neither its own nor one of ``allowed_hosts``.
+        """
+        credentials = credentials or made_up()
         with ExitStack() as serving:
             if not self._entered:
                 self._enter(mock=False)
                 serving.callback(self._open.close)
-            url = serving.enter_context(serve(host, port))
-            before, self._habitat.endpoint_url = self._habitat.endpoint_url, url
+            url = serving.enter_context(serve(host, port, credentials, allowed_hosts))
+            before = self._habitat.environment
+            self._habitat.environment = {"AWS_ENDPOINT_URL": url, **credentials.environment()}
             try:
                 yield url
             finally:
-                self._habitat.endpoint_url = before
+                self._habitat.environment = before
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which AWS's clients in any process find this world while it is served: endpoint
+        and credentials. Empty when it isn't."""
+        return dict(self._habitat.environment)
 
     def _abandon(self, place: tuple[str, str] | None = None) -> None:
         """End all that runs, or what runs in one account and region."""
