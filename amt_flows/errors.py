@@ -20,8 +20,10 @@ Each message has up to three parts: what happened, why that is likely, and what 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import errno
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 __all__ = [
     "AmtFlowsError",
@@ -39,7 +41,27 @@ __all__ = [
     "TuningInterrupted",
     "TuningJobFailed",
     "TuningJobNotFound",
+    "system_reason",
 ]
+
+_SYSTEM_REASONS: Final[Mapping[int, str]] = {
+    errno.ENOSPC: "the disk is full, or can hold no more files",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EACCES: "its permissions don't allow it",
+    errno.EPERM: "its permissions don't allow it",
+    errno.EROFS: "its file system is read-only",
+    errno.ENOENT: "it was moved or removed",
+    errno.EMFILE: "this process has too many open files",
+    errno.ENFILE: "this machine has too many open files",
+    errno.EAGAIN: "this machine has too many processes",
+    errno.ENOMEM: "this machine has too little memory",
+}
+
+
+def system_reason(error: OSError) -> str:
+    """The cause of an error of the operating system, for ``because``. Empty where its number tells none: a
+    guess would send people looking in the wrong place."""
+    return _SYSTEM_REASONS.get(error.errno or 0, "")
 
 
 class AmtFlowsError(Exception):

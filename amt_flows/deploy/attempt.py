@@ -7,18 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from amt_flows.backends.sagemaker.errors import Trouble
-from amt_flows.deploy.bodies import MADE_FOR
 from amt_flows.deploy.hosting import Hosting, trouble_of
 from amt_flows.deploy.settings import Waiting
 from amt_flows.errors import BackendError, CapacityUnavailable, DeployFailed
 
-PREVIOUS: Final = "amt-flows-previous-configuration"
-"""A tag of an endpoint: the configuration that its current one took over from."""
-
-
 IN_SERVICE, FAILED, MIXED, OUT = "InService", "Failed", "UpdateRollbackFailed", "OutOfService"
-
-
 BUSY: Final = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 
 
@@ -41,9 +34,11 @@ class Attempt:
 
     endpoint: str
     configuration: str
+    is_roll_back: bool = False
     asked: str | None = None
     """``create`` or ``update`` once it is under way, begun by this call or by an earlier one."""
     previous: str | None = None
+    """What was at work before, to return to should this fail."""
     seen_before: Any = None
     """LastModifiedTime before our update: an answer that still has it is older than the update."""
     arn: str = ""
@@ -87,31 +82,6 @@ def begin(hosting: Hosting, operation: str, asked: Mapping[str, Any], what: str)
     return True
 
 
-def remember_previous(hosting: Hosting, attempt: Attempt) -> None:
-    """Write down what the endpoint goes back to where it outlives the endpoint: with the configuration that
-    was made for it."""
-    if attempt.previous is None:
-        return
-    answer = hosting.configuration(attempt.configuration)
-    if (
-        answer is not None
-        and hosting.tags(str(answer["EndpointConfigArn"])).get(MADE_FOR) == attempt.endpoint
-    ):
-        hosting.add_tags(str(answer["EndpointConfigArn"]), {PREVIOUS: attempt.previous})
-
-
-def remembered_previous(hosting: Hosting, attempt: Attempt) -> str | None:
-    answer = hosting.configuration(attempt.configuration)
-    tags = {} if answer is None else hosting.tags(str(answer["EndpointConfigArn"]))
-    return tags.get(PREVIOUS) if tags.get(MADE_FOR) == attempt.endpoint else None
-
-
 def _names_missing_part(error: BackendError) -> bool:
     """Whether what is not found is the endpoint's configuration and not the endpoint."""
     return trouble_of(error) is Trouble.NOT_FOUND and "config" in error.happened.partition(":")[2].lower()
-
-
-def tagged_previous(hosting: Hosting, attempt: Attempt) -> str | None:
-    """What the endpoint's configuration has taken over from, also by an earlier call."""
-    previous = hosting.tags(attempt.arn).get(PREVIOUS)
-    return None if previous == attempt.configuration else previous

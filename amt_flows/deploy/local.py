@@ -13,7 +13,7 @@ import secrets
 import shutil
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,16 +26,21 @@ from amt_flows.deploy.local_layout import (
     RECORD,
     REMOVED,
     SWITCHING,
+    WRITING,
     Shelf,
+    Succession,
     Version,
     hold,
     locked,
     number_of,
     sweep,
 )
-from amt_flows.errors import DeployFailed, DeployRejected, NameTaken, Problem
+from amt_flows.deploy.succession import Line, gone_back, taken_over
+from amt_flows.errors import DeployFailed, DeployRejected, NameTaken, Problem, system_reason
 
 KEEP_VERSIONS = 10
+LONGEST_LINE = 1000
+"""So many promotions back a roll-back may lead."""
 _TRAINING_JOB = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 
@@ -48,7 +53,8 @@ class LocalPromotion:
     path: str
     """The directory with its model files. ``<directory>/current/model`` leads there until the next change."""
     previous: str | None
-    """Which was current before, and a roll-back leads to."""
+    """Of a promotion: what was current before it, where a roll-back leads. Of a roll-back: what was current
+    until then."""
     created: bool
     """False when the version was there already: the promotion had been done, or begun."""
     removed: tuple[str, ...] = ()
@@ -79,20 +85,23 @@ def promote_local(
             incoming.mkdir()
             held = hold(incoming)
         try:
-            digest = _fetch(candidate, incoming)
+            digest = _fetched(candidate, incoming)
             with locked(shelf):
                 return _commit(shelf, candidate, incoming, digest=digest, keep=keep, by=by or _myself())
         finally:
-            os.close(held)
+            # Held until it is gone: nobody else begins to remove it as well.
             shutil.rmtree(incoming, ignore_errors=True)
+            os.close(held)
     except OSError as error:
         raise _unwritable(shelf, error) from error
 
 
 def roll_back_local(directory: str | Path, to: str | None = None) -> LocalPromotion:
-    """Make another version current: ``to``, or the one that the current version took over from.
+    """Make another version current: ``to``, or the one that was at work before the current one came to work.
 
-    Raises DeployRejected when there is no such version.
+    Without ``to``, a second time leads one further back, to what that one had taken over from. Going back to
+    ``to`` along this way counts as so many roll-backs; to any other version, it takes over from the current
+    one as in a promotion. Raises DeployRejected when there is no such version, DeployFailed.
     """
     shelf = Shelf(Path(directory).expanduser().absolute())
     if not shelf.directory.is_dir():
@@ -100,9 +109,14 @@ def roll_back_local(directory: str | Path, to: str | None = None) -> LocalPromot
     try:
         with locked(shelf):
             before, names = shelf.current_name(), shelf.names()
-            target = to or (shelf.read(before).replaced if before in names and before is not None else None)
+            earlier = () if before is None else shelf.behind(before)
+            target = to or next(iter(earlier), None)
+            if target is None and before in names:
+                shelf.read(str(before))  # should it be damaged, that is what is to be said
             if target is None or target not in names:
-                raise _no_version(shelf, target, names)
+                raise _no_version(shelf, to, names, removed=target)
+            if before is not None and target != before:
+                _write_line(shelf, gone_back(before, earlier, target))
             _switch(shelf, target)
             return LocalPromotion(target, str(shelf.files(target)), before, created=False)
     except OSError as error:
@@ -112,14 +126,19 @@ def roll_back_local(directory: str | Path, to: str | None = None) -> LocalPromot
 def versions(directory: str | Path) -> list[Version]:
     """Every version of a directory, the oldest first. Raises DeployFailed."""
     shelf = Shelf(Path(directory).expanduser().absolute())
-    return [shelf.read(name) for name in shelf.names()]
+    found = [shelf.find(name) for name in shelf.names()]
+    return [version for version in found if version is not None]
 
 
 def current_version(directory: str | Path) -> Version | None:
     """The version that is at work; None before the first promotion. Raises DeployFailed."""
     shelf = Shelf(Path(directory).expanduser().absolute())
-    name = shelf.current_name()
-    return None if name is None else shelf.read(name)
+    while (name := shelf.current_name()) is not None:
+        found = shelf.find(name)
+        # Promotions may have replaced and removed it since we looked.
+        if found is not None or shelf.current_name() == name:
+            return found or shelf.read(name)
+    return None
 
 
 def local_champion(directory: str | Path) -> Champion | None:
@@ -145,8 +164,21 @@ def _check(candidate: Candidate, keep: int) -> None:
         raise DeployRejected("The promotion", problems)
 
 
+def _fetched(candidate: Candidate, incoming: Path) -> str:
+    """Copy the model's files, and return their digest. Raises OSError for what can't be written."""
+    try:
+        return _fetch(candidate, incoming)
+    except OSError as error:
+        if not isinstance(error.filename, str) or Path(error.filename).is_relative_to(incoming):
+            raise
+        raise DeployFailed(
+            f"The model {candidate.artifact} can't be read: {error.strerror or error}: {error.filename}.",
+            because=system_reason(error),
+            remedy="mend that, then do the same again; the current version is still at work",
+        ) from error
+
+
 def _fetch(candidate: Candidate, incoming: Path) -> str:
-    """Copy the model's files, and return their digest."""
     if candidate.artifact.startswith("s3://"):
         from amt_flows.deploy.s3_artifact import download
 
@@ -172,9 +204,11 @@ def _commit(
     if name is None:
         name = _place(shelf, candidate, incoming, digest=digest, replaced=before, by=by)
     if name != before:
+        if before is not None:
+            _write_line(shelf, taken_over(name, before, shelf.behind(before)))
         _switch(shelf, name)
-    previous = before if before != name else shelf.read(name).replaced
-    removed = _prune(shelf, keep)
+    previous = next(iter(shelf.behind(name)), None)
+    removed = _prune(shelf, keep, {name, previous})
     return LocalPromotion(name, str(shelf.files(name)), previous, created, removed)
 
 
@@ -217,14 +251,27 @@ def _place(
         digest=digest,
         candidate=candidate,
     )
-    with (incoming / RECORD).open("x", encoding="utf-8") as file:
-        file.write(version.model_dump_json(indent=2))
-        file.flush()
-        os.fsync(file.fileno())
+    _write_through(incoming / RECORD, version.model_dump_json(indent=2))
     flush_directory(incoming)
     incoming.rename(shelf.versions / name)
     flush_directory(shelf.versions)
     return name
+
+
+def _write_line(shelf: Shelf, line: Line) -> None:
+    """Before the switch that it tells of."""
+    text = Succession(line=line[:LONGEST_LINE]).model_dump_json(indent=2)
+    scratch = shelf.directory / f"{WRITING}{secrets.token_hex(8)}"
+    _write_through(scratch, text)
+    scratch.replace(shelf.succession)
+    flush_directory(shelf.directory)
+
+
+def _write_through(path: Path, text: str) -> None:
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _switch(shelf: Shelf, name: str) -> None:
@@ -234,19 +281,22 @@ def _switch(shelf: Shelf, name: str) -> None:
     flush_directory(shelf.directory)
 
 
-def _prune(shelf: Shelf, keep: int) -> tuple[str, ...]:
+def _prune(shelf: Shelf, keep: int, needed: Collection[str | None]) -> tuple[str, ...]:
+    """Remove old versions. The promotion is done by now: what can't be removed is left for the next one."""
     names = shelf.names()
-    current = shelf.current_name()
-    stay = {*names[-keep:], current}
-    if current is not None:
-        stay.add(shelf.read(current).replaced)
-    removed = tuple(name for name in names if name not in stay)
-    for name in removed:
+    removed = []
+    for name in names[:-keep]:
+        if name in needed:
+            continue
         # Out of sight first: nobody sees half of it while its files go.
         away = shelf.versions / f"{REMOVED}{secrets.token_hex(8)}"
-        (shelf.versions / name).rename(away)
-        shutil.rmtree(away)
-    return removed
+        try:
+            (shelf.versions / name).rename(away)
+        except OSError:
+            continue
+        removed.append(name)
+        shutil.rmtree(away, ignore_errors=True)
+    return tuple(removed)
 
 
 # -- what is told ---------------------------------------------------------------------------------------
@@ -260,15 +310,23 @@ def _myself() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def _no_version(shelf: Shelf, name: str | None, names: Sequence[str]) -> DeployRejected:
+def _no_version(
+    shelf: Shelf, to: str | None, names: Sequence[str], *, removed: str | None = None
+) -> DeployRejected:
     there = f"; there are {', '.join(names)}" if names else "; there is none"
-    message = f"is no version in {shelf.directory}" if name else "the current version took over from none"
-    return DeployRejected("The roll-back", [Problem("to", name or None, message + there)])
+    if to:
+        message = f"is no version in {shelf.directory}"
+    elif removed is not None:
+        message = f"the current version took over from {removed}, which was removed since"
+    else:
+        message = "the current version took over from none"
+    return DeployRejected("The roll-back", [Problem("to", to or None, message + there)])
 
 
 def _unwritable(shelf: Shelf, error: OSError) -> DeployFailed:
+    where = f": {error.filename}" if error.filename else ""
     return DeployFailed(
-        f"The model directory {shelf.directory} can't be written: {error}.",
-        because="the disk is full, or its permissions don't allow it",
-        remedy="make room or grant access, then do the same again; the current version is still at work",
+        f"The model directory {shelf.directory} can't be written: {error.strerror or error}{where}.",
+        because=system_reason(error),
+        remedy="mend that, then do the same again; the current version is still at work",
     )

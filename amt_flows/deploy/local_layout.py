@@ -4,9 +4,11 @@
     versions/0001-digits-004-55aa66bb/model.json     where it came from, and who promoted it when
     versions/0001-digits-004-55aa66bb/model/...      the model's own files
     versions/0002-digits-017-9a1b2c3d/...
+    succession.json                                  which took over from which, for roll-backs
 
 A version appears complete and never changes. What begins with a dot is nobody's business but ours: models
-that are being copied, or removed.
+that are being copied, or removed. A directory of before there was a ``succession.json`` has in each version's
+record which one was current when it was made.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +27,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from amt_flows.deploy.candidate import Candidate
 from amt_flows.deploy.champion import Champion
+from amt_flows.deploy.succession import Line, behind
 from amt_flows.errors import DeployFailed
 
-INCOMING, REMOVED, SWITCHING = ".incoming-", ".removed-", ".current-"
+INCOMING, REMOVED, SWITCHING, WRITING = ".incoming-", ".removed-", ".current-", ".succession-"
 RECORD, FILES = "model.json", "model"
 _NAME = re.compile(r"(?P<number>\d{4,})-(?P<job>[a-z0-9](-*[a-z0-9]){0,62})")
 
@@ -44,7 +47,7 @@ class Version(BaseModel):
     """Seconds since the epoch."""
     promoted_by: str
     replaced: str | None
-    """The version that was current when this one was made; rolling back leads there."""
+    """The version that was current when this one was made."""
     digest: str
     """64 hex digits of the files."""
     candidate: Candidate
@@ -61,6 +64,15 @@ class Version(BaseModel):
         )
 
 
+class Succession(BaseModel):
+    """``succession.json``; see :mod:`amt_flows.deploy.succession`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    v: int = 1
+    line: Line
+
+
 @dataclass(frozen=True)
 class Shelf:
     """The paths of a directory of versions."""
@@ -74,6 +86,10 @@ class Shelf:
     @property
     def current(self) -> Path:
         return self.directory / "current"
+
+    @property
+    def succession(self) -> Path:
+        return self.directory / "succession.json"
 
     def files(self, version: str) -> Path:
         """Where a version's model files are."""
@@ -89,10 +105,24 @@ class Shelf:
 
     def read(self, name: str) -> Version:
         """Raises DeployFailed for a version whose record can't be read."""
+        found = self.find(name)
+        if found is None:
+            raise DeployFailed(
+                f"Version {name} is not in {self.versions}.",
+                because="its directory was removed by hand",
+                remedy="restore it, or roll back to one of those that are there",
+            )
+        return found
+
+    def find(self, name: str) -> Version | None:
+        """None for a version that isn't there, or not any more: whoever promotes removes the oldest. Raises
+        DeployFailed for one whose record can't be read."""
         path = self.versions / name / RECORD
         try:
             return Version.model_validate(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, ValidationError) as error:
+            if isinstance(error, FileNotFoundError) and not path.parent.exists():
+                return None
             raise DeployFailed(
                 f"The record of version {name}, {path}, can't be read: {error}",
                 because="somebody edited or removed it",
@@ -121,6 +151,36 @@ class Shelf:
             )
         return name
 
+    def behind(self, version: str) -> Line:
+        """What a version took over from when it came to work the last time, what that had taken over from,
+        and so on. Some may have been removed since. Raises DeployFailed."""
+        recorded = behind(self._line(), version)
+        return tuple(self._behind_by_birth(version)) if recorded is None else recorded
+
+    def _line(self) -> Line:
+        try:
+            text = self.succession.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ()
+        try:
+            return Succession.model_validate_json(text).line
+        except ValidationError as error:
+            raise DeployFailed(
+                f"{self.succession}, which says what roll-backs lead to, can't be read: {error}",
+                because="somebody edited it",
+                remedy="restore it, or remove it: roll-backs then lead to what was current when a version "
+                "was made",
+            ) from error
+
+    def _behind_by_birth(self, version: str) -> Iterator[str]:
+        """What an older amt-flows wrote, as far as it can be read: a version was made after the one that it
+        took over from, so that this has an end."""
+        with suppress(DeployFailed):
+            found = self.find(version)
+            while found is not None and found.replaced is not None:
+                yield found.replaced
+                found = self.find(found.replaced)
+
 
 def number_of(name: str) -> int:
     return int(name.partition("-")[0])
@@ -138,12 +198,18 @@ def locked(shelf: Shelf) -> Iterator[None]:
 
 
 def sweep(shelf: Shelf) -> None:
-    """Remove what promoters left that died. To be called with the lock held."""
-    for link in shelf.directory.glob(f"{SWITCHING}*"):
-        link.unlink()
+    """Remove what promoters left that died. To be called with the lock held.
+
+    Others may be removing the same at this moment, and what a user without our rights left can't be removed:
+    neither is a reason for a promotion to fail, and the next one sweeps again.
+    """
+    for prefix in (SWITCHING, WRITING):
+        for scratch in shelf.directory.glob(f"{prefix}*"):
+            with suppress(OSError):
+                scratch.unlink()
     for leftover in shelf.versions.glob(".*"):
         if leftover.name.startswith((INCOMING, REMOVED)) and not _is_held(leftover):
-            shutil.rmtree(leftover)
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def hold(directory: Path) -> int:
@@ -154,7 +220,11 @@ def hold(directory: Path) -> int:
 
 
 def _is_held(directory: Path) -> bool:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    """False also for one that is gone."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -11,16 +11,13 @@ from amt_flows.deploy.attempt import (
     IN_SERVICE,
     MIXED,
     OUT,
-    PREVIOUS,
     Attempt,
     Watch,
     begin,
-    remember_previous,
-    remembered_previous,
-    tagged_previous,
 )
 from amt_flows.deploy.bodies import MADE_FOR
 from amt_flows.deploy.hosting import Hosting
+from amt_flows.deploy.way_back import PREVIOUS, remember_previous, remembered_previous, tagged_previous
 from amt_flows.errors import AmtFlowsError, BackendError, DeployFailed
 
 Record = Mapping[str, Any]

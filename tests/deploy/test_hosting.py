@@ -221,12 +221,12 @@ def test_a_configuration_that_is_not_there_is_refused() -> None:
         deploy_endpoint(ENDPOINT, "nothing", hosting=hosting(simulated))
 
 
-def test_an_update_leaves_a_way_back_and_forth() -> None:
+def test_an_update_leaves_a_way_back_and_a_roll_back_a_way_forth() -> None:
     with world() as simulated:
         first, second = deployed(simulated, 1), deployed(simulated, 2)
         back = roll_back_endpoint(ENDPOINT, hosting=hosting(simulated))
         assert (back.configuration, back.previous) == (first.configuration, second.configuration)
-        forth = roll_back_endpoint(ENDPOINT, hosting=hosting(simulated))
+        forth = roll_back_endpoint(ENDPOINT, back.previous, hosting=hosting(simulated))
         assert forth.configuration == second.configuration
 
 

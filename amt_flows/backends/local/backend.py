@@ -35,7 +35,14 @@ from amt_flows.backends.local.request import VERSION, build
 from amt_flows.backends.local.state import Standing, abandon, look
 from amt_flows.backends.local.watch import Watch
 from amt_flows.backends.local_worker.processes import is_alive
-from amt_flows.errors import BackendError, CapacityUnavailable, LaunchRejected, NameTaken, Problem
+from amt_flows.errors import (
+    BackendError,
+    CapacityUnavailable,
+    LaunchRejected,
+    NameTaken,
+    Problem,
+    system_reason,
+)
 from amt_flows.events import number_from_json
 from amt_flows.ports import FoundJob, JobReport, JobRequest, JobState, Launch, MetricPoint
 from amt_flows.spec import TuningSpec
@@ -45,14 +52,9 @@ if TYPE_CHECKING:
 
 LIVENESS_SECONDS = 0.5
 
-PASSING_ERRORS = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EMFILE: "this process has too many open files",
-    errno.ENFILE: "this machine has too many open files",
-    errno.EAGAIN: "this machine has too many processes",
-    errno.ENOMEM: "this machine has too little memory",
-}
+PASSING_ERRORS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}
+)
 """What keeps a job from starting and may pass."""
 
 
@@ -274,9 +276,10 @@ def _create(tuning: TuningPaths, paths: JobPaths, request: JobRequest) -> bool:
 def _cannot_launch(request: JobRequest, error: OSError) -> BackendError:
     where = f" ({error.filename})" if error.filename else ""
     happened = f"Training job {request.name} can't be started: {error.strerror}{where}."
-    passing = PASSING_ERRORS.get(error.errno or 0)
-    if passing is not None:
-        return CapacityUnavailable(happened, because=passing, remedy="make room; it is tried again")
+    if error.errno in PASSING_ERRORS:
+        return CapacityUnavailable(
+            happened, because=system_reason(error), remedy="make room; it is tried again"
+        )
     return LaunchRejected(happened, remedy="give the backend a root that may be written to")
 
 
@@ -293,7 +296,10 @@ def _artifact(paths: JobPaths, standing: Standing) -> str | None:
     """The model directory of a job that was allowed to save one, if there is something in it."""
     if standing.state not in (JobState.COMPLETED, JobState.STOPPED):
         return None
-    return paths.model.as_uri() if paths.model.is_dir() and any(paths.model.iterdir()) else None
+    try:
+        return paths.model.as_uri() if any(paths.model.iterdir()) else None
+    except (FileNotFoundError, NotADirectoryError):  # somebody may be moving it away
+        return None
 
 
 def _size(path: Path) -> int:

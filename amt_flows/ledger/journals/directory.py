@@ -16,7 +16,6 @@ the next entry: a controller that wrote on would leave a record that nobody can 
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import logging
 import os
@@ -25,7 +24,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from amt_flows.errors import Fenced, JournalError
+from amt_flows.errors import Fenced, JournalError, system_reason
 from amt_flows.events import Event
 from amt_flows.ledger.journals.entries import (
     entry_index,
@@ -181,12 +180,9 @@ class DirectoryJournal:
         except OSError as error:
             with contextlib.suppress(OSError):
                 scratch.unlink()
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             raise JournalError(
                 f"The journal {self.directory} can't be written: {error.strerror or error}.",
-                because="the disk is full, or can hold no more files"
-                if full
-                else "the directory's permissions or its disk",
+                because=system_reason(error),
                 remedy="make room or grant access, then run the same tuning job again: it goes on from here",
             ) from error
 
