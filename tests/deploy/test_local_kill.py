@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from amt_flows.deploy import current_version, promote_local, versions
+from amt_flows.deploy import current_version, promote_local, roll_back_local, versions
+from amt_flows.errors import DeployRejected
 from deploy.candidates import candidate, model_directory
 
 # Runs in one process without threads, which forks a child for each n: an interpreter each would take minutes.
@@ -111,7 +112,8 @@ def test_a_killed_promotion_leaves_the_old_version_or_the_new_one(tmp_path: Path
         promote_local(new, place, keep=2)
         assert seen(place) == after
         assert not [e for e in (place / "versions").iterdir() if e.name.startswith(".")]
-        assert not list(place.glob(".current-*"))
+        assert not [*place.glob(".current-*"), *place.glob(".succession-*")]
+        assert roll_back_local(place).version == two
 
 
 def test_a_killed_roll_back_leaves_one_version_or_the_other(template: Path) -> None:
@@ -119,5 +121,10 @@ def test_a_killed_roll_back_leaves_one_version_or_the_other(template: Path) -> N
     currents = [seen(place)[1] for place in places]
     assert (currents[0], currents[-1]) == ("2", "1")
     assert currents == sorted(currents, reverse=True)
-    for place in places:
+    for place, current in zip(places, currents, strict=True):
         assert current_version(place) is not None
+        # One that was not done yet is done; one that was leaves nothing further back.
+        if current == "2":
+            assert roll_back_local(place).version.startswith("0001-")
+        with pytest.raises(DeployRejected, match="took over from none"):
+            roll_back_local(place)

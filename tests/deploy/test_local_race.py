@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from amt_flows.deploy import current_version, local, promote_local, versions
+from amt_flows.deploy.local_artifact import copy_model
 from amt_flows.deploy.local_layout import Shelf, sweep
 from amt_flows.errors import DeployFailed
 from deploy.candidates import candidate, model_directory
@@ -196,7 +197,7 @@ def test_a_model_that_vanishes_while_it_is_copied_is_what_is_told(
     assert told.value.because == "it was moved or removed"
 
 
-def test_a_sweep_leaves_what_is_being_worked_on(tmp_path: Path) -> None:
+def test_a_sweep_leaves_what_is_being_worked_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf, arrived, go_on = Shelf(tmp_path / "served"), threading.Event(), threading.Event()
     source = model_directory(tmp_path / "model")
 
@@ -205,10 +206,10 @@ def test_a_sweep_leaves_what_is_being_worked_on(tmp_path: Path) -> None:
         assert go_on.wait(60)
         return copy_model(place, target)
 
-    copy_model, local.copy_model = local.copy_model, copy  # type: ignore[assignment]
+    monkeypatch.setattr(local, "copy_model", copy)
+    promoter = threading.Thread(target=promote_local, args=(candidate(source), shelf.directory))
+    promoter.start()
     try:
-        promoter = threading.Thread(target=promote_local, args=(candidate(source), shelf.directory))
-        promoter.start()
         assert arrived.wait(60)
         (held,) = shelf.versions.glob(".incoming-*")
         sweep(shelf)
@@ -216,5 +217,4 @@ def test_a_sweep_leaves_what_is_being_worked_on(tmp_path: Path) -> None:
     finally:
         go_on.set()
         promoter.join()
-        local.copy_model = copy_model
     assert len(versions(shelf.directory)) == 1
