@@ -41,7 +41,6 @@ __all__ = [
     "TuningInterrupted",
     "TuningJobFailed",
     "TuningJobNotFound",
-    "system_reason",
 ]
 
 _SYSTEM_REASONS: Final[Mapping[int, str]] = {

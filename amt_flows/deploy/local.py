@@ -126,8 +126,12 @@ def roll_back_local(directory: str | Path, to: str | None = None) -> LocalPromot
 def versions(directory: str | Path) -> list[Version]:
     """Every version of a directory, the oldest first. Raises DeployFailed."""
     shelf = Shelf(Path(directory).expanduser().absolute())
-    found = [shelf.find(name) for name in shelf.names()]
-    return [version for version in found if version is not None]
+    while True:
+        found = [shelf.find(name) for name in shelf.names()]
+        there = [version for version in found if version is not None]
+        # If a promotion has removed one since they were listed, others may have come.
+        if len(there) == len(found):
+            return there
 
 
 def current_version(directory: str | Path) -> Version | None:

@@ -110,11 +110,12 @@ def test_processes_that_promote_in_turns_while_others_look_all_succeed(tmp_path:
         for n in range(6)
     ]
     # What is looked at may be removed at any moment, since only one version is kept.
+    looks = []
     while any(one.poll() is None for one in promoters):
-        assert current_version(shelf) is not None
-        assert versions(shelf)
+        looks.append((current_version(shelf), versions(shelf)))
     said = [one.communicate()[1] for one in promoters]
     assert [one.returncode for one in promoters] == [0] * 6, said
+    assert all(current is not None and there for current, there in looks)
     assert not list((shelf / "versions").glob(".*"))
 
 
