@@ -46,7 +46,7 @@ def _content(path: Path) -> dict[str, Any] | None:
 
 
 def _own_shape(data: Mapping[str, Any]) -> bool:
-    from amt_flows.spec.amt_request import is_amt_request
+    from amt_flows.spec.amt_reading import is_amt_request
 
     return not is_amt_request(data)
 

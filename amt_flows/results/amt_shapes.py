@@ -21,7 +21,7 @@ from amt_flows.rules.convergence import jobs_not_improving
 from amt_flows.space.space import as_text, hyperparameter_texts
 from amt_flows.spec import ContinuousRange, IntegerRange, StrategyType, TuningSpec, WarmStartType
 from amt_flows.spec.amt_fields import ONE, SEVERAL
-from amt_flows.spec.model import is_table
+from amt_flows.spec.parts import is_table
 
 LONGEST_FAILURE_REASON = 1024
 STOPPING: Final = "Stopping"

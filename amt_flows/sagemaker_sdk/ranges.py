@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from amt_flows.errors import SpecError
 from amt_flows.sagemaker_sdk.reading import Reader, kind_of
-from amt_flows.spec.model import CategoricalRange, ContinuousRange, IntegerRange, Part
+from amt_flows.spec.parts import CategoricalRange, ContinuousRange, IntegerRange, Part
 from amt_flows.spec.shape import shape_problems
 
 

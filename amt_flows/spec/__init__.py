@@ -2,7 +2,8 @@
 
 from amt_flows.spec import metric_definitions
 from amt_flows.spec.amt_fields import amt_names
-from amt_flows.spec.model import (
+from amt_flows.spec.model import TuningSpec
+from amt_flows.spec.parts import (
     BestEligible,
     CategoricalRange,
     ComparedJobs,
@@ -21,7 +22,6 @@ from amt_flows.spec.model import (
     ResourceLimits,
     StrategyType,
     TrainingJobTemplate,
-    TuningSpec,
     WarmStart,
     WarmStartType,
     differences,

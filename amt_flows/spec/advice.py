@@ -10,7 +10,8 @@ from amt_flows.metrics import expressions
 from amt_flows.space.space import Scaling
 from amt_flows.spec.algorithm_rules import Algorithm, numeric_ranges
 from amt_flows.spec.dotted import get
-from amt_flows.spec.model import EarlyStoppingType, ObjectiveType, StrategyType, TuningSpec
+from amt_flows.spec.model import TuningSpec
+from amt_flows.spec.parts import EarlyStoppingType, ObjectiveType, StrategyType
 from amt_flows.spec.rules import algorithms
 
 # SageMaker's built-in algorithms, by the name of their image. The first group emits its objective once per

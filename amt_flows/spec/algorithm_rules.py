@@ -15,10 +15,10 @@ from typing import Final, TypeAlias
 from amt_flows.errors import Problem
 from amt_flows.metrics.expressions import lint
 from amt_flows.space.space import Scaling
-from amt_flows.spec.model import ContinuousRange, Definition, IntegerRange, TuningSpec
+from amt_flows.spec.parts import ContinuousRange, Definition, IntegerRange, TuningFields
 from amt_flows.spec.verbatim import verbatim_problems
 
-Algorithm: TypeAlias = TuningSpec | Definition
+Algorithm: TypeAlias = TuningFields | Definition
 
 MAX_TUNABLE: Final = 30
 MAX_HYPERPARAMETERS: Final = 100

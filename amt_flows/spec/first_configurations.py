@@ -10,11 +10,12 @@ from amt_flows.nearest import meant, nearest
 from amt_flows.space.space import Categorical, Integer, Parameter, Space, Value, configuration_key
 from amt_flows.space.values import value_from
 from amt_flows.spec.algorithm_rules import range_problems
-from amt_flows.spec.model import TuningSpec
+from amt_flows.spec.parts import TuningFields
 from amt_flows.spec.space_rules import space_problems
+from amt_flows.spec.spaces import space_of
 
 
-def first_configuration_problems(spec: TuningSpec) -> Iterator[Problem]:
+def first_configuration_problems(spec: TuningFields) -> Iterator[Problem]:
     """Each must be complete, within the ranges, and another one than those before it.
 
     A default for what is left out would be a value that nobody chose and nobody sees. Hyperparameters whose
@@ -31,7 +32,7 @@ def first_configuration_problems(spec: TuningSpec) -> Iterator[Problem]:
     if limit is not None and len(given) > limit:
         why = f"`limits.max_number_of_training_jobs` is {limit}; raise it, or give fewer to try first"
         yield Problem("first_configurations", len(given), why)
-    space = spec.space()
+    space = space_of(spec)
     open_names = {one.name for one in spec.auto_parameters}
     seen: dict[str, int] = {}
     for i, configuration in enumerate(given):

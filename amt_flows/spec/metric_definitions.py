@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from amt_flows.metrics.numbers import NUMBER
 from amt_flows.reporting import metric_regex
-from amt_flows.spec.model import MetricDefinition, TrainingJobTemplate
+from amt_flows.spec.parts import MetricDefinition, TrainingJobTemplate
 
 
 def definitions(

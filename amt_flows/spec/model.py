@@ -1,35 +1,27 @@
-"""``TuningSpec``: everything a tuning job is asked to do, as one frozen value.
+"""``TuningSpec``: everything a tuning job is asked to do, as one frozen value that breaks no rule.
 
-The same shape is written in Python, TOML, JSON and the Prefect UI's form. Fields carry AMT's names in
-snake_case; the ranges are AMT's three typed lists. What pydantic can say about one field stands here;
-the rules between fields stand in :mod:`amt_flows.spec.rules`, and both raise the same ``SpecError``.
+The same shape is written in Python, TOML, JSON and the Prefect UI's form. What pydantic can say about one
+field stands with the parts (:mod:`amt_flows.spec.parts`), the rules between fields stand in
+:mod:`amt_flows.spec.rules`, and both raise the same ``SpecError``.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shlex
 import sys
 from collections.abc import Mapping
-from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from amt_flows.errors import Problem, SpecError
-from amt_flows.space.space import (
-    Categorical,
-    Continuous,
-    Integer,
-    Parameter,
-    Scaling,
-    Space,
-    as_text,
-    resolve_scaling,
-)
-from amt_flows.spec import form
+from amt_flows.space.space import Space
+from amt_flows.spec.amt_reading import is_amt_request, read_amt_request
+from amt_flows.spec.parts import TuningFields
+from amt_flows.spec.rules import rule_problems
+from amt_flows.spec.shape import shape_problems
+from amt_flows.spec.spaces import space_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -37,300 +29,7 @@ else:
     import tomli as tomllib
 
 
-MOST_CONSTRAINTS = 30
-MOST_OTHER_OBJECTIVES = 3
-
-
-class Part(BaseModel):
-    """What all parts of a spec share: frozen, and a misspelt field is an error."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        field_title_generator=form.title,
-        model_title_generator=form.part_title,
-        json_schema_extra=form.editable,
-    )
-
-
-class ObjectiveType(str, Enum):
-    MAXIMIZE = "Maximize"
-    MINIMIZE = "Minimize"
-
-
-class StrategyType(str, Enum):
-    BAYESIAN = "Bayesian"
-    RANDOM = "Random"
-    GRID = "Grid"
-    QUASI_RANDOM = "QuasiRandom"
-    HYPERBAND = "Hyperband"
-
-
-class EarlyStoppingType(str, Enum):
-    OFF = "Off"
-    AUTO = "Auto"
-
-
-class ComparedJobs(str, Enum):
-    """Whose curves the early-stopping rule compares with."""
-
-    COMPLETED = "completed"
-    ENDED = "ended"
-    ALL = "all"
-
-
-class HyperbandProposals(str, Enum):
-    """Who chooses the configurations that Hyperband runs."""
-
-    RANDOM = "random"
-    MODEL = "model"
-
-
-class BestEligible(str, Enum):
-    """Which jobs may be the best training job."""
-
-    COMPLETED = "completed"
-    COMPLETED_AND_STOPPED = "completed_and_stopped"
-
-
-class WarmStartType(str, Enum):
-    IDENTICAL_DATA_AND_ALGORITHM = "IdenticalDataAndAlgorithm"
-    TRANSFER_LEARNING = "TransferLearning"
-
-
-class Objective(Part):
-    metric_name: str = Field(min_length=1, max_length=255)
-    """The metric to optimise, as named in the metric definitions, e.g. `validation:accuracy`."""
-    type: ObjectiveType = ObjectiveType.MAXIMIZE
-    """Whether a larger or a smaller value is better."""
-
-
-def _text(value: object) -> object:
-    """Numbers and booleans are welcome where AMT wants strings."""
-    return as_text(value) if isinstance(value, bool | int | float) else value
-
-
-Text = Annotated[str, BeforeValidator(_text)]
-
-
-class OnlyWhen(Part):
-    name: str = Field(min_length=1, max_length=256)
-    """The categorical or integer hyperparameter that decides, e.g. `optimizer`."""
-    values: tuple[Text, ...] = Field(min_length=1, max_length=100)
-    """The values of it with which this hyperparameter is used, e.g. `sgd`."""
-
-
-class ContinuousRange(Part):
-    name: str = Field(min_length=1, max_length=256)
-    """The hyperparameter's name."""
-    min_value: float = Field(allow_inf_nan=False)
-    """The smallest value to try."""
-    max_value: float = Field(allow_inf_nan=False)
-    """The largest value to try."""
-    scaling_type: Scaling = Scaling.AUTO
-    """How the range is searched. Auto: logarithmic when it spans two orders of magnitude or more."""
-    step: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Try only `min_value + k * step`. Empty: any value."""
-    only_when: OnlyWhen | None = None
-    """Use it only when another hyperparameter has one of some values. Empty: always."""
-
-    def parameter(self) -> Parameter:
-        scaling = resolve_scaling(self.scaling_type, self.min_value, self.max_value, continuous=True)
-        auto = self.scaling_type is Scaling.AUTO
-        return Continuous(self.name, self.min_value, self.max_value, scaling, self.step, auto=auto)
-
-
-class IntegerRange(Part):
-    name: str = Field(min_length=1, max_length=256)
-    """The hyperparameter's name."""
-    min_value: int
-    """The smallest value to try."""
-    max_value: int
-    """The largest value to try."""
-    scaling_type: Scaling = Scaling.AUTO
-    """How the range is searched. Auto: logarithmic when it spans two orders of magnitude or more."""
-    step: int = Field(default=1, ge=1)
-    """Try only `min_value + k * step`."""
-    only_when: OnlyWhen | None = None
-    """Use it only when another hyperparameter has one of some values. Empty: always."""
-
-    def parameter(self) -> Parameter:
-        scaling = resolve_scaling(self.scaling_type, self.min_value, self.max_value, continuous=False)
-        auto = self.scaling_type is Scaling.AUTO
-        return Integer(self.name, self.min_value, self.max_value, scaling, self.step, auto=auto)
-
-
-class CategoricalRange(Part):
-    name: str = Field(min_length=1, max_length=256)
-    """The hyperparameter's name."""
-    values: tuple[Text, ...] = Field(min_length=1, max_length=30)
-    """The values to choose from; numbers and booleans become strings, as SageMaker passes them."""
-    ordered: bool = False
-    """The values have an order, such as small, medium, large: neighbours are taken to be alike."""
-    only_when: OnlyWhen | None = None
-    """Use it only when another hyperparameter has one of some values. Empty: always."""
-
-    def parameter(self) -> Parameter:
-        return Categorical(self.name, self.values, self.ordered)
-
-
-class AutoParameter(Part):
-    name: str = Field(min_length=1, max_length=256)
-    """The hyperparameter whose range is chosen for you."""
-    value_hint: Text = Field(min_length=1, max_length=256)
-    """A value that usually works, from which its range is chosen."""
-
-
-class ResourceLimits(Part):
-    max_parallel_training_jobs: int = Field(default=1, ge=1)
-    """How many training jobs run at once."""
-    max_number_of_training_jobs: int | None = Field(default=None, ge=1)
-    """Complete after launching this many training jobs (failed and stopped ones count)."""
-    max_runtime_seconds: int | None = Field(default=None, ge=1)
-    """Complete after this much wall-clock time since the tuning job was created."""
-    max_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Never spend more than this; each job's worst case is reserved before it is launched."""
-    prefer_cheap: bool = False
-    """Of configurations that look equally promising, try the one whose training should take least time."""
-    max_failed_training_jobs: int = Field(default=5, ge=1)
-    """Fail the tuning job after this many failed training jobs with no success at all."""
-    max_failed_training_jobs_in_total: int | None = Field(default=None, ge=1)
-    """Fail the tuning job after this many failed training jobs, successes or not. Empty: no limit."""
-
-
-class CompletionCriteria(Part):
-    target_objective_metric_value: float | None = Field(default=None, allow_inf_nan=False)
-    """Complete once a training job reaches this objective value."""
-    max_number_of_training_jobs_not_improving: int | None = Field(default=None, ge=1)
-    """Complete after this many finished training jobs in a row that did not improve the best."""
-    complete_on_convergence: bool = Field(default=False, json_schema_extra=form.unsaid)
-    """Complete once further improvement by more than 1 % is unlikely. Untouched: no, but with Autotune."""
-    target_on_epochs: bool = False
-    """Let the target also be reached by an epoch of a job that is still running."""
-    min_relative_improvement: float = Field(default=0.0, ge=0, lt=1)
-    """How much better, relative to the best, a job must be to count as an improvement."""
-
-
-class EarlyStopping(Part):
-    type: EarlyStoppingType = Field(default=EarlyStoppingType.OFF, json_schema_extra=form.unsaid)
-    """Auto: stop a training job whose epoch is worse than the median of earlier jobs' running averages. Not
-    chosen: Off, or what Autotune chooses."""
-    compare_with: ComparedJobs = ComparedJobs.COMPLETED
-    """Whose curves are compared with."""
-    min_jobs: int | None = Field(default=None, ge=1)
-    """Don't judge before this many jobs can be compared with. Empty: 1 while all jobs are seen to run equally
-    long, otherwise 2."""
-    grace_epochs: int | None = Field(default=None, ge=0)
-    """Don't judge an epoch before this one. Empty: a tenth of the completed jobs' median length."""
-    spare_hopeful: bool | None = None
-    """Spare a job that may still reach the best. Empty: yes, unless `min_jobs` is 1 and `grace_epochs` 0."""
-    beyond_median: bool = False
-    """In the second half, also stop a job better than the median that can't reach the best any more."""
-
-
-class Hyperband(Part):
-    min_resource: int = Field(default=1, ge=1)
-    """The least resource (epochs) a training job gets before it may be stopped."""
-    max_resource: int = Field(ge=1)
-    """The most resource (epochs) a training job can use; one that has used it is ended, as completed."""
-    proposals: HyperbandProposals = HyperbandProposals.RANDOM
-    """How configurations are chosen: at random, as Hyperband does, or by the Bayesian strategy's model."""
-
-
-class WarmStart(Part):
-    type: WarmStartType
-    """Whether the parents had the same data and algorithm, or similar ones."""
-    parents: tuple[str, ...] = Field(min_length=1, max_length=5)
-    """The names of one to five finished tuning jobs, or paths of CSV files of training jobs (`jobs.csv`)."""
-
-    def anchored(self, directory: Path) -> WarmStart:
-        """The same, with the relative paths of CSV files resolved against ``directory``."""
-        parents = tuple(str(directory / name) if is_table(name) else name for name in self.parents)
-        return self.model_copy(update={"parents": parents})
-
-
-def is_table(parent: str) -> bool:
-    """Whether a parent is the path of a CSV file rather than the name of a tuning job, which has no dot."""
-    return parent.lower().endswith(".csv")
-
-
-class MetricDefinition(Part):
-    name: str = Field(min_length=1, max_length=255)
-    """The metric's name."""
-    regex: str = Field(min_length=1, max_length=500)
-    """A regular expression searched in each output line; its group 1 is the value."""
-
-
-def _command(value: object) -> object:
-    return tuple(shlex.split(value)) if isinstance(value, str) else value
-
-
-class TrainingJobTemplate(Part):
-    """How one training job is run. Locally: `command` or `function`; on SageMaker: `sagemaker`."""
-
-    command: Annotated[tuple[str, ...], BeforeValidator(_command)] = ()
-    """The program and its arguments, e.g. `python train.py`. Started without a shell."""
-    function: str | None = None
-    """Instead of a command: `package.module:function`, called with the hyperparameters."""
-    metric_definitions: tuple[MetricDefinition, ...] = ()
-    """How metrics are read from the output. Empty: the lines that `amt_flows.reporting.report` prints."""
-    inputs: dict[str, str] = Field(default_factory=dict)
-    """Input channels, e.g. `{"train": "/data/digits"}`: the job finds the place in `SM_CHANNEL_TRAIN`."""
-    environment: dict[str, Text] = Field(default_factory=dict)
-    """More environment variables for the job, e.g. `{"OMP_NUM_THREADS": "1"}`. Not for secrets."""
-    secret_environment: tuple[str, ...] = ()
-    """Names of variables of the machine that runs this, handed on to training jobs and recorded nowhere."""
-    working_directory: str | None = None
-    """Where the command starts. Empty: where the flow or the command line was started."""
-    hyperparameters_as_arguments: bool = True
-    """Append `--name value` to the command for every hyperparameter, as SageMaker's script mode does."""
-    max_runtime_seconds: int | None = Field(default=None, ge=1)
-    """Stop a training job after this long; it keeps its last metric."""
-    stop_grace_seconds: float = Field(default=120.0, ge=0, le=3600)
-    """How long a job has between SIGTERM and SIGKILL to save its work."""
-    max_retry_attempts: int = Field(default=2, ge=0, le=30)
-    """How often a trial is tried again after a failure of the infrastructure (never of the training)."""
-    price_per_hour: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    """What one hour of one training job costs, in any currency; needed by `max_cost`."""
-    sagemaker: dict[str, Any] = Field(default_factory=dict)
-    """The rest of AMT's TrainingJobDefinition, in its own words (RoleArn, AlgorithmSpecification, ...)."""
-
-    def anchored(self, directory: Path) -> TrainingJobTemplate:
-        """The same template with its relative local paths resolved against ``directory``."""
-        if not self.command and self.function is None:
-            return self
-        inputs = {
-            name: place if "://" in place else str(directory / place) for name, place in self.inputs.items()
-        }
-        where = str(directory / (self.working_directory or "."))
-        return self.model_copy(update={"working_directory": where, "inputs": inputs})
-
-
-class Definition(Part):
-    """One algorithm of a multi-algorithm tuning job, beside the first one, which is the spec's own."""
-
-    definition_name: str = Field(min_length=1, max_length=64)
-    """The name that tells this algorithm's training jobs from the others'."""
-    objective: Objective
-    """What to optimise."""
-    continuous: tuple[ContinuousRange, ...] = ()
-    """Real hyperparameters."""
-    integer: tuple[IntegerRange, ...] = ()
-    """Whole-number hyperparameters."""
-    categorical: tuple[CategoricalRange, ...] = ()
-    """Hyperparameters with a few values."""
-    auto_parameters: tuple[AutoParameter, ...] = ()
-    """Hyperparameters whose range is chosen for you."""
-    constraints: tuple[str, ...] = Field(default=(), max_length=MOST_CONSTRAINTS)
-    """Expressions that every configuration must meet, e.g. `layers * units <= 1024`."""
-    static_hyperparameters: dict[str, Text] = Field(default_factory=dict)
-    """Hyperparameters that every training job gets unchanged, e.g. `{"epochs": "30"}`."""
-    training_job: TrainingJobTemplate = TrainingJobTemplate()
-    """How one training job is run."""
-
-
-class TuningSpec(Part):
+class TuningSpec(TuningFields):
     """A tuning job as asked for.
 
     Raises :class:`amt_flows.errors.SpecError` with every problem found when it is built from values that
@@ -340,58 +39,7 @@ class TuningSpec(Part):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, title="Tuning job")
 
-    name: str | None = None
-    """1 to 32 letters, digits and hyphens. Left out: derived from the flow run, or made up."""
-    objective: Objective
-    """What to optimise."""
-    continuous: tuple[ContinuousRange, ...] = ()
-    """Real hyperparameters, e.g. a learning rate."""
-    integer: tuple[IntegerRange, ...] = ()
-    """Whole-number hyperparameters, e.g. a batch size."""
-    categorical: tuple[CategoricalRange, ...] = ()
-    """Hyperparameters with a few values, e.g. an optimizer."""
-    constraints: tuple[str, ...] = Field(default=(), max_length=MOST_CONSTRAINTS)
-    """Expressions that every configuration must meet, e.g. `layers * units <= 1024`."""
-    training_job: TrainingJobTemplate = TrainingJobTemplate()
-    """How one training job is run."""
-    limits: ResourceLimits = ResourceLimits()
-    """How much may run at once and in total."""
-    completion: CompletionCriteria = CompletionCriteria()
-    """When the tuning job is done; any one criterion completes it."""
-    early_stopping: EarlyStopping = EarlyStopping()
-    """Whether training jobs that look worse than the median are stopped early."""
-    strategy: StrategyType = StrategyType.BAYESIAN
-    """How the next configuration is chosen."""
-    static_hyperparameters: dict[str, Text] = Field(default_factory=dict)
-    """Hyperparameters that every training job gets unchanged, e.g. `{"epochs": "30"}`."""
-    first_configurations: tuple[dict[str, Text], ...] = ()
-    """Configurations to try first, in this order, e.g. your current one: a value for each tuned one."""
-    warm_start: WarmStart | None = None
-    """Earlier tuning jobs to learn from."""
-    autotune: bool = False
-    """Let the number of training jobs, early stopping and convergence be chosen for you, where you say
-    nothing about them."""
-    auto_parameters: tuple[AutoParameter, ...] = ()
-    """Hyperparameters whose range is chosen for you from a value hint."""
-    best_eligible: BestEligible = BestEligible.COMPLETED
-    """Which jobs may be the best training job; stopped ones too when jobs run into a time limit."""
-    other_objectives: tuple[Objective, ...] = Field(default=(), max_length=MOST_OTHER_OBJECTIVES)
-    """Further metrics to trade off against the objective: the result has the Pareto front."""
-    seed: int = Field(default=0, ge=0)
-    """Makes the proposals reproducible."""
-    tags: dict[str, Text] = Field(default_factory=dict)
-    """Passed on to every training job, e.g. `{"team": "vision"}`."""
-    hyperband: Hyperband | None = None
-    """Only with the Hyperband strategy: its resources."""
-    definition_name: str | None = Field(default=None, min_length=1, max_length=64)
-    """The name of this algorithm; needed when there are others."""
-    other_definitions: tuple[Definition, ...] = Field(default=(), max_length=9)
-    """Further algorithms to tune in the same tuning job."""
-
     def __init__(self, **data: Any) -> None:
-        from amt_flows.spec.rules import rule_problems
-        from amt_flows.spec.shape import shape_problems
-
         try:
             super().__init__(**data)
         except ValidationError as error:
@@ -406,9 +54,7 @@ class TuningSpec(Part):
 
         Raises SpecError.
         """
-        from amt_flows.spec.amt_request import from_amt_request, is_amt_request
-
-        return from_amt_request(data) if is_amt_request(data) else cls(**dict(data))
+        return read_amt_request(data, cls) if is_amt_request(data) else cls(**dict(data))
 
     @classmethod
     def load(cls, path: str | Path) -> TuningSpec:
@@ -448,57 +94,6 @@ class TuningSpec(Part):
         """The same spec under another name; the name is checked. Raises SpecError."""
         return TuningSpec(**{**self.to_json(), "name": name})
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values in our own shape; ``TuningSpec.parse`` reads it back to an equal spec."""
-        content = self.model_dump(mode="json", exclude_defaults=True)
-        if self.autotune:
-            # What is said wins over what Autotune would choose, so it must not get lost when it is a default.
-            for name in ("early_stopping", "completion"):
-                part: Part = getattr(self, name)
-                said = part.model_dump(mode="json", include=part.model_fields_set & _LEFT_TO_AUTOTUNE)
-                if said:
-                    content[name] = {**said, **content.get(name, {})}
-        return content
-
-    @property
-    def other_metrics(self) -> tuple[str, ...]:
-        """The names of ``other_objectives``."""
-        return tuple(one.metric_name for one in self.other_objectives)
-
-    @property
-    def maximize(self) -> bool:
-        return self.objective.type is ObjectiveType.MAXIMIZE
-
     def space(self) -> Space:
         """The space that is searched: continuous, integer, then categorical ranges, in the spec's order."""
-        from amt_flows.spec.spaces import space_of
-
         return space_of(self)
-
-    def fingerprint(self) -> str:
-        """64 hex digits that are equal for two specs exactly when all but their names are equal."""
-        content = self.to_json()
-        content.pop("name", None)
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-_LEFT_TO_AUTOTUNE = {"type", "complete_on_convergence"}
-"""The settings with a default that Autotune may choose otherwise."""
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """The fields in which two specs (as JSON) differ, one readable line each."""
-    lines: list[str] = []
-    for key in sorted({*old, *new}):
-        a, b = old.get(key), new.get(key)
-        if a == b:
-            continue
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            lines += differences(a, b, f"{prefix}{key}.")
-        else:
-            lines.append(f"{prefix}{key}: {_shown(a)} -> {_shown(b)}")
-    return lines
-
-
-def _shown(value: object) -> str:
-    return "(default)" if value is None else json.dumps(value)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from amt_flows.errors import Problem
-from amt_flows.spec.model import EarlyStoppingType, StrategyType, TuningSpec
+from amt_flows.spec.parts import EarlyStoppingType, StrategyType, TuningFields
 
 _LEAVE = "or leave `other_objectives` out"
 
 
-def objective_problems(spec: TuningSpec) -> Iterator[Problem]:
+def objective_problems(spec: TuningFields) -> Iterator[Problem]:
     """Ours: AMT has one objective."""
     if spec.other_objectives:
         yield from _names(spec)
         yield from _company(spec)
 
 
-def _names(spec: TuningSpec) -> Iterator[Problem]:
+def _names(spec: TuningFields) -> Iterator[Problem]:
     defined = [definition.name for definition in spec.training_job.metric_definitions]
     seen = {spec.objective.metric_name}
     for i, one in enumerate(spec.other_objectives):
@@ -32,7 +32,7 @@ def _names(spec: TuningSpec) -> Iterator[Problem]:
         seen.add(name)
 
 
-def _company(spec: TuningSpec) -> Iterator[Problem]:
+def _company(spec: TuningFields) -> Iterator[Problem]:
     """What judges training jobs by one metric would end those that are good in another."""
     if spec.other_definitions:
         yield Problem(
@@ -68,7 +68,7 @@ def _company(spec: TuningSpec) -> Iterator[Problem]:
         )
 
 
-def objective_field(spec: TuningSpec, metric: str) -> str:
+def objective_field(spec: TuningFields, metric: str) -> str:
     """Where the name of a metric stands that is an objective."""
     names = spec.other_metrics
     return (

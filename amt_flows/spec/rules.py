@@ -19,8 +19,8 @@ from amt_flows.names import is_tuning_job_name, tuning_job_name_from
 from amt_flows.space.space import LISTED
 from amt_flows.spec.algorithm_rules import Algorithm, algorithm_problems, range_problems
 from amt_flows.spec.first_configurations import first_configuration_problems
-from amt_flows.spec.model import EarlyStoppingType, HyperbandProposals, StrategyType, TuningSpec, is_table
 from amt_flows.spec.objective_rules import objective_problems
+from amt_flows.spec.parts import EarlyStoppingType, HyperbandProposals, StrategyType, TuningFields, is_table
 from amt_flows.spec.space_rules import space_problems
 from amt_flows.spec.spaces import space_of
 
@@ -32,7 +32,7 @@ MAX_TAG_VALUE = 256
 NAME_REMEDY = "1 to 32 letters, digits and hyphens, with no hyphen at either end"
 
 
-def rule_problems(spec: TuningSpec) -> list[Problem]:
+def rule_problems(spec: TuningFields) -> list[Problem]:
     """Everything that is wrong with a spec whose fields have the right types, wherever it will run."""
     problems = [problem for rule in _RULES for problem in rule(spec)]
     for at, algorithm in algorithms(spec):
@@ -40,13 +40,13 @@ def rule_problems(spec: TuningSpec) -> list[Problem]:
     return problems
 
 
-def algorithms(spec: TuningSpec) -> list[tuple[str, Algorithm]]:
+def algorithms(spec: TuningFields) -> list[tuple[str, Algorithm]]:
     """The spec's own algorithm and the others, each with the prefix of its fields' paths."""
     others = [(f"other_definitions[{i}].", other) for i, other in enumerate(spec.other_definitions)]
     return [("", spec), *others]
 
 
-def grid_size(spec: TuningSpec) -> int | None:
+def grid_size(spec: TuningFields) -> int | None:
     """How many training jobs a grid has; None when it has no end, or can't be told from faulty ranges."""
     sizes = []
     for at, algorithm in algorithms(spec):
@@ -56,13 +56,13 @@ def grid_size(spec: TuningSpec) -> int | None:
     return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
-def _name(spec: TuningSpec) -> Iterator[Problem]:
+def _name(spec: TuningFields) -> Iterator[Problem]:
     if spec.name is not None and not is_tuning_job_name(spec.name):
         resembling = tuning_job_name_from(spec.name)
         yield Problem("name", spec.name, f"write {NAME_REMEDY}, such as {resembling}")
 
 
-def _something_ends_it(spec: TuningSpec) -> Iterator[Problem]:
+def _something_ends_it(spec: TuningFields) -> Iterator[Problem]:
     ends = (
         spec.limits.max_number_of_training_jobs,
         spec.limits.max_runtime_seconds,
@@ -81,7 +81,7 @@ def _something_ends_it(spec: TuningSpec) -> Iterator[Problem]:
         )
 
 
-def _cost(spec: TuningSpec) -> Iterator[Problem]:
+def _cost(spec: TuningFields) -> Iterator[Problem]:
     """Ours: the worst case of a job is reserved before it is launched, so it must be known."""
     if spec.limits.max_cost is None:
         return
@@ -102,7 +102,7 @@ def _cost(spec: TuningSpec) -> Iterator[Problem]:
             )
 
 
-def _prefer_cheap(spec: TuningSpec) -> Iterator[Problem]:
+def _prefer_cheap(spec: TuningFields) -> Iterator[Problem]:
     """Only a strategy with a model knows what is equally promising."""
     by_model = spec.hyperband is not None and spec.hyperband.proposals is HyperbandProposals.MODEL
     if spec.limits.prefer_cheap and spec.strategy is not StrategyType.BAYESIAN and not by_model:
@@ -113,7 +113,7 @@ def _prefer_cheap(spec: TuningSpec) -> Iterator[Problem]:
         )
 
 
-def _secrets(spec: TuningSpec) -> Iterator[Problem]:
+def _secrets(spec: TuningFields) -> Iterator[Problem]:
     for at, algorithm in algorithms(spec):
         job = algorithm.training_job
         for i, name in enumerate(job.secret_environment):
@@ -127,7 +127,7 @@ def _secrets(spec: TuningSpec) -> Iterator[Problem]:
                 yield Problem(field, name, message)
 
 
-def _completion(spec: TuningSpec) -> Iterator[Problem]:
+def _completion(spec: TuningFields) -> Iterator[Problem]:
     if spec.completion.target_on_epochs and spec.completion.target_objective_metric_value is None:
         yield Problem(
             "completion.target_on_epochs",
@@ -136,7 +136,7 @@ def _completion(spec: TuningSpec) -> Iterator[Problem]:
         )
 
 
-def _early_stopping(spec: TuningSpec) -> Iterator[Problem]:
+def _early_stopping(spec: TuningFields) -> Iterator[Problem]:
     """Hyperband stops jobs itself; with several algorithms AMT has no early stopping."""
     if spec.early_stopping.type is EarlyStoppingType.OFF:
         return
@@ -149,7 +149,7 @@ def _early_stopping(spec: TuningSpec) -> Iterator[Problem]:
     yield Problem("early_stopping.type", spec.early_stopping.type.value, f"{why}; write Off")
 
 
-def _hyperband(spec: TuningSpec) -> Iterator[Problem]:
+def _hyperband(spec: TuningFields) -> Iterator[Problem]:
     asked = spec.strategy is StrategyType.HYPERBAND
     if asked and spec.hyperband is None:
         yield Problem(
@@ -174,7 +174,7 @@ def _hyperband(spec: TuningSpec) -> Iterator[Problem]:
         )
 
 
-def _grid(spec: TuningSpec) -> Iterator[Problem]:
+def _grid(spec: TuningFields) -> Iterator[Problem]:
     """AMT grids categorical ranges only; ours also integers and continuous ranges with a step."""
     if spec.strategy is not StrategyType.GRID:
         return
@@ -203,7 +203,7 @@ def _grid(spec: TuningSpec) -> Iterator[Problem]:
         )
 
 
-def _grid_too_large(spec: TuningSpec) -> Iterator[Problem]:
+def _grid_too_large(spec: TuningFields) -> Iterator[Problem]:
     """To find the configurations that meet constraints all are listed."""
     for at, algorithm in algorithms(spec):
         if not algorithm.constraints or _has_faulty_ranges(algorithm, at):
@@ -223,7 +223,7 @@ def _has_faulty_ranges(algorithm: Algorithm, at: str) -> bool:
     return any(range_problems(algorithm, at)) or any(space_problems(algorithm, at))
 
 
-def _warm_start(spec: TuningSpec) -> Iterator[Problem]:
+def _warm_start(spec: TuningFields) -> Iterator[Problem]:
     if spec.warm_start is None:
         return
     if spec.other_definitions:
@@ -247,7 +247,7 @@ def _warm_start(spec: TuningSpec) -> Iterator[Problem]:
         seen.add(known_as)
 
 
-def _definition_names(spec: TuningSpec) -> Iterator[Problem]:
+def _definition_names(spec: TuningFields) -> Iterator[Problem]:
     if spec.other_definitions and spec.definition_name is None:
         yield Problem(
             "definition_name",
@@ -270,7 +270,7 @@ def _definition_names(spec: TuningSpec) -> Iterator[Problem]:
         seen.add(name)
 
 
-def _environment(spec: TuningSpec) -> Iterator[Problem]:
+def _environment(spec: TuningFields) -> Iterator[Problem]:
     """AMT counts the variables of all definitions together."""
     count = sum(len(algorithm.training_job.environment) for _, algorithm in algorithms(spec))
     if count > MAX_ENVIRONMENT:
@@ -282,7 +282,7 @@ def _environment(spec: TuningSpec) -> Iterator[Problem]:
         )
 
 
-def _tags(spec: TuningSpec) -> Iterator[Problem]:
+def _tags(spec: TuningFields) -> Iterator[Problem]:
     if len(spec.tags) > MAX_TAGS:
         yield Problem("tags", len(spec.tags), f"takes at most {MAX_TAGS} tags; leave some out")
     for key, value in spec.tags.items():
@@ -306,7 +306,7 @@ def _may_stand_in_tag(character: str) -> bool:
     return unicodedata.category(character)[0] in "LZN" or character in "_.:/=+-@"
 
 
-_RULES: tuple[Callable[[TuningSpec], Iterator[Problem]], ...] = (
+_RULES: tuple[Callable[[TuningFields], Iterator[Problem]], ...] = (
     _name,
     _something_ends_it,
     _secrets,

@@ -18,7 +18,8 @@ from amt_flows.spec.algorithm_rules import (
     numeric_ranges,
 )
 from amt_flows.spec.dotted import MISSING, get
-from amt_flows.spec.model import StrategyType, TuningSpec
+from amt_flows.spec.model import TuningSpec
+from amt_flows.spec.parts import StrategyType
 from amt_flows.spec.rules import algorithms
 
 TUNING_RUNTIME: Final = (120, 15_768_000)

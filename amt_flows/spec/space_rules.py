@@ -14,7 +14,7 @@ from amt_flows.space.constraints import Constraint
 from amt_flows.space.space import Categorical, Continuous, Parameter, Space
 from amt_flows.space.values import value_from
 from amt_flows.spec.algorithm_rules import Algorithm, range_problems
-from amt_flows.spec.model import OnlyWhen
+from amt_flows.spec.parts import OnlyWhen
 from amt_flows.spec.spaces import ranges_of, space_of
 
 # Of this many configurations at random, so many must meet the constraints: a strategy finds one by drawing.

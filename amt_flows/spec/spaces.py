@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from amt_flows.space.space import Condition, Constraint, Parameter, Space
 from amt_flows.space.values import value_from
-from amt_flows.spec.model import CategoricalRange, ContinuousRange, Definition, IntegerRange, TuningSpec
+from amt_flows.spec.parts import CategoricalRange, ContinuousRange, Definition, IntegerRange, TuningFields
 
 
 def ranges_of(
-    algorithm: TuningSpec | Definition,
+    algorithm: TuningFields | Definition,
 ) -> list[tuple[str, ContinuousRange | IntegerRange | CategoricalRange]]:
     """Every range with its field, in the order of the space: continuous, integer, then categorical."""
     ranges: list[tuple[str, ContinuousRange | IntegerRange | CategoricalRange]] = []
@@ -20,7 +20,7 @@ def ranges_of(
     return ranges
 
 
-def space_of(algorithm: TuningSpec | Definition) -> Space:
+def space_of(algorithm: TuningFields | Definition) -> Space:
     """The space of an algorithm that breaks no rule."""
     ranges = [one for _, one in ranges_of(algorithm)]
     parameters = {one.name: one.parameter() for one in ranges}

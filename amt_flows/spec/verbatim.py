@@ -14,7 +14,7 @@ from amt_flows.errors import Problem
 from amt_flows.nearest import nearest
 from amt_flows.spec.amt_fields import INSIDE, VERBATIM, algorithm_places
 from amt_flows.spec.dotted import MISSING, get
-from amt_flows.spec.model import TrainingJobTemplate
+from amt_flows.spec.parts import TrainingJobTemplate
 
 MAX_CHANNELS: Final = 20
 MAX_INSTANCE_CONFIGS: Final = 6

@@ -16,7 +16,7 @@ from amt_flows.errors import Problem, SpecError
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.names import is_tuning_job_name
 from amt_flows.spec import TuningSpec
-from amt_flows.spec.model import WarmStart, WarmStartType
+from amt_flows.spec.parts import WarmStart, WarmStartType
 from amt_flows.tuning.warm_start import parent_from_ledger
 from amt_flows.tuning.warm_start.inherit import parent_problems
 

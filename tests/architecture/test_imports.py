@@ -85,6 +85,17 @@ def test_imports_point_one_way(path: Path) -> None:
             assert not upward or (importer, module) in ABOVE, f"{importer}:{line} imports {module} from above"
 
 
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Nor through functions: what is imported late is needed all the same."""
+    needed = {dotted(path): {module for _, module in imports(path) if module in KNOWN} for path in modules()}
+    for importer, module in ABOVE:
+        needed[importer].discard(module)
+    while free := [module for module, its in needed.items() if not its & needed.keys()]:
+        for module in free:
+            del needed[module]
+    assert not needed, f"in a circle, or needing one: {sorted(needed)}"
+
+
 def test_the_exceptions_are_still_needed() -> None:
     found = {(dotted(path), module) for path in modules() for _, module in imports(path)}
     assert found >= ABOVE

@@ -17,14 +17,15 @@ from amt_flows.spec import (
     StrategyType,
     TuningSpec,
     algorithm_rules,
-    amt_request,
+    amt_reading,
     amt_shape,
     rules,
     sagemaker_rules,
     verbatim,
 )
 from amt_flows.spec.amt_fields import CONFIG, ONE, SINGLE, VERBATIM, Algorithm, one_of_several, table
-from amt_flows.spec.amt_request import from_amt_request, is_amt_request, to_amt_request, unsupported
+from amt_flows.spec.amt_reading import is_amt_request
+from amt_flows.spec.amt_request import from_amt_request, to_amt_request, unsupported
 from amt_flows.spec.dotted import MISSING
 from spec.bodies import BODIES, bayesian, grid, hyperband, two_algorithms
 from spec.generated import tuning_jobs
@@ -321,7 +322,7 @@ def test_what_the_service_requires_is_needed() -> None:
         ("TagList", "max", rules.MAX_TAGS),
         ("TagKey", "max", rules.MAX_TAG_KEY),
         ("TagValue", "max", rules.MAX_TAG_VALUE),
-        ("HyperParameterTrainingJobDefinitions", "max", amt_request.MAX_DEFINITIONS),
+        ("HyperParameterTrainingJobDefinitions", "max", amt_reading.MAX_DEFINITIONS),
         ("HyperParameterTuningMaxRuntimeInSeconds", "min", sagemaker_rules.TUNING_RUNTIME[0]),
         ("HyperParameterTuningMaxRuntimeInSeconds", "max", sagemaker_rules.TUNING_RUNTIME[1]),
         ("MaxNumberOfTrainingJobsNotImproving", "min", sagemaker_rules.MIN_NOT_IMPROVING),

@@ -11,7 +11,7 @@ from amt_flows.backends.sagemaker.model_rules import service_model
 from amt_flows.errors import SpecError
 from amt_flows.nearest import nearest, plain
 from amt_flows.spec import TuningSpec
-from amt_flows.spec import model as spec_module
+from amt_flows.spec import parts as parts_module
 from amt_flows.spec.amt_fields import own_names
 from amt_flows.spec.dotted import MISSING
 from amt_flows.spec.shape import model_at
@@ -216,14 +216,14 @@ def test_the_error_shows_field_value_and_remedy() -> None:
 def test_parts_may_be_given_as_values_of_their_own() -> None:
     """A misspelling beside a ready-made part must not trip over that part."""
     data = good()
-    data["objective"] = spec_module.Objective(metric_name="accuracy")
-    data["limits"] = spec_module.ResourceLimits(max_number_of_training_jobs=3)
+    data["objective"] = parts_module.Objective(metric_name="accuracy")
+    data["limits"] = parts_module.ResourceLimits(max_number_of_training_jobs=3)
     assert set(problems_of({**data, "max_parallel_jobs": 3})) == {"max_parallel_jobs"}
 
 
 def test_every_synonym_leads_to_a_field() -> None:
     for part, names in SYNONYMS.items():
-        model: type[BaseModel] = getattr(spec_module, part)
+        model: type[BaseModel] = getattr(parts_module, part)
         assert set(names.values()) <= set(model.model_fields), part
         assert all(name == plain(name) for name in names)
     well_known = [*WELL_KNOWN.values(), *AS_A_NUMBER.values()]

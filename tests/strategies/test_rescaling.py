@@ -12,7 +12,7 @@ import pytest
 from amt_flows.ledger.history import TrialRow, TrialState
 from amt_flows.space.parameters import Categorical, Continuous, Integer, Parameter, Scaling
 from amt_flows.space.space import Condition, Configuration, Space, configuration_key
-from amt_flows.spec.model import ContinuousRange, IntegerRange
+from amt_flows.spec.parts import ContinuousRange, IntegerRange
 from amt_flows.strategies.bayesian import Bayesian
 from amt_flows.strategies.gaussian_process import fit, log_evidence
 from amt_flows.strategies.rescaling import COUNTS, changed, other_scalings, rescaled
