@@ -78,6 +78,17 @@ class MetricPoint:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """What a metric's expression found in a job's output and is no value: ``text`` is no number, or only a
+    part of ``whole``. Or, with ``epoch``: the metric was reported more than once for that epoch."""
+
+    metric: str
+    text: str = ""
+    whole: str = ""
+    epoch: int | None = None
+
+
+@dataclass(frozen=True)
 class JobReport:
     """What a backend knows of one job. ``points`` are those not reported before by this backend object;
     reporting one again does no harm. Times are seconds since the epoch."""
@@ -97,6 +108,10 @@ class JobReport:
     """Where the model is, as a URI."""
     log: str | None = None
     """Where the output is, as a URI."""
+    unread: tuple[Unread, ...] = ()
+    """The first of each metric. Reporting one again does no harm."""
+    names: tuple[str, ...] = ()
+    """Of a job that ended without a value of a metric: names that its output has in front of numbers."""
 
     def outcome(self, *, stopped_early: bool, has_objective: bool) -> Outcome:
         """How a job of this report, which is of a terminal state, has ended. ``stopped_early``: it was to be;

@@ -5,7 +5,31 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from amt_flows.metrics.numbers import NUMBER, whole_around
+
 LONGEST_REGEX: Final = 500
+
+_KINDS: Final = {
+    "a sign (-0.25)": "-0.25",
+    "an exponent (1.5e-05)": "1.5e-05",
+    "nan": "nan",
+}
+_WITH_DECIMALS: Final = ("0.95", "0.951234", "12.5")
+_NAME: Final = re.compile(r"[\w.@/-]*\w")
+
+
+def recommended(name: str) -> str:
+    """A regex that finds the number behind a name in the lines that people print: ``loss=0.3``,
+    ``loss: 0.3``, ``loss 0.3``, ``{'loss': 0.3}``, ``"loss": 0.3``, ``'loss': tensor(0.3)``."""
+    return rf"""{re.escape(name)}["']?\s*[:=]?\s*(?:\w+(?:\.\w+)*\()?["']?({NUMBER})"""
+
+
+def _better(before: str, after: str) -> str:
+    """What to write in place of a regex with these around its group."""
+    name = _NAME.search(before)
+    if name and not before.replace(name[0], "", 1).strip(""" :='"\\s*+.^{"""):
+        return recommended(name[0])
+    return f"{before}({NUMBER}){after}"
 
 
 def lint(regex: str) -> list[str]:
@@ -17,10 +41,12 @@ def lint(regex: str) -> list[str]:
     except re.error as error:
         return [f"is not a regular expression: {error}"]
     if pattern.groups == 0:
-        return ["has no group: put the part that is the value in parentheses, e.g. 'accuracy: ([0-9.]+)'"]
+        return [
+            f"has no group: put the part that is the value in parentheses, e.g. {recommended('accuracy')}"
+        ]
     before, inside, after = _around_group_1(regex)
     if _is_lazy(inside) and _may_stop_here(after):
-        better = f"{before}(\\S+){after}"
+        better = _better(before, after if after.startswith(")") else "")
         return [f"its ({inside}) takes as little as it can, never a whole number: write {better}"]
     return []
 
@@ -29,17 +55,30 @@ def warnings(regex: str) -> list[str]:
     """What a working regex would miss; empty for one that has problems (see :func:`lint`) or no gap."""
     if lint(regex):
         return []
-    before, group, _ = _around_group_1(regex)
+    before, group, after = _around_group_1(regex)
     try:
-        inside = re.compile(group)
+        inside, alone = re.compile(group), re.compile(f"({group}){after.lstrip(')')}")
     except re.error:  # it refers to other groups: it can't be tried by itself
         return []
-    kinds = {"a sign (-0.25)": "-0.25", "an exponent (1.5e-05)": "1.5e-05", "nan": "nan"}
-    missed = [kind for kind, text in kinds.items() if not inside.fullmatch(text)]
-    found = [f"its group 1 does not accept {' or '.join(missed)}; (\\S+) does"] if missed else []
+    missed = [kind for kind, text in _KINDS.items() if not inside.fullmatch(text)]
+    parts = [(part, text) for text in _WITH_DECIMALS if (part := _part_taken(alone, text))]
+    found = [f"does not accept {' or '.join(missed)}"] if missed else []
+    if parts:
+        part, text = parts[0]
+        found.append(f"takes only {part} of {text}, which is not counted")
+    if found:
+        found = [f"its group 1 {' and '.join(found)}; write {_better(before, after)}"]
     if re.search(r"(?<!\\)\.[*+]$", before):
         found.append(f"the {before[-2:]} in front of group 1 takes all of the number but its last digit")
+    if re.match(r"\^[\w\"'{]", regex):
+        found.append("its ^ finds nothing behind what a logger puts in front (INFO: ...); leave it out")
     return found
+
+
+def _part_taken(alone: re.Pattern[str], text: str) -> str:
+    """What group 1 takes of a number that it doesn't take whole; empty when it takes all, or nothing."""
+    match = alone.match(text)
+    return match[1] if match and whole_around(text, match.start(1), match.end(1)) else ""
 
 
 def _around_group_1(regex: str) -> tuple[str, str, str]:

@@ -50,5 +50,6 @@ def whole_around(line: str, start: int, end: int) -> str:
         for seen in expression.finditer(window):
             at, to = near + seen.start(), near + seen.end()
             if at <= start and end <= to and (at, to) != (start, end):
-                return seen[0]
+                # 95 of 95. at the end of a sentence
+                return "" if number_in(seen[0]) == number_in(line[start:end]) else seen[0]
     return ""

@@ -26,6 +26,30 @@ class Found:
         self.metric, self.text, self.value, self.whole = metric, text, value, whole
 
 
+class Repeats:
+    """Notices when a metric is reported again for an epoch that it was reported for last: several processes
+    print it. Only ``report`` says which epoch it is."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, str] = {}
+        self._told: set[str] = set()
+
+    def again(self, found: Found, printed: str) -> int | None:
+        """The epoch, the first time that it happens to a metric."""
+        match = _EPOCH_TOLD.search(printed)
+        if match is None or found.value is None:
+            return None
+        epoch, last = match[1], self._last.get(found.metric)
+        self._last[found.metric] = epoch
+        if epoch != last or found.metric in self._told:
+            return None
+        self._told.add(found.metric)
+        return int(epoch)
+
+
+_EPOCH_TOLD = re.compile(r"amt-report epoch=([0-9]{1,9});")
+
+
 class Rule:
     """A metric, and how it is found. ``literal`` is text that every line which matches certainly has; it may
     be empty. Raises re.error for a bad regex."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from amt_flows.events import Ended, Outcome
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.secrets import hidden
+from amt_flows.ledger.unread import no_usable_value
 from amt_flows.ports import JobReport
 from amt_flows.rules.hyperband import used_its_resource
 
@@ -16,16 +17,26 @@ def ending_of(
 ) -> Ended:
     """``metrics`` holds the last value of each. What the environment variables ``secrets`` hold is taken out
     of the text of a failure."""
+    outcome, failure = _outcome(ledger, report, metrics), report.failure
+    if outcome is Outcome.NO_METRIC and not failure:
+        algorithm = ledger.algorithm_of(ledger.jobs[report.name])
+        metric, given = algorithm.metric_name, algorithm.spec.training_job.metric_definitions
+        failure = no_usable_value(
+            metric,
+            defined=any(one.name == metric for one in given),
+            unread=report.unread,
+            names=[*metrics, *report.names],
+        )
     return Ended(
         at=now,
         job=report.name,
-        outcome=_outcome(ledger, report, metrics),
+        outcome=outcome,
         started_at=report.started_at,
         ended_at=now if report.ended_at is None else report.ended_at,
         metrics=metrics,
         artifact=report.artifact,
         log=report.log,
-        failure=None if report.failure is None else hidden(report.failure, secrets),
+        failure=None if failure is None else hidden(failure, secrets),
     )
 
 

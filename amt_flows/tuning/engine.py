@@ -8,7 +8,9 @@ things are done is for the loop (:mod:`amt_flows.tuning.loop`).
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from amt_flows.backends.local.controller import this_controller
 from amt_flows.errors import (
@@ -57,6 +59,8 @@ from amt_flows.tuning.problems import problems_on, unsupported
 from amt_flows.tuning.proposals import Proposer
 from amt_flows.tuning.warm_start import Reader
 from amt_flows.tuning.warm_start.inherit import inherit
+
+logger = logging.getLogger("amt_flows")
 
 FIRST_RETRY_SECONDS = 1.0
 LAST_RETRY_SECONDS = 60.0
@@ -208,10 +212,13 @@ class Tuning:
         endings: list[Ended] = []
         for report in self.backend.poll(self.ledger.name, live):
             fresh = self._observations.take(report)
+            for odd in self._observations.warnings(report.name):
+                logger.warning("%s: %s.", report.name, hidden(odd, self._secret_names))
             if fresh:
                 points[report.name] = fresh
             if report.state.terminal:
                 metrics = self._observations.last_values(report.name)
+                report = replace(report, unread=self._observations.unread(report.name))
                 endings.append(ending_of(self.ledger, report, metrics, self.now(), self._secret_names))
         # In the order of finishing, on which "not improving" depends, not in that of asking.
         endings.sort(key=lambda ending: ending.ended_at)

@@ -129,7 +129,7 @@ def test_keras_nan_is_a_value() -> None:
         ("acc: (", "not a regular expression"),
         ("acc: [0-9.]+", "no group"),
         (r"acc: (?:[0-9.]+)", "no group"),
-        ("acc: (.*?)", "acc: (\\S+)"),
+        ("acc: (.*?)", """write acc["']?"""),
         (r"acc: (.+?)\s*", "as little as it can"),
         (r"acc: (\d{1,9}?)", "as little as it can"),
         (r"(?:acc: (.*?))", "as little as it can"),

@@ -11,13 +11,12 @@ other systems, whatever stayed in its process group).
 from __future__ import annotations
 
 import errno
-import json
 import os
 import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +32,7 @@ from amt_flows.backends.local.process import (
 )
 from amt_flows.backends.local.request import VERSION, build
 from amt_flows.backends.local.state import Standing, abandon, look
+from amt_flows.backends.local.values_file import names_told, read_values_file
 from amt_flows.backends.local.watch import Watch
 from amt_flows.backends.local_worker.processes import is_alive
 from amt_flows.errors import (
@@ -43,8 +43,7 @@ from amt_flows.errors import (
     Problem,
     system_reason,
 )
-from amt_flows.events import number_from_json
-from amt_flows.ports import FoundJob, JobReport, JobRequest, JobState, Launch, MetricPoint
+from amt_flows.ports import FoundJob, JobReport, JobRequest, JobState, Launch, MetricPoint, Unread
 from amt_flows.spec import TuningSpec
 
 if TYPE_CHECKING:
@@ -148,7 +147,7 @@ class LocalBackend:
             return JobReport(name, JobState.LOST, failure="no training job can have this name")
         # First the state, then the values: what was written before the end is then told with it.
         standing = look(paths, self._own.get(paths.directory))
-        points = self._new_points(paths)
+        points, unread = self._new_points(paths)
         if standing.state.terminal:
             self._live.pop(paths, None)
             self._own.pop(paths.directory, None)
@@ -165,20 +164,22 @@ class LocalBackend:
             failure=standing.failure,
             artifact=_artifact(paths, standing),
             log=paths.log.as_uri() if paths.log.exists() else None,
+            unread=unread,
+            names=names_told(paths) if standing.state is JobState.COMPLETED else (),
         )
 
-    def _new_points(self, paths: JobPaths) -> tuple[MetricPoint, ...]:
+    def _new_points(self, paths: JobPaths) -> tuple[tuple[MetricPoint, ...], tuple[Unread, ...]]:
         start = self._told.get(paths.directory, 0)
         try:
             with paths.values.open("rb") as file:
                 file.seek(start)
                 data = file.read()
         except OSError:
-            return ()
+            return (), ()
         # The worker may be in the middle of a line.
         whole = data[: data.rfind(b"\n") + 1]
         self._told[paths.directory] = start + len(whole)
-        return tuple(_points_in(whole))
+        return read_values_file(whole)
 
     def find(self, tuning_job: str) -> Sequence[FoundJob]:
         reap_workers()
@@ -281,15 +282,6 @@ def _cannot_launch(request: JobRequest, error: OSError) -> BackendError:
             happened, because=system_reason(error), remedy="make room; it is tried again"
         )
     return LaunchRejected(happened, remedy="give the backend a root that may be written to")
-
-
-def _points_in(lines: bytes) -> Iterator[MetricPoint]:
-    for line in lines.splitlines():
-        try:
-            entry = json.loads(line)
-            yield MetricPoint(str(entry["metric"]), int(entry["epoch"]), number_from_json(entry["value"]))
-        except (ValueError, TypeError, KeyError):
-            continue  # a power cut left it
 
 
 def _artifact(paths: JobPaths, standing: Standing) -> str | None:

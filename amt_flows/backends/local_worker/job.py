@@ -129,7 +129,7 @@ class Job:
         self.bell = Bell(directory)
         self.output = Output(directory)
         self.hiding = Hiding(self.request.get("secret_environment", []))
-        self.values = Values(directory, self.request["metrics"])
+        self.values = Values(directory, self.request["metrics"], self.hiding.clean)
         self.stopped_for = ""  # "asked" or "time limit", once the training process was told to stop
         self.limit_at = time.monotonic() + (self.request["max_runtime_seconds"] or math.inf)
         self.kill_at = math.inf

@@ -9,10 +9,10 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from amt_flows.metrics.lines import LINE_BYTES, is_plain, printed_lines
-from amt_flows.metrics.search import Found, Rule, findings
+from amt_flows.metrics.search import Found, Repeats, Rule, findings
 
 MAX_VALUES = 200_000
 LONGEST_TOLD = 200  # characters of what is no value
@@ -25,15 +25,22 @@ class Values:
     of a metric is its epoch n; the first that was found for it and is no value is written too. What can't be
     written is kept and tried again with the next value and at the end; ``lost`` tells whether something is
     missing on the disk. After 200,000 values (a regex that matches every line) only the newest of each metric
-    is still written, at the end.
+    is still written, at the end. ``clean`` takes secrets out of what is no value.
     """
 
-    def __init__(self, directory: str, definitions: Sequence[Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        directory: str,
+        definitions: Sequence[Mapping[str, str]],
+        clean: Callable[[bytes], bytes] = lambda text: text,
+    ) -> None:
         self.error: OSError | None = None
         self._path = os.path.join(directory, "metrics.jsonl")
         self._rules = [Rule(d["name"], d["regex"], d["literal"]) for d in definitions]
         self._epochs = {rule.metric: 0 for rule in self._rules}
         self._odd: set[str] = set()  # metrics of which something was told that is no value
+        self._repeats = Repeats()
+        self._clean = clean
         self._line = b""  # the beginning of one whose end is yet to come
         self._count = 0
         self._newest: dict[str, tuple[str, int, float, float]] = {}
@@ -65,11 +72,16 @@ class Values:
             rules = [rule for rule in rules if rule.literal.encode() in block]
         if not rules:
             return False
-        entries = [
-            self._entry(found.metric, found.value) if found.value is not None else self._odd_entry(found)
-            for line in printed_lines(block)
-            for found in findings(line, rules)
-        ]
+        entries: list[bytes] = []
+        for line in printed_lines(block):
+            for found in findings(line, rules):
+                if found.value is None:
+                    entries.append(self._odd_entry(found))
+                    continue
+                entries.append(self._entry(found.metric, found.value))
+                epoch = self._repeats.again(found, line)
+                if epoch is not None:
+                    entries.append(_json_line({"metric": found.metric, "reported_twice": epoch}))
         self._store(b"".join(entries))
         return any(entries)
 
@@ -78,8 +90,12 @@ class Values:
         if found.metric in self._odd:
             return b""
         self._odd.add(found.metric)
-        content = {"metric": found.metric, "text": found.text[:LONGEST_TOLD], "whole": found.whole}
-        return json.dumps(content).encode() + b"\n"
+        text, whole = (
+            self._clean(part[:LONGEST_TOLD].encode("utf-8", "replace")).decode("utf-8", "replace")
+            for part in (found.text, found.whole)
+        )
+        content = {"metric": found.metric, "text": text, "whole": whole}
+        return _json_line(content)
 
     def _entry(self, name: str, value: float) -> bytes:
         """The line to write; empty when there were too many, and this one may wait for the end."""
@@ -108,6 +124,10 @@ class Values:
 
 def _as_line(metric: str, epoch: int, value: float, at: float) -> bytes:
     content = {"metric": metric, "epoch": epoch, "value": _in_json(value), "at": at}
+    return _json_line(content)
+
+
+def _json_line(content: Mapping[str, object]) -> bytes:
     return json.dumps(content).encode() + b"\n"
 
 

@@ -7,7 +7,7 @@ interruption has a stream of its own, which continues the epochs of the one befo
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
@@ -18,10 +18,12 @@ from amt_flows.backends.sagemaker.clients import Clients
 from amt_flows.backends.sagemaker.errors import Trouble
 from amt_flows.backends.sagemaker.events import Events, found_in
 from amt_flows.backends.sagemaker.service import Service
+from amt_flows.metrics.lines import unescaped
+from amt_flows.metrics.names import names_in
 from amt_flows.metrics.numbers import number_in
 from amt_flows.metrics.reading import rules_of
-from amt_flows.metrics.search import Found, Rule
-from amt_flows.ports import MetricPoint
+from amt_flows.metrics.search import Found, Repeats, Rule
+from amt_flows.ports import MetricPoint, Unread
 from amt_flows.spec import MetricDefinition
 
 GROUP: Final = "/aws/sagemaker/TrainingJobs"
@@ -35,6 +37,8 @@ Line: TypeAlias = tuple[float, str]
 """When it was printed, in seconds since the epoch by the job's clock, and its text."""
 
 LONGEST_REST_SECONDS: Final = 600.0
+LAST_TEXTS: Final = 500
+LONGEST_TOLD: Final = 200
 
 
 class LogsDenied(Exception):
@@ -99,6 +103,7 @@ class _Stream:
     last_at: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
     events: Events = field(default_factory=Events)
+    repeats: Repeats = field(default_factory=Repeats)
 
     def seconds_per_epoch(self) -> float | None:
         epochs = max(self.counts.values(), default=0)
@@ -113,11 +118,12 @@ class JobLog:
     starts: int = 1
     """How many times the job is known to have been started: so many streams there should be."""
     fresh: list[MetricPoint] = field(default_factory=list)
-    odd: dict[str, Found] = field(default_factory=dict)
+    unread: dict[str, Unread] = field(default_factory=dict)
     """The first that was found for a metric and is no value."""
     _streams: list[_Stream] = field(default_factory=list)
     _counts: Counter[str] = field(default_factory=Counter)
     _rests_until: float = 0.0
+    _last_texts: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_TEXTS))
     _values: dict[str, set[str]] = field(default_factory=dict)
 
     def read(self, source: LogSource, definitions: Sequence[MetricDefinition], *, to_end: bool) -> None:
@@ -161,10 +167,14 @@ class JobLog:
                 return
 
     def _search(self, stream: _Stream, rules: Sequence[Rule], at: float, text: str) -> None:
+        self._last_texts.append(text)
         for found in found_in(text, rules):
             if found.value is None:
                 self._note(found)
                 continue
+            epoch = stream.repeats.again(found, text)
+            if epoch is not None:
+                self.unread[found.metric] = Unread(found.metric, epoch=epoch)
             stream.first_at = stream.first_at or at
             stream.last_at = at
             stream.counts[found.metric] += 1
@@ -172,7 +182,7 @@ class JobLog:
 
     def _note(self, found: Found) -> None:
         """What is no value. The service may take it for one all the same, and tell it as the final value."""
-        self.odd.setdefault(found.metric, found)
+        self.unread.setdefault(found.metric, Unread(found.metric, found.text[:LONGEST_TOLD], found.whole))
         taken = number_in(found.text)
         if taken is not None:
             self._values.setdefault(found.metric, set()).add(in_32_bits(taken))
@@ -201,6 +211,12 @@ class JobLog:
         """The values that were not taken before."""
         taken, self.fresh = tuple(self.fresh), []
         return taken
+
+    def names(self, definitions: Sequence[MetricDefinition]) -> tuple[str, ...]:
+        """The names in front of numbers at the end of the log, when a metric has no value at all."""
+        if all(one.name in self._counts for one in definitions):
+            return ()
+        return names_in(unescaped(text) for text in self._last_texts)
 
     def has(self, metric: str, value: float) -> bool:
         """Whether this value, as the service keeps it, was read."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -66,10 +66,11 @@ class Watched:
 
     def report(self, log_uri: str) -> JobReport:
         """What is known, with the values that were not told before."""
-        points = self.log.take_fresh()
+        points, unread = self.log.take_fresh(), tuple(self.log.unread.values())
         if self.final is None:
-            return JobReport(self.name, self.state, points, log=log_uri)
-        return JobReport(**{**vars(self.final), "points": points})
+            return JobReport(self.name, self.state, points, log=log_uri, unread=unread)
+        names = self.log.names(self.definitions or ())
+        return replace(self.final, points=points, unread=unread, names=names)
 
 
 def seconds(time: datetime | None) -> float | None:

@@ -1,0 +1,53 @@
+"""What the worker found in a training job's output (``metrics.jsonl``), and what else is in the log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from amt_flows.backends.local.paths import JobPaths
+from amt_flows.backends.local.process import read_json
+from amt_flows.events import number_from_json
+from amt_flows.metrics.lines import printed_lines
+from amt_flows.metrics.names import names_in
+from amt_flows.ports import MetricPoint, Unread
+
+TAIL_BYTES: Final = 256 * 1024
+
+
+def read_values_file(lines: bytes) -> tuple[tuple[MetricPoint, ...], tuple[Unread, ...]]:
+    """The values, and what was found that is none. What a power cut left is passed over."""
+    points: list[MetricPoint] = []
+    unread: list[Unread] = []
+    for line in lines.splitlines():
+        try:
+            entry = json.loads(line)
+            if "value" in entry:
+                value = number_from_json(entry["value"])
+                points.append(MetricPoint(str(entry["metric"]), int(entry["epoch"]), value))
+            else:
+                unread.append(_unread(entry))
+        except (ValueError, TypeError, KeyError):
+            continue
+    return tuple(points), tuple(unread)
+
+
+def _unread(entry: Mapping[str, Any]) -> Unread:
+    if "reported_twice" in entry:
+        return Unread(str(entry["metric"]), epoch=int(entry["reported_twice"]))
+    return Unread(str(entry["metric"]), str(entry["text"]), str(entry["whole"]))
+
+
+def names_told(paths: JobPaths) -> tuple[str, ...]:
+    """The names in front of numbers at the end of the log, when a metric of the job has no value at all."""
+    try:
+        wanted = {str(one["name"]) for one in (read_json(paths.request) or {}).get("metrics", ())}
+        found = paths.values.read_bytes() if paths.values.exists() else b""
+        if wanted <= {point.metric for point in read_values_file(found)[0]}:
+            return ()
+        with paths.log.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - TAIL_BYTES))
+            return names_in(printed_lines(file.read()))
+    except OSError:
+        return ()
