@@ -8,8 +8,8 @@ from typing import Final
 
 from amt_flows.metrics.expressions import recommended
 from amt_flows.metrics.numbers import NUMBER
+from amt_flows.nearest import nearest
 from amt_flows.ports import Unread
-from amt_flows.spec.nearest import nearest
 
 EACH_COUNTS: Final = (
     "each counts as an epoch of its own. If several processes of a training job print it, let one do so: "

@@ -57,5 +57,6 @@ def found_in(text: str, rules: Sequence[Rule]) -> list[Found]:
     if "#" not in text:
         return found
     # Something may look like an escape and be none: Trial #010.
+    text = text[:LINE_BYTES]
     without = {rule.metric for rule in rules} - {one.metric for one in found}
     return found + [one for rule in rules if rule.metric in without and (one := rule.first(text)) is not None]
