@@ -32,6 +32,15 @@ def test_what_argparse_refuses_is_told_whole() -> None:
     assert unknown == f"train.py: error: unrecognized arguments: {' '.join(ARGUMENTS)}"
 
 
+HELP = "Usage: train.py [OPTIONS]\nTry 'train.py --help' for help.\n"
+BOX = "╭─ Error ─────────────────╮\n│ No such option: --lr    │\n╰─────────────────────────╯"
+IN_A_CONTAINER = (
+    'AlgorithmError: ExecuteUserScriptError:\nExitCode 2\nErrorMessage "usage: train.py [-h]\n'
+    'train.py: error: unrecognized arguments: --lr 0.1"\nCommand "python train.py", exit code: 2'
+)
+QUOTED = 'AlgorithmError: ExecuteUserScriptError:\nErrorMessage "KeyError: \'x\'"\nCommand "python"'
+
+
 @pytest.mark.parametrize(
     ("failure", "line"),
     [
@@ -39,34 +48,14 @@ def test_what_argparse_refuses_is_told_whole() -> None:
         (after_exit(""), "exit status 2, without any output"),
         (after_exit("loading\nout of disk\n", 3), "exit status 3; the last of its output: out of disk"),
         (after_exit("Traceback\n  x = y\nValueError: no"), "ValueError: no"),
+        (after_exit(f"{HELP}\nError: No such option: --lr"), "Error: No such option: --lr"),
+        (after_exit(f"{HELP}{BOX}"), "exit status 2; the last of its output: No such option: --lr"),
         (
-            after_exit(
-                "Usage: train.py [OPTIONS]\nTry 'train.py --help' for help.\n\nError: No such option: --lr"
-            ),
-            "Error: No such option: --lr",
+            after_exit("ERROR: Could not consume arg: --a\nUsage: train.py -\n"),
+            "ERROR: Could not consume arg: --a",
         ),
-        (
-            after_exit(
-                "Usage: train.py [OPTIONS]\nTry 'train.py --help' for help.\n"
-                "╭─ Error ─────────────────╮\n│ No such option: --lr    │\n╰─────────────────────────╯"
-            ),
-            "exit status 2; the last of its output: No such option: --lr",
-        ),
-        (
-            after_exit(
-                "ERROR: Could not consume arg: --lr\nUsage: train.py -\n\nFor detailed information: -h"
-            ),
-            "ERROR: Could not consume arg: --lr",
-        ),
-        (
-            'AlgorithmError: ExecuteUserScriptError:\nExitCode 2\nErrorMessage "usage: train.py [-h]\n'
-            'train.py: error: unrecognized arguments: --lr 0.1"\nCommand "python train.py", exit code: 2',
-            "train.py: error: unrecognized arguments: --lr 0.1",
-        ),
-        (
-            'AlgorithmError: ExecuteUserScriptError:\nExitCode 1\nErrorMessage "KeyError: \'x\'"\nCommand "python"',
-            "KeyError: 'x'",
-        ),
+        (IN_A_CONTAINER, "train.py: error: unrecognized arguments: --lr 0.1"),
+        (QUOTED, "KeyError: 'x'"),
     ],
 )
 def test_the_line_that_says_most_is_taken(failure: str | None, line: str) -> None:
