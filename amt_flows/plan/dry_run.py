@@ -16,7 +16,6 @@ from amt_flows.errors import Problem, SpecError
 from amt_flows.events import Inherited, number_to_json
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.plan.estimate import (
-    UNNAMED,
     Estimate,
     all_configurations,
     estimate,
@@ -28,6 +27,7 @@ from amt_flows.plan.estimate import (
 from amt_flows.plan.first_jobs import PlannedJob, PlannedProposal, first_training_jobs
 from amt_flows.plan.job_length import JobLength, length_in, length_inherited
 from amt_flows.plan.likely import Likely, likely
+from amt_flows.plan.paper import UNNAMED
 from amt_flows.plan.prepare import prepare
 from amt_flows.plan.prices import Price
 from amt_flows.plan.words import (

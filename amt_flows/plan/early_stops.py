@@ -13,9 +13,10 @@ from typing import Final
 
 from amt_flows.backends.simulated import Script, VirtualClock
 from amt_flows.ledger.journals.memory import MemoryJournal
-from amt_flows.plan.estimate import UNNAMED, AnyConfiguration, Jumping, most_jobs
+from amt_flows.plan.estimate import AnyConfiguration, Jumping, most_jobs
+from amt_flows.plan.paper import on_paper
 from amt_flows.rules.early_stopping import early_stopping_rule
-from amt_flows.spec import CompletionCriteria, ResourceLimits, StrategyType, TuningSpec
+from amt_flows.spec import ResourceLimits, TrainingJobTemplate, TuningSpec
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.loop import drive
 
@@ -74,14 +75,5 @@ def _only_early_stopping(spec: TuningSpec, jobs: int) -> TuningSpec:
     limits = ResourceLimits(
         max_parallel_training_jobs=spec.limits.max_parallel_training_jobs, max_number_of_training_jobs=jobs
     )
-    update = {
-        "name": spec.name or UNNAMED,
-        "limits": limits,
-        "completion": CompletionCriteria(),
-        "strategy": spec.strategy if spec.hyperband is not None else StrategyType.RANDOM,
-        "warm_start": None,
-        "first_configurations": (),
-        "other_definitions": (),
-        "training_job": spec.training_job.model_copy(update={"max_runtime_seconds": None}),
-    }
-    return spec.model_copy(update=update)
+    grace = TrainingJobTemplate(stop_grace_seconds=spec.training_job.stop_grace_seconds)
+    return on_paper(spec, limits, grace, early_stopping=spec.early_stopping, hyperband=spec.hyperband)

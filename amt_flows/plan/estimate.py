@@ -13,14 +13,14 @@ from amt_flows.ledger.algorithms import algorithms_of
 from amt_flows.ledger.history import Proposal, TrialRow
 from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.plan.paper import on_paper
 from amt_flows.ports import JobReport
 from amt_flows.rules.budget import worst_case_cost
 from amt_flows.space.space import Space
-from amt_flows.spec import CompletionCriteria, EarlyStopping, StrategyType, TuningSpec
+from amt_flows.spec import TrainingJobTemplate, TuningSpec
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.loop import drive
 
-UNNAMED = "unnamed"
 MOST_SIMULATED_JOBS = 1000
 
 
@@ -137,18 +137,15 @@ def estimate(spec: TuningSpec, job_seconds: float, startup_seconds: float = 0.0)
     if endless and (limits.max_cost is None or not hourly_price(spec)):
         return None
     most = min(MOST_SIMULATED_JOBS, jobs if jobs is not None else MOST_SIMULATED_JOBS)
-    simulated = spec.model_copy(
-        update={
-            "name": spec.name or UNNAMED,
-            "limits": limits.model_copy(update={"max_number_of_training_jobs": most}),
-            "completion": CompletionCriteria(),
-            "early_stopping": EarlyStopping(),
-            "strategy": StrategyType.RANDOM,
-            "warm_start": None,
-            "first_configurations": (),
-            "other_definitions": (),
-            "training_job": spec.training_job.model_copy(update={"price_per_hour": hourly_price(spec)}),
-        }
+    template = spec.training_job
+    simulated = on_paper(
+        spec,
+        limits.model_copy(update={"max_number_of_training_jobs": most}),
+        TrainingJobTemplate(
+            price_per_hour=hourly_price(spec),
+            max_runtime_seconds=template.max_runtime_seconds,
+            stop_grace_seconds=template.stop_grace_seconds,
+        ),
     )
     clock = VirtualClock()
     deadline = clock.now() + (limits.max_runtime_seconds or math.inf)

@@ -11,7 +11,7 @@ from amt_flows.backends.local.paths import JobPaths
 from amt_flows.backends.local.request import command_line, environment
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.ledger.journals.memory import MemoryJournal
-from amt_flows.plan.estimate import UNNAMED
+from amt_flows.plan.paper import UNNAMED
 from amt_flows.ports import Backend, JobRequest
 from amt_flows.space.space import Value
 from amt_flows.spec import StrategyType, TuningSpec
