@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from amt_flows.amt.handed_off import Following, HandedOff
 from amt_flows.backends.places import Place, SageMakerTuner, open_journal
 from amt_flows.backends.sagemaker.clients import Clients
 from amt_flows.errors import TuningInterrupted
+from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.running_tuning_job import News, OnTick, RunningTuningJob
 from amt_flows.names import made_up_name
 from amt_flows.ports import Journal
@@ -19,7 +21,10 @@ from amt_flows.spec import TuningSpec
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.interrupts import graceful_interrupts, stop_jobs_on_breakdown
 from amt_flows.tuning.loop import Stages, drive
+from amt_flows.tuning.notices import opening_notices
 from amt_flows.tuning.warm_start import Reader
+
+logger = logging.getLogger("amt_flows")
 
 
 def tune(
@@ -55,10 +60,12 @@ def tune(
         from amt_flows.amt import open_at
 
         handed_off = open_at(backend, spec, journal or open_journal(spec.name))
+        _say_notices(handed_off.ledger)
         return to_its_end(handed_off, progress=progress, on_tick=on_tick, on_open=on_open)
     backend = backend or LocalBackend()
     parents = parents or parents_in(place=backend)
     tuning = Tuning.open(spec, backend, journal or open_journal(spec.name), parents=parents)
+    _say_notices(tuning.ledger)
     on_open(tuning)
     with progress_bar(progress) as show, graceful_interrupts(tuning), stop_jobs_on_breakdown(tuning):
 
@@ -68,6 +75,11 @@ def tune(
 
         drive(tuning, stages, on_tick=tick)
     return finished_result(tuning)
+
+
+def _say_notices(ledger: Ledger) -> None:
+    for notice in opening_notices(ledger):
+        logger.warning("Worth a look: %s.", notice)
 
 
 def tune_on_amt(
@@ -96,6 +108,7 @@ def tune_on_amt(
     assert spec.name is not None
     clients = Clients(session, region, endpoint_url, None)
     handed_off = HandedOff.open(spec, clients, journal or open_journal(spec.name), how=how)
+    _say_notices(handed_off.ledger)
     return to_its_end(handed_off, progress=progress, on_tick=on_tick, on_open=on_open)
 
 

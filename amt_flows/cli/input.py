@@ -11,7 +11,7 @@ from typing import Any
 
 from amt_flows.errors import Problem, SpecError
 from amt_flows.spec import TuningSpec
-from amt_flows.spec.dotted import put
+from amt_flows.spec.dotted import put, steps_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -29,11 +29,34 @@ def load_spec(path: str, overrides: Sequence[str] = (), name: str | None = None)
     if data is None:
         # Also where the file can't be read: this says why.
         return TuningSpec.load(path)
+    own_shape = _own_shape(data)
     if name is not None:
-        changes.append(("name" if _own_shape(data) else "HyperParameterTuningJobName", name))
+        changes.append(("name" if own_shape else "HyperParameterTuningJobName", name))
+    beside = [] if own_shape else [change for change in changes if _is_ours(change[0])]
     for key, value in changes:
-        _put(data, key, value)
-    return TuningSpec.parse(data).anchored(Path(path).resolve().parent)
+        if (key, value) not in beside:
+            _put(data, key, value)
+    if own_shape:
+        spec = TuningSpec.parse(data)
+    else:
+        spec = _from_body(data, beside)
+    return spec.anchored(Path(path).resolve().parent)
+
+
+def _is_ours(key: str) -> bool:
+    """Whether a path begins with a field of our own shape; AMT's members begin with a capital letter."""
+    return str(steps_of(key)[0]) in TuningSpec.model_fields if steps_of(key) else False
+
+
+def _from_body(data: dict[str, Any], beside: Sequence[tuple[str, Any]]) -> TuningSpec:
+    """A request body, and settings that are given beside it in our own words."""
+    from amt_flows.spec.amt_request import from_amt_request
+
+    def adjust(own: dict[str, Any]) -> None:
+        for key, value in beside:
+            _put(own, key, value)
+
+    return from_amt_request(data, adjust)
 
 
 def _content(path: Path) -> dict[str, Any] | None:

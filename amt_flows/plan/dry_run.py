@@ -39,7 +39,7 @@ from amt_flows.plan.words import (
 )
 from amt_flows.ports import Backend
 from amt_flows.spec import TuningSpec, differences
-from amt_flows.spec.advice import warnings
+from amt_flows.tuning.notices import notices
 from amt_flows.tuning.problems import problems_on, unsupported
 from amt_flows.tuning.warm_start import Reader
 
@@ -149,7 +149,7 @@ def plan(
             f"{one.type.value} {one.metric_name}" for one in (spec.objective, *spec.other_objectives)
         ),
         problems=made.problems,
-        warnings=tuple(warnings(spec)),
+        warnings=tuple(notices(spec, backend.address)),
         ranges=planned_ranges(spec, made.proposals),
         configurations=all_configurations(spec),
         criteria=criteria_in_words(spec),

@@ -41,8 +41,15 @@ def is_amt_request(data: Mapping[str, Any]) -> bool:
     return bool(data) and all(str(key)[:1].isupper() for key in data)
 
 
-def read_amt_request(data: Mapping[str, Any], build: Callable[..., T]) -> T:
-    """The spec that a request body describes; ``build`` makes it of its fields, or raises SpecError.
+def as_it_is(own: Body) -> None:
+    """Changes nothing."""
+
+
+def read_amt_request(
+    data: Mapping[str, Any], build: Callable[..., T], adjust: Callable[[Body], None] = as_it_is
+) -> T:
+    """The spec that a request body describes; ``build`` makes it of its fields, or raises SpecError, after
+    ``adjust`` has changed them.
 
     Raises SpecError with every problem found, in AMT's own paths and names.
     """
@@ -56,6 +63,7 @@ def read_amt_request(data: Mapping[str, Any], build: Callable[..., T]) -> T:
     for where in algorithms:
         _read_verbatim(body, where, own)
     _infer_epochs(own)
+    adjust(own)
     try:
         spec = build(**own)
     except SpecError as error:

@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
@@ -31,19 +31,20 @@ from amt_flows.spec.amt_fields import (
     one_of_several,
     table,
 )
-from amt_flows.spec.amt_reading import Body, read_amt_request
+from amt_flows.spec.amt_reading import Body, as_it_is, read_amt_request
 from amt_flows.spec.dotted import copied, get, put, steps_of
 from amt_flows.spec.model import TuningSpec
 from amt_flows.spec.parts import StrategyType, is_table
 from amt_flows.spec.sagemaker_rules import sagemaker_problems
 
 
-def from_amt_request(data: Mapping[str, Any]) -> TuningSpec:
-    """The spec that a request body describes.
+def from_amt_request(data: Mapping[str, Any], adjust: Callable[[Body], None] = as_it_is) -> TuningSpec:
+    """The spec that a request body describes. ``adjust`` may change it, as a mapping in our own shape, before
+    it is checked: to give what a body has no member for.
 
     Raises SpecError with every problem found, in AMT's own paths and names.
     """
-    return read_amt_request(data, TuningSpec)
+    return read_amt_request(data, TuningSpec, adjust)
 
 
 def to_amt_request(spec: TuningSpec, *, drop_unsupported: bool = False) -> Body:

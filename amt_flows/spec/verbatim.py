@@ -28,6 +28,7 @@ def verbatim_problems(job: TrainingJobTemplate, at: str) -> Iterator[Problem]:
     """What is wrong with the verbatim part of a training job template; ``at`` is the algorithm's prefix."""
     here = f"{at}training_job.sagemaker"
     yield from _mapped(job.sagemaker, at, here)
+    yield from _overwritten(job.sagemaker, at, here)
     yield from _misspelt(job.sagemaker, here)
     yield from _not_objects(job.sagemaker, here)
     yield from _resources(job.sagemaker, here)
@@ -51,6 +52,18 @@ def _mapped(given: Mapping[str, Any], at: str, here: str) -> Iterator[Problem]:
 def _mapped_names() -> set[str]:
     """The members of AMT's definition that are ours as a whole."""
     return {place.amt.split(".")[0] for place in algorithm_places(INSIDE)} - set(VERBATIM)
+
+
+def _overwritten(given: Mapping[str, Any], at: str, here: str) -> Iterator[Problem]:
+    """Members of a training job's request that each training job gets for itself."""
+    remedies = {
+        "TrainingJobName": "training jobs are named after the tuning job; leave it out",
+        "HyperParameters": f"a training job gets its own; write `{at}static_hyperparameters` for the others",
+        "Tags": "a training job gets those of the tuning job; write `tags`",
+    }
+    for name, remedy in remedies.items():
+        if name in given:
+            yield Problem(f"{here}.{name}", given[name], remedy)
 
 
 def _misspelt(given: Mapping[str, Any], here: str) -> Iterator[Problem]:

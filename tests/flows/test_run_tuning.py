@@ -204,3 +204,17 @@ def test_outside_of_a_flow_it_says_what_to_use_instead() -> None:
     world = World()
     with pytest.raises(MissingContextError, match=r"amt_flows\.tune"):
         run_tuning(spec(), backend=world.backend, journal=world.journal)
+
+
+def test_what_a_plan_warns_of_is_in_the_log_once(caplog: pytest.LogCaptureFixture) -> None:
+    patient = {"completion": {"max_number_of_training_jobs_not_improving": 20}}
+    world, asked = World(), spec(**patient)
+    with caplog.at_level(logging.WARNING):
+        world.tune(asked)
+        world.tune(asked)
+    told = {record.getMessage() for record in caplog.records if "Worth a look" in record.getMessage()}
+    (line,) = told
+    assert line.startswith("Worth a look: completion.max_number_of_training_jobs_not_improving: can't act")
+    # A record may reach the log by two handlers; the second run says nothing of its own.
+    runs = {getattr(record, "flow_run_id", "") for record in caplog.records if record.getMessage() == line}
+    assert len(runs) == 1

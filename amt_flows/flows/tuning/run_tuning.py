@@ -31,6 +31,7 @@ from amt_flows.spec import TuningSpec
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.interrupts import graceful_interrupts, stop_jobs_on_breakdown
 from amt_flows.tuning.loop import drive
+from amt_flows.tuning.notices import opening_notices
 from amt_flows.tuning.parents import parents_in
 from amt_flows.tuning.series import ID_DIGITS, LONGEST_NAME
 from amt_flows.tuning.warm_start import Reader
@@ -76,6 +77,8 @@ def run_tuning(
             )
         followed = driven.followed
         ended_before = followed.ledger.finished
+        for notice in opening_notices(followed.ledger):
+            get_run_logger().warning("Worth a look: %s.", notice)
         watch = CancelWatch(api, flow_run)
         publisher = Publisher(api, flow_run.id, followed.ledger.name)
         announcer = Announcer(flow_run, followed)

@@ -6,7 +6,8 @@ AMT has the field and publishes no rule; this is ours. A setting that is given s
   guide says that most users ask for around 50 and those who want more for 200 or more.) A grid is its own
   limit.
 - *Convergence* completes the tuning job, so that an easy one ends before that number; not a grid, which is
-  asked for as a whole, nor one with several objectives, of which it would judge one.
+  asked for as a whole, nor one with several objectives, of which it would judge one, nor one of so few
+  training jobs that it could not act.
 - *Early stopping* is Auto, except with Hyperband, which stops jobs itself, with several algorithms or
   objectives, and with a built-in algorithm that emits no objective per epoch.
 
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from amt_flows.ledger.algorithms import algorithms_of
+from amt_flows.rules.convergence import LEAST
 from amt_flows.spec import EarlyStoppingType, StrategyType, TuningSpec
 from amt_flows.spec.advice import emits_no_curve
 
@@ -32,14 +34,15 @@ MOST_JOBS = 200
 def chosen_settings(spec: TuningSpec) -> Iterator[tuple[str, Any, str]]:
     """The path, value and reason of every setting that is chosen for ``spec``, whose ranges are complete."""
     limits, completion, grid = spec.limits, spec.completion, spec.strategy is StrategyType.GRID
-    if limits.max_number_of_training_jobs is None and not grid:
+    jobs = limits.max_number_of_training_jobs
+    if jobs is None and not grid:
         dimension = sum(algorithm.space.dimension for algorithm in algorithms_of(spec))
         jobs = min(max(BASE_JOBS + JOBS_EACH * dimension, LEAST_JOBS), MOST_JOBS)
         jobs = max(jobs, len(spec.first_configurations))
         bounds = f"{LEAST_JOBS} to {MOST_JOBS}"
         why = f"{BASE_JOBS}, and {JOBS_EACH} for each of {dimension} hyperparameters ({bounds})"
         yield "limits.max_number_of_training_jobs", jobs, why
-    whole = grid or spec.other_objectives
+    whole = grid or spec.other_objectives or (jobs is not None and jobs <= LEAST)
     if not whole and "complete_on_convergence" not in completion.model_fields_set:
         why = "so that it ends when further improvement is unlikely"
         yield "completion.complete_on_convergence", True, why

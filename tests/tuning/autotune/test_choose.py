@@ -12,11 +12,13 @@ from amt_flows.errors import NameTaken, SpecError
 from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.results import describe, result_of, spec_of
+from amt_flows.rules.convergence import LEAST
 from amt_flows.spec import EarlyStoppingType, TuningSpec
 from amt_flows.spec.amt_request import from_amt_request, to_amt_request
 from amt_flows.spec.dotted import MISSING
 from amt_flows.tuning.autotune import chosen
 from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.notices import notices
 from spec.bodies import autotuned
 from spec.samples import changed, good
 from worlds import rising, run
@@ -35,8 +37,8 @@ def test_a_spec_that_leaves_nothing_to_us_is_returned_as_it_is() -> None:
 
 
 def test_everything_that_was_left_open_is_chosen_and_said() -> None:
-    answer = chosen(auto())
-    assert answer.spec.limits.max_number_of_training_jobs == 50
+    answer = chosen(auto(**{"continuous[1]": {"name": "momentum", "min_value": 0, "max_value": 1}}))
+    assert answer.spec.limits.max_number_of_training_jobs == 60
     assert answer.spec.completion.complete_on_convergence
     assert answer.spec.early_stopping.type is EarlyStoppingType.AUTO
     assert not answer.spec.autotune
@@ -45,6 +47,13 @@ def test_everything_that_was_left_open_is_chosen_and_said() -> None:
         "completion.complete_on_convergence",
         "early_stopping.type",
     ]
+
+
+def test_convergence_is_not_chosen_where_it_could_not_act() -> None:
+    answer = chosen(auto())
+    assert answer.spec.limits.max_number_of_training_jobs == LEAST
+    assert not answer.spec.completion.complete_on_convergence
+    assert not [notice for notice in notices(answer.spec, "local") if "convergence" in notice]
 
 
 @pytest.mark.parametrize(("dimension", "jobs"), [(1, 30), (3, 50), (10, 120), (30, 200)])

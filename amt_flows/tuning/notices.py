@@ -1,0 +1,74 @@
+"""What is worth a look before a tuning job runs: the spec's own advice, what can't act within its limits, and
+what the place where it is to run doesn't use. ``plan`` shows it, ``run`` and the flow say it once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from amt_flows.backends.places import AMT, LOCAL, SAGEMAKER
+from amt_flows.ledger.algorithms import algorithms_of
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.rules.convergence import LEAST
+from amt_flows.spec import EarlyStoppingType, TuningSpec
+from amt_flows.spec.advice import warnings
+from amt_flows.spec.rules import grid_size
+
+
+def notices(spec: TuningSpec, address: str) -> list[str]:
+    """Each a sentence or two, with the field it is about first. ``address``: that of the place."""
+    kind = address.partition(":")[0]
+    return [*warnings(spec), *_idle(spec, kind), *_on(spec, kind)]
+
+
+def opening_notices(ledger: Ledger) -> list[str]:
+    """What is to be said when a tuning job begins; nothing of one that is taken up again: it was said."""
+    begun = ledger.finished or bool(ledger.jobs)
+    return [] if begun else notices(ledger.spec, ledger.backend)
+
+
+def _idle(spec: TuningSpec, kind: str) -> Iterator[str]:
+    """Rules of ours that the number of training jobs leaves no room for."""
+    jobs = spec.limits.max_number_of_training_jobs or grid_size(spec)
+    if jobs is None:
+        return
+    completion, stopping = spec.completion, spec.early_stopping
+    # AMT's own way to detect convergence is not published.
+    if completion.complete_on_convergence and kind != AMT and jobs <= LEAST:
+        yield (
+            f"completion.complete_on_convergence: can't act within {jobs} training jobs: convergence is "
+            f"looked for once {LEAST} have ended; allow more, or leave it out"
+        )
+    patience = completion.max_number_of_training_jobs_not_improving
+    if patience is not None and jobs <= patience + 1:
+        yield (
+            f"completion.max_number_of_training_jobs_not_improving: can't act within {jobs} training jobs: "
+            f"the first improves, and {patience} more that don't are waited for; write less, or leave it out"
+        )
+    compared = stopping.min_jobs
+    if stopping.type is not EarlyStoppingType.OFF and compared is not None and jobs <= compared:
+        yield (
+            f"early_stopping.min_jobs: with {jobs} training jobs none is compared with {compared} others; "
+            "write less, or leave it out"
+        )
+
+
+def _on(spec: TuningSpec, kind: str) -> Iterator[str]:
+    """What the place doesn't use of it, each said once, by its field in the whole spec."""
+    # Late: what a place needs to say is of no use elsewhere.
+    if kind == LOCAL:
+        from amt_flows.backends.local.notices import notices as of_one
+    elif kind in (SAGEMAKER, AMT):
+        from amt_flows.backends.sagemaker.notices import notices as of_one
+    else:
+        return
+    for algorithm in algorithms_of(spec):
+        for notice in of_one(algorithm.spec):
+            yield algorithm.field(notice)
+        if kind == AMT:
+            yield from (algorithm.field(notice) for notice in _without_order(algorithm.spec))
+
+
+def _without_order(spec: TuningSpec) -> Iterator[str]:
+    for i, one in enumerate(spec.categorical):
+        if one.ordered:
+            yield f"categorical[{i}].ordered: is not used by AMT, which knows no order of values"

@@ -1,0 +1,75 @@
+"""What can't act within its limits is told before it runs, and once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from amt_flows.backends.simulated import SimulatedBackend, VirtualClock
+from amt_flows.ledger.journals.memory import MemoryJournal
+from amt_flows.rules.convergence import LEAST
+from amt_flows.run import tune
+from amt_flows.spec import TuningSpec
+from amt_flows.tuning.notices import notices
+from spec.samples import changed, good
+from worlds import rising, run, spec
+
+JOBS = "limits.max_number_of_training_jobs"
+CONVERGENCE: dict[str, Any] = {"completion": {"complete_on_convergence": True}}
+PATIENCE = {"completion": {"max_number_of_training_jobs_not_improving": 6}}
+COMPARED = {"early_stopping": {"type": "Auto", "min_jobs": 6}}
+GRID: dict[str, Any] = {"strategy": "Grid", "continuous": [], "limits": {}, **CONVERGENCE}
+
+
+def fields(changes: dict[str, Any], place: str = "local") -> list[str]:
+    told = notices(TuningSpec.parse(changed(good(), changes)), place)
+    return [notice.partition(":")[0] for notice in told]
+
+
+@pytest.mark.parametrize(
+    ("rule", "too_few", "field"),
+    [
+        (CONVERGENCE, LEAST, "completion.complete_on_convergence"),
+        (PATIENCE, 7, "completion.max_number_of_training_jobs_not_improving"),
+        (COMPARED, 6, "early_stopping.min_jobs"),
+    ],
+)
+def test_a_rule_without_room_to_act_is_told_and_one_with_room_is_not(
+    rule: dict[str, Any], too_few: int, field: str
+) -> None:
+    assert field in fields({**rule, JOBS: too_few})
+    assert field not in fields({**rule, JOBS: too_few + 1})
+
+
+def test_a_grid_has_as_many_training_jobs_as_configurations() -> None:
+    assert "completion.complete_on_convergence" in fields(GRID)
+
+
+def test_of_the_convergence_of_amt_nobody_knows_when_it_acts() -> None:
+    assert "completion.complete_on_convergence" not in fields(CONVERGENCE, "amt:eu-west-1")
+
+
+def test_the_rules_that_are_told_of_never_act_and_the_others_do() -> None:
+    """The tuning job itself says so: every training job is as good as the last."""
+    limits = {"max_parallel_training_jobs": 1}
+    idle, _ = run(spec(**PATIENCE, limits={**limits, "max_number_of_training_jobs": 7}), same)
+    assert [reason.rule for reason in idle.reasons][:1] == ["MaxNumberOfTrainingJobs"]
+    acting, _ = run(spec(**PATIENCE, limits={**limits, "max_number_of_training_jobs": 8}), same)
+    assert [reason.rule for reason in acting.reasons] == ["MaxNumberOfTrainingJobsNotImproving"]
+
+
+def same(hyperparameters: object) -> Any:
+    return rising({"learning_rate": "0.1"})
+
+
+def test_running_says_what_the_plan_warns_of_and_says_it_once(caplog: pytest.LogCaptureFixture) -> None:
+    backend, journal = SimulatedBackend(VirtualClock(), rising), MemoryJournal()
+    asked = spec(**PATIENCE, limits={"max_number_of_training_jobs": 3})
+    told = notices(asked, backend.address)
+    assert told
+    tune(asked, backend, journal=journal, progress=False)
+    assert [record.getMessage() for record in caplog.records] == [f"Worth a look: {one}." for one in told]
+    caplog.clear()
+    tune(asked, backend, journal=journal, progress=False)
+    assert not caplog.records
