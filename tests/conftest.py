@@ -1,15 +1,48 @@
-"""What all tests share: hypothesis without deadlines, since the machines it runs on are noisy; and nothing of
-the settings of whoever runs them."""
+"""What all tests share: hypothesis without deadlines, since the machines it runs on are noisy; nothing of the
+settings of whoever runs them; and the marker ``core``, which a file gets by where it is."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
 
+from core import is_core, may_hold_core, nothing_of_the_outer_world
+
 hypothesis.settings.register_profile("default", deadline=None, derandomize=False, print_blob=True)
+hypothesis.settings.register_profile("core", hypothesis.settings.get_profile("default"), max_examples=20)
 hypothesis.settings.load_profile("default")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.markexpr == "core":  # in seconds; the gate tries more
+        hypothesis.settings.load_profile("core")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With ``-m core`` the other files are not even imported: that alone takes longer."""
+    ignored = config.option.markexpr == "core" and not may_hold_core(collection_path)
+    return True if ignored else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if is_core(item.path):
+            item.add_marker(pytest.mark.core)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_the_outer_world(request: pytest.FixtureRequest) -> Iterator[None]:
+    if request.node.get_closest_marker("core") is None:
+        yield
+        return
+    if request.config.option.markexpr == "core":
+        assert "prefect" not in sys.modules, "a file of the core imports Prefect"
+    with nothing_of_the_outer_world():
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

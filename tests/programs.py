@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
@@ -42,3 +42,12 @@ def python(
     )
     assert done.returncode == exit_code, done.stdout + done.stderr
     return done
+
+
+def loaded_by(code: str, watched: Iterable[str]) -> list[str]:
+    """Which of these modules a fresh interpreter has loaded after it ran the code."""
+    seen = f"import sys; print(' '.join(m for m in {tuple(watched)!r} if m in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{seen}"], capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import amt_flows
+from programs import loaded_by
 
 PACKAGE = Path(amt_flows.__file__).parent
 
@@ -133,13 +132,10 @@ HEAVY = ("prefect", "boto3", "botocore", "pandas", "sklearn", "moto", "scipy")
     ],
 )
 def test_importing_stays_light(module: str, unwanted: tuple[str, ...]) -> None:
-    code = f"import sys, {module}; print(' '.join(m for m in {unwanted!r} if m in sys.modules))"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.split() == []
+    assert loaded_by(f"import {module}", unwanted) == []
 
 
-def test_every_public_name_is_there() -> None:
-    for name in amt_flows.__all__:
-        assert getattr(amt_flows, name) is not None
-    with pytest.raises(AttributeError, match="nonsense"):
-        _ = amt_flows.nonsense
+def test_scipy_is_loaded_only_by_a_strategy_that_needs_it() -> None:
+    chosen = "from amt_flows.strategies.choose import strategy_for; "
+    assert loaded_by(chosen + "strategy_for('Grid'), strategy_for('Random')", ("scipy",)) == []
+    assert loaded_by(chosen + "strategy_for('Bayesian')", ("scipy",)) == ["scipy"]

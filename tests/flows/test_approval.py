@@ -16,7 +16,7 @@ from prefect.automations import Automation
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
-from prefect.exceptions import MissingContextError
+from prefect.exceptions import MissingContextError, PrefectHTTPStatusError
 
 from amt_flows.flows.promotion import approval
 from amt_flows.flows.promotion.approval import Answer, Verdict, wait_for_approval
@@ -41,7 +41,7 @@ def asks(timeout: float | None = 120.0) -> Answer:
 
 @flow(name="asks twice", persist_result=False)
 def asks_twice() -> list[Answer]:
-    return [wait_for_approval(key, key=key, timeout_seconds=60, poll_seconds=1) for key in ("one", "two")]
+    return [wait_for_approval(key, key=key, timeout_seconds=300, poll_seconds=1) for key in ("one", "two")]
 
 
 @flow(name="outer", persist_result=False)
@@ -72,6 +72,28 @@ def newest_paused(name: str) -> FlowRun | None:
     return found[0] if found else None
 
 
+def waiting_for_an_answer(name: str) -> FlowRun:
+    """The paused run of a flow, once its form is there: that is saved after the state."""
+    found: list[FlowRun] = []
+
+    def has_its_form() -> bool:
+        run = newest_paused(name)
+        keys = run.state.state_details.run_input_keyset if run and run.state else None
+        if run is None or keys is None:
+            return False
+        try:
+            with get_client(sync_client=True) as client:
+                for key in ("schema", "description"):
+                    client.read_flow_run_input(run.id, keys[key])
+        except PrefectHTTPStatusError:
+            return False
+        found.append(run)
+        return True
+
+    assert eventually(has_its_form)
+    return found[-1]
+
+
 # -- a script --------------------------------------------------------------------------------------------
 
 
@@ -82,7 +104,7 @@ def in_a_thread(call: Callable[[], Any]) -> Iterator[list[Any]]:
     thread = threading.Thread(target=lambda: answers.append(call()))
     thread.start()
     yield answers
-    thread.join(60)
+    thread.join(180)
     assert not thread.is_alive()
 
 
@@ -97,10 +119,7 @@ def in_a_thread(call: Callable[[], Any]) -> Iterator[list[Any]]:
 )
 def test_a_script_waits_for_the_answer(given: dict[str, str], expected: Answer) -> None:
     with in_a_thread(asks) as answers:
-        assert eventually(lambda: newest_paused("asks") is not None)
-        run = newest_paused("asks")
-        assert run is not None
-        time.sleep(0.5)  # the form is saved just after the state
+        run = waiting_for_an_answer("asks")
         with get_client(sync_client=True) as client:
             keys = run.state.state_details.run_input_keyset if run.state else None
             assert keys is not None
@@ -125,18 +144,12 @@ def test_nobody_answers_a_script() -> None:
 def test_a_flow_may_ask_more_than_once_and_in_a_subflow() -> None:
     with in_a_thread(asks_twice) as answers:
         for decision in ("Approve", "Reject"):
-            assert eventually(lambda: newest_paused("asks twice") is not None)
-            run = newest_paused("asks twice")
-            assert run is not None
-            time.sleep(0.5)
+            run = waiting_for_an_answer("asks twice")
             assert respond(run, decision=decision)
             assert eventually(lambda: newest_paused("asks twice") is None or len(answers) == 1)
     assert [answer.verdict for answer in answers[0]] == [Verdict.APPROVED, Verdict.REJECTED]
     with in_a_thread(asks_in_a_subflow) as answers:
-        assert eventually(lambda: newest_paused("asks") is not None)
-        run = newest_paused("asks")
-        assert run is not None
-        time.sleep(0.5)
+        run = waiting_for_an_answer("asks")
         assert respond(run, decision="Approve")
     assert answers == [Answer(Verdict.APPROVED)]
 

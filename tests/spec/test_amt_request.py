@@ -10,7 +10,7 @@ import botocore.session
 import pytest
 from botocore.model import ListShape, Shape, StructureShape
 from botocore.validate import ParamValidator
-from hypothesis import given, settings
+from hypothesis import given
 
 from amt_flows.errors import SpecError
 from amt_flows.spec import (
@@ -27,6 +27,7 @@ from amt_flows.spec.amt_fields import CONFIG, ONE, SINGLE, VERBATIM, Algorithm, 
 from amt_flows.spec.amt_reading import is_amt_request
 from amt_flows.spec.amt_request import from_amt_request, to_amt_request, unsupported
 from amt_flows.spec.dotted import MISSING
+from core import examples
 from spec.bodies import BODIES, bayesian, grid, hyperband, two_algorithms
 from spec.generated import tuning_jobs
 from spec.samples import SAGEMAKER, changed, good, several
@@ -68,7 +69,7 @@ def test_a_realistic_body_comes_back_equal(name: str) -> None:
     assert_valid(written)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(tuning_jobs())
 def test_a_spec_survives_the_request(data: dict[str, Any]) -> None:
     spec = TuningSpec(**data)

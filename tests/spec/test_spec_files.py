@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from amt_flows.errors import SpecError
 from amt_flows.spec import TuningSpec, differences
 from amt_flows.spec.dotted import MISSING, dotted, get, put, steps_of, take
+from core import examples
 from spec.generated import own_tuning_jobs
 from spec.samples import SAGEMAKER, changed, good, one_definition
 
@@ -150,7 +151,7 @@ def test_a_directory_is_not_a_spec(tmp_path: Path) -> None:
 # --- JSON ------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(own_tuning_jobs())
 def test_a_spec_survives_json(data: dict[str, Any]) -> None:
     spec = TuningSpec(**data)

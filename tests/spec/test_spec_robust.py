@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from amt_flows.errors import SpecError
@@ -15,6 +15,7 @@ from amt_flows.spec import TuningSpec
 from amt_flows.spec.advice import warnings
 from amt_flows.spec.amt_request import to_amt_request
 from amt_flows.spec.sagemaker_rules import sagemaker_problems
+from core import examples
 from spec.bodies import BODIES
 from spec.samples import SAGEMAKER, good, several
 
@@ -53,7 +54,7 @@ def places(node: Any) -> Iterator[tuple[Any, Any]]:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-@settings(max_examples=40)
+@examples(40)
 @given(data=st.data())
 def test_junk_anywhere_is_a_spec_error_or_a_spec(name: str, data: st.DataObject) -> None:
     sample = copy.deepcopy(SAMPLES[name])

@@ -280,15 +280,3 @@ def test_the_schema_can_be_edited_in_a_form() -> None:
             choices = field.get("anyOf", [])
             assert "oneOf" not in field
             assert not choices or [one for one in choices if one.get("type") != "null"] == choices[:1], name
-
-
-def test_importing_the_spec_is_light() -> None:
-    """The command line's help and every worker import it."""
-    import subprocess
-    import sys
-
-    code = (
-        "import sys, amt_flows.spec; print([m for m in ('botocore', 'boto3', 'prefect') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

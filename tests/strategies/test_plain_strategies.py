@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -96,13 +94,3 @@ def test_every_name_leads_to_a_strategy_and_no_other_does() -> None:
     assert len({type(strategy_for(name)) for name in STRATEGY_NAMES}) == len(STRATEGY_NAMES) == 4
     with pytest.raises(ValueError, match=r"bayesian.*one of Bayesian, Random"):
         strategy_for("bayesian")
-
-
-def test_scipy_is_loaded_only_by_a_strategy_that_needs_it() -> None:
-    code = (
-        "import sys, amt_flows.strategies\n"
-        "from amt_flows.strategies.choose import strategy_for\n"
-        "strategy_for('Grid'), strategy_for('Random')\n"
-        "sys.exit('scipy' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

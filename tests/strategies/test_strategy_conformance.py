@@ -31,10 +31,3 @@ class TestGrid(StrategyConformance):
 class TestBayesian(StrategyConformance):
     def make_strategy(self) -> Strategy:
         return Bayesian()
-
-
-class TestBayesianFromTheFirstResult(StrategyConformance):
-    """The model at work as early as it can be, and so in nearly every contract."""
-
-    def make_strategy(self) -> Strategy:
-        return Bayesian(initial=1)
