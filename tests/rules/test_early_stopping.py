@@ -206,6 +206,21 @@ def test_a_length_that_two_share_is_no_limit_once_a_job_runs_on() -> None:
     assert reaches == [pytest.approx(0.1 + 0.01 * 15), pytest.approx(0.1 + 0.01 * (5 * 20 - 5))]
 
 
+def test_of_more_than_a_hundred_completed_jobs_the_last_hundred_set_the_pace() -> None:
+    """Of these, half took as long as the running job to come this far, up to a half or a third of its way: so
+    the median lies between the two halves, and would not with one job more or less."""
+    ledger = opened()
+    for trial in range(1, 231):
+        behind = 1 if trial <= 130 else 2 + trial % 2
+        ended_job(ledger, trial, [0.0] * behind + [0.9] * (30 - behind))
+    running_job(ledger, 998, [0.9] * 31)  # one that runs on: jobs differ in length
+    name = running_job(ledger, 999, [0.1, 0.2, 0.3, 0.4])
+    judged = MedianRule(min_jobs=1, grace_epochs=4, spare_hopeful=True).judge(ledger)
+    (reach,) = [j.numbers["reach"] for j in judged if j.job == name and j.numbers]
+    ends = 30 * 4 / 2, 30 * 4 / 3
+    assert reach == pytest.approx(0.4 + 0.5 * 0.1 * (sum(ends) / 2 - 4))
+
+
 def test_grace_is_a_tenth_of_the_median_length_of_completed_jobs() -> None:
     ledger = opened()
     for trial in range(1, 6):

@@ -120,6 +120,23 @@ def test_early_stopping_stops_poor_jobs_and_the_judgements_say_why() -> None:
     assert ledger.best.final_value == without.best.final_value
 
 
+def test_jobs_that_ended_between_two_looks_are_recorded_in_the_order_of_their_ends() -> None:
+    """Not in that of their launches, by which they are asked for: "not improving" counts from the best on."""
+    seconds = iter((30.0, 20.0, 10.0))
+    backend = SimulatedBackend(VirtualClock(), lambda given: Script([0.5], seconds_per_epoch=next(seconds)))
+    asked = spec(limits={"max_parallel_training_jobs": 3, "max_number_of_training_jobs": 3})
+    journal = MemoryJournal()
+    tuning = Tuning.open(asked, backend, journal, clock=backend.clock)
+    tuning.propose(3)
+    launched = tuning.launch(3)
+    backend.clock.advance(60)
+    news = tuning.observe()
+    assert list(news.ended) == launched[::-1]
+    assert [job.name for job in Ledger.replay(journal.read()).ended] == launched[::-1]
+    ends = [tuning.ledger.jobs[name].ended_at for name in launched[::-1]]
+    assert ends == sorted(end for end in ends if end is not None)
+
+
 def test_a_stopping_job_holds_its_slot_until_it_has_stopped() -> None:
     def slow_to_stop(hyperparameters: Mapping[str, str]) -> Script:
         script = rising(hyperparameters)

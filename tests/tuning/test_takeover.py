@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -76,6 +77,59 @@ def test_what_was_to_be_launched_comes_first_after_a_takeover() -> None:
     assert [trial.number for trial, _ in second.ledger.to_launch()] == [2, 1, 3]
     second.launch(3)
     assert [backend.jobs[name.lower()].request.trial for name in backend.launches] == [2]
+
+
+class ClaimsFirst(SimulatedBackend):
+    """Launches in two steps, as a place does that claims a name before it starts anything: what dies between
+    them leaves a job that can be found, and that only another launch starts."""
+
+    def claim(self, request: JobRequest) -> None:
+        super().launch(request)
+        self.jobs[request.name.lower()].launched_at = math.inf
+        self.launches.remove(request.name)
+
+    def launch(self, request: JobRequest) -> Launch:
+        claimed = self.jobs.get(request.name.lower())
+        if claimed is None or claimed.launched_at < math.inf:
+            return super().launch(request)
+        claimed.launched_at = self.clock.now()
+        self.launches.append(request.name)
+        return Launch.ATTACHED
+
+
+def test_a_job_that_was_only_claimed_when_its_controller_died_is_launched_by_the_next_one() -> None:
+    backend, journal = ClaimsFirst(VirtualClock(), rising), MemoryJournal()
+    first = Tuning.open(asked(), backend, journal, clock=backend.clock)
+    (trial,) = first.propose(1)
+    request = first._request(trial, 1)
+    journal.append(len(journal.read()), [Launching(first.now(), trial.number, 1)])
+    backend.claim(request)
+    second = Tuning.open(asked(), backend, journal, clock=backend.clock)
+    assert second.ledger.jobs == {}, "it is none of those that run"
+    assert second.ledger.launching == (trial.number, 1)
+    assert second.launch(1) == backend.launches == [request.name]
+    drive(second)
+    assert second.ledger.jobs[request.name].outcome is Outcome.COMPLETED
+    assert len(set(backend.launches)) == len(backend.launches) == 3
+
+
+def test_a_job_that_the_record_lacks_is_adopted_as_it_is_opened_and_holds_its_slot() -> None:
+    """Of a controller that stood still in the middle of a launch, was fenced, and came through after all."""
+    backend, journal = SimulatedBackend(VirtualClock(), endless), MemoryJournal()
+    first = Tuning.open(asked(parallel=2), backend, journal, clock=backend.clock)
+    waiting, late, _ = first.propose(3)
+    journal.append(len(journal.read()), [Launching(first.now(), waiting.number, 1)])
+    backend.launch(first._request(waiting, 1))
+    backend.launch(first._request(late, 1))
+    strange = first._request(late, 1)
+    backend.launch(JobRequest(**{**vars(strange), "name": "demo-002-other", "fingerprint": "another"}))
+    second = Tuning.open(asked(parallel=2), backend.view(), journal, clock=backend.clock)
+    assert list(second.ledger.jobs) == [strange.name]
+    assert Ledger.replay(journal.read()).jobs.keys() == {strange.name}
+    assert second.free_slots() == 1
+    second.launch(3)
+    assert set(second.ledger.jobs) == set(backend.launches[:2])
+    assert second.free_slots() == 0
 
 
 def test_a_frozen_launch_and_its_successor_start_one_job() -> None:
