@@ -184,7 +184,8 @@ def test_a_deployment_is_suspended_and_goes_on_from_its_top(decision: str, verdi
     assert deadlines(run_id) == []
 
 
-def test_nobody_answers_a_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.deadline
+def test_nobody_answers_a_deployment() -> None:
     """The server itself resumes it, by the automation that was made for it."""
     run_id = deployed_run(asks, timeout=10)
     assert started(asks, run_id).name == "Suspended"

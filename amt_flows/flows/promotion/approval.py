@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -35,6 +36,9 @@ SHORTEST_DEADLINE_SECONDS = 10
 # time-out is ours.
 _NEVER_SECONDS = 10 * 365 * DAY_SECONDS
 _NUDGE_SECONDS = 2.0
+TAKEN_UP_SECONDS = 6.0
+"""A server hears nothing for an automation that it has saved until it has taken it up, which a busy one does as
+late as at its next round; Prefect's are five seconds apart."""
 
 Mode = Literal["auto", "pause", "suspend"]
 
@@ -203,6 +207,8 @@ def _set_deadline(name: str, run_id: UUID, timeout: float) -> None:
     try:
         _remove_deadline(name)
         _deadline(name, run_id, max(timeout, SHORTEST_DEADLINE_SECONDS)).create()
+        # It counts from the suspension: one that it did not hear of would last until somebody answers.
+        time.sleep(TAKEN_UP_SECONDS)
     except Exception as error:
         get_run_logger().warning(
             "The approval's time-out can't be kept by Prefect; an answer that comes later counts as none: %r",
