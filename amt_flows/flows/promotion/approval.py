@@ -37,8 +37,8 @@ SHORTEST_DEADLINE_SECONDS = 10
 _NEVER_SECONDS = 10 * 365 * DAY_SECONDS
 _NUDGE_SECONDS = 2.0
 TAKEN_UP_SECONDS = 6.0
-"""A server hears nothing for an automation that it has saved until it has taken it up, which a busy one does as
-late as at its next round; Prefect's are five seconds apart."""
+"""A server hears nothing for an automation that it has saved until it has taken it up, which a busy one does
+as late as in its next round; Prefect's are five seconds apart."""
 
 Mode = Literal["auto", "pause", "suspend"]
 
