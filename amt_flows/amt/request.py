@@ -17,8 +17,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from amt_flows.backends.sagemaker.model_rules import Steps, violations
+from amt_flows.backends.sagemaker.model_rules import violations
 from amt_flows.backends.sagemaker.request import channels_of, sent_definitions
+from amt_flows.backends.sagemaker.service_model import Steps
 from amt_flows.backends.sagemaker.tags import MAX_TAGS
 from amt_flows.errors import Problem, SpecError
 from amt_flows.ledger.algorithms import not_comparable

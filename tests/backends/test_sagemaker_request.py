@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from amt_flows.backends.sagemaker import SageMakerBackend, model_rules
-from amt_flows.backends.sagemaker.model_rules import compiled, service_model, violations
+from amt_flows.backends.sagemaker.model_rules import violations
 from amt_flows.backends.sagemaker.request import OWN_ALGORITHMS, create_training_job_request
+from amt_flows.backends.sagemaker.service_model import compiled, service_model
 from amt_flows.errors import SpecError
 from amt_flows.reporting import metric_regex
 from amt_flows.testing.sagemaker.rules import check_training_job
@@ -318,8 +319,7 @@ def test_the_classes_of_characters_are_those_of_java() -> None:
     assert not tag.fullmatch("a\tb")
 
 
-def test_our_checker_agrees_with_the_simulated_service() -> None:
-    """Two readings of the same model, written apart."""
+def test_what_we_would_say_the_service_would_say_too_in_its_own_words() -> None:
     from amt_flows.testing.sagemaker.request_check import check
 
     good = body(FULL, job={"max_runtime_seconds": 60})

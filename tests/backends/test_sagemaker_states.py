@@ -9,7 +9,7 @@ from botocore import exceptions
 from botocore.exceptions import ClientError
 
 from amt_flows.backends.sagemaker.errors import CODES, Trouble, diagnose, launch_error
-from amt_flows.backends.sagemaker.model_rules import service_model
+from amt_flows.backends.sagemaker.service_model import service_model
 from amt_flows.backends.sagemaker.states import (
     RESTARTS,
     SECONDARY,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from amt_flows.backends.sagemaker.model_rules import service_model
+from amt_flows.backends.sagemaker.service_model import service_model
 from amt_flows.errors import SpecError
 from amt_flows.nearest import nearest, plain
 from amt_flows.spec import TuningSpec

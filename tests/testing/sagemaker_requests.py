@@ -11,9 +11,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from amt_flows.backends.sagemaker.service_model import service_model
 from amt_flows.reporting import metric_regex
 from amt_flows.testing.sagemaker import Credentials
-from amt_flows.testing.sagemaker.request_check import service_model
 
 REGION = "eu-west-1"
 GROUP = "/aws/sagemaker/TrainingJobs"
@@ -149,7 +149,7 @@ def messages(logs: Any, job: str) -> dict[str, list[str]]:
 
 def check_shape(operation: str, answer: Mapping[str, Any]) -> None:
     """Hold an answer against the output that botocore's model of the service promises."""
-    shape = service_model().operation_model(operation).output_shape
+    shape = service_model("sagemaker").operation_model(operation).output_shape
     _check(shape, {k: v for k, v in answer.items() if k != "ResponseMetadata"}, operation)
 
 

@@ -12,6 +12,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from amt_flows.backends.sagemaker.service_model import compiled, service_model
 from amt_flows.reporting import metric_regex
 from amt_flows.testing.sagemaker.agenda import Agenda
 from amt_flows.testing.sagemaker.artifacts import join_uri, split_uri, tar_gz
@@ -22,7 +23,7 @@ from amt_flows.testing.sagemaker.lags import Delayed, Lags
 from amt_flows.testing.sagemaker.lines import lines_for, value_in
 from amt_flows.testing.sagemaker.paging import page
 from amt_flows.testing.sagemaker.refusals import Refusal, throttled
-from amt_flows.testing.sagemaker.request_check import check, compiled, service_model, shown
+from amt_flows.testing.sagemaker.request_check import check, shown
 from amt_flows.testing.sagemaker.service import OPERATIONS
 from testing.sagemaker_requests import shapes_below, training
 
@@ -32,7 +33,7 @@ NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
 def test_every_pattern_of_the_simulated_operations_can_be_checked() -> None:
     seen: dict[str, Any] = {}
     for operation in OPERATIONS:
-        seen |= shapes_below(service_model().operation_model(operation).input_shape)
+        seen |= shapes_below(service_model("sagemaker").operation_model(operation).input_shape)
     for shape in seen.values():
         if "pattern" in shape.metadata:
             compiled(shape.metadata["pattern"])
@@ -40,7 +41,7 @@ def test_every_pattern_of_the_simulated_operations_can_be_checked() -> None:
 
 
 def test_every_status_that_a_job_takes_is_the_services() -> None:
-    assert set(MESSAGES) <= set(service_model().shape_for("SecondaryStatus").metadata["enum"])
+    assert set(MESSAGES) <= set(service_model("sagemaker").shape_for("SecondaryStatus").metadata["enum"])
 
 
 @pytest.mark.parametrize("text", ["ä é", "日本", "a_b:c/d=e+f-g@h.i", "²"])

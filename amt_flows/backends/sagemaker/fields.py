@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from amt_flows.backends.sagemaker.model_rules import Steps
 from amt_flows.backends.sagemaker.request import FLEXIBLE, sent_definitions
+from amt_flows.backends.sagemaker.service_model import Steps
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.dotted import dotted
 from amt_flows.spec.objective_rules import objective_field

@@ -1,74 +1,45 @@
-"""Checking a request against the service's own model, as strictly as the service does.
+"""Checking a request against the service's own model, as strictly as the service does and in its words.
 
-botocore checks types, required members and minima before it sends anything; patterns, enums and maxima are
-left to the service. All of it is checked here, for clients that skip botocore's part, too.
+What the model says is in :mod:`amt_flows.backends.sagemaker.service_model`; that is checked here for clients
+that skip botocore's part, too.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
-import botocore.session
-
-from amt_flows.backends.sagemaker.model_rules import characters_of
+from amt_flows.backends.sagemaker.service_model import NUMERIC, Breach, MapKey, Rule, Steps, breaches
 from amt_flows.testing.sagemaker.refusals import Refusal, validation
 
-# Java's names for classes of characters, which the model's patterns use inside of sets. \w stands for letters
-# and for digits; where it takes too much, it stands for both anyway.
-_JAVA_CLASSES = {
-    r"\p{Alnum}": "a-zA-Z0-9",
-    r"\p{L}": r"\w",
-    r"\p{N}": r"\w",
-    r"\p{Z}": r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
+_JAVA_TYPES: Final[Mapping[str, str]] = {
+    "string": "a String",
+    "integer": "an Integer",
+    "long": "a Long",
+    "float": "a Float",
+    "double": "a Double",
+    "boolean": "a Boolean",
+    "list": "a List",
+    "map": "a Map",
+    "structure": "a Structure",
+    "timestamp": "a Timestamp",
 }
-
-_KINDS: Mapping[str, tuple[Any, str]] = {
-    "string": (str, "a String"),
-    "integer": (int, "an Integer"),
-    "long": (int, "a Long"),
-    "float": ((int, float), "a Float"),
-    "double": ((int, float), "a Double"),
-    "boolean": (bool, "a Boolean"),
-    "list": (list, "a List"),
-    "map": (dict, "a Map"),
-    "structure": (dict, "a Structure"),
-    "timestamp": ((int, float), "a Timestamp"),
-}
-
-
-@lru_cache(maxsize=1)
-def service_model() -> Any:
-    """botocore's model of SageMaker."""
-    return botocore.session.get_session().get_service_model("sagemaker")
 
 
 def check(operation: str, params: Mapping[str, Any]) -> Refusal | None:
     """Why the service would not read this request; None when it would. ``params`` as they came: JSON."""
-    shape = service_model().operation_model(operation).input_shape
-    unreadable = next(_type_errors(shape, params), None)
-    if unreadable is not None:
-        return Refusal("SerializationException", unreadable)
-    found = list(_violations(shape, params, ""))
+    # Members that the service doesn't know are ignored by it.
+    broken = [breach for breach in breaches(operation, params) if breach.rule is not Rule.KNOWN]
+    for breach in broken:
+        if breach.rule is Rule.TYPE:
+            name = _JAVA_TYPES[breach.shape.type_name]
+            return Refusal("SerializationException", f"{_token(breach.value)} can not be converted to {name}")
+    # A map says it once for all its keys, and once for all its values.
+    found = list(dict.fromkeys(message for breach in broken for message in _messages(breach, params)))
     if not found:
         return None
     plural = "" if len(found) == 1 else "s"
     return validation(f"{len(found)} validation error{plural} detected: {'; '.join(found)}")
-
-
-# -- types -------------------------------------------------------------------------------------------
-
-
-def _type_errors(shape: Any, value: Any) -> Iterator[str]:
-    kind, name = _KINDS[shape.type_name]
-    wrong = not isinstance(value, kind) or (isinstance(value, bool) and shape.type_name != "boolean")
-    if wrong:
-        yield f"{_token(value)} can not be converted to {name}"
-        return
-    for child, _, item in _children(shape, value):
-        yield from _type_errors(child, item)
 
 
 def _token(value: Any) -> str:
@@ -81,18 +52,36 @@ def _token(value: Any) -> str:
     return "START_OBJECT" if isinstance(value, dict) else "STRING_VALUE"
 
 
-def _children(shape: Any, value: Any) -> Iterator[tuple[Any, str, Any]]:
-    """(shape, path, value) of what is inside; members that the service doesn't know are ignored by it."""
-    if shape.type_name == "structure":
-        for name, member in shape.members.items():
-            if value.get(name) is not None:
-                yield member, camel(name), value[name]
-    elif shape.type_name == "list":
-        for index, item in enumerate(value, start=1):
-            yield shape.member, f"{index}.member", item
-    elif shape.type_name == "map":
-        for key, item in value.items():
-            yield shape.value, f"{key}.member", item
+def _messages(breach: Breach, params: Mapping[str, Any]) -> Iterator[str]:
+    if breach.rule is Rule.NEEDED:
+        yield f"Value null at '{_path(breach.steps)}' failed to satisfy constraint: Member must not be null"
+    elif breach.shape.type_name == "string" and isinstance(breach.steps[-1], MapKey):
+        steps, part = breach.steps[:-1], "keys" if breach.is_key else "value"
+        constraints = ", ".join(_constraints(breach.shape))
+        yield _failed(steps, _value_at(params, steps), f"Map {part} must satisfy constraint: [{constraints}]")
+    elif breach.rule is not Rule.MOST or "max" in breach.shape.metadata:
+        yield _failed(breach.steps, breach.value, _constraint(breach.shape, breach.rule, breach.limit))
+
+
+def _failed(steps: Steps, value: Any, constraint: str) -> str:
+    return f"Value '{shown(value)}' at '{_path(steps)}' failed to satisfy constraint: {constraint}"
+
+
+def _value_at(params: Any, steps: Steps) -> Any:
+    for step in steps:
+        params = params[step]
+    return params
+
+
+def _path(steps: Steps) -> str:
+    """As the service's messages spell it."""
+    return ".".join(_step(step) for step in steps)
+
+
+def _step(step: str | int) -> str:
+    if isinstance(step, int):
+        return f"{step + 1}.member"
+    return f"{step}.member" if isinstance(step, MapKey) else camel(step)
 
 
 def camel(name: str) -> str:
@@ -100,90 +89,20 @@ def camel(name: str) -> str:
     return name[:1].lower() + name[1:]
 
 
-# -- constraints -------------------------------------------------------------------------------------
-
-
-def _violations(shape: Any, value: Any, path: str) -> Iterator[str]:
-    if shape.type_name == "structure":
-        for name in shape.metadata.get("required", ()):
-            if value.get(name) is None:
-                where = _join(path, camel(name))
-                yield f"Value null at '{where}' failed to satisfy constraint: Member must not be null"
-    for constraint in _broken(shape, value):
-        yield f"Value '{shown(value)}' at '{path}' failed to satisfy constraint: {constraint}"
-    if shape.type_name == "map":
-        yield from _map_violations(shape, value, path)
-        return
-    for child, name, item in _children(shape, value):
-        yield from _violations(child, item, _join(path, name))
-
-
-def _map_violations(shape: Any, value: Mapping[str, Any], path: str) -> Iterator[str]:
-    for part, what, items in ((shape.key, "keys", value.keys()), (shape.value, "value", value.values())):
-        if part.type_name == "string" and any(list(_broken(part, item)) for item in items):
-            yield (
-                f"Value '{shown(value)}' at '{path}' failed to satisfy constraint: "
-                f"Map {what} must satisfy constraint: [{', '.join(_constraints(part))}]"
-            )
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
-
-
-def _broken(shape: Any, value: Any) -> Iterator[str]:
-    """The constraints of a shape itself, not of what is inside, that a value breaks."""
-    rules, kind = shape.metadata, shape.type_name
-    if kind in ("string", "list", "map"):
-        size, what = len(value), "length"
-    elif kind in ("integer", "long", "float", "double"):
-        size, what = value, "value"
-    else:
-        return
-    if "enum" in rules and value not in rules["enum"]:
-        yield _enum(rules["enum"])
-    if "min" in rules and size < rules["min"]:
-        yield _bound(what, "greater", rules["min"])
-    if "max" in rules and size > rules["max"]:
-        yield _bound(what, "less", rules["max"])
-    if "pattern" in rules and compiled(rules["pattern"]).fullmatch(value) is None:
-        yield _pattern(rules["pattern"])
-
-
 def _constraints(shape: Any) -> list[str]:
     """Every constraint of a string, as the service lists them for maps."""
-    rules, found = shape.metadata, []
-    if "max" in rules:
-        found.append(_bound("length", "less", rules["max"]))
-    if "min" in rules:
-        found.append(_bound("length", "greater", rules["min"]))
-    if "pattern" in rules:
-        found.append(_pattern(rules["pattern"]))
-    return found
+    rules = (("max", Rule.MOST), ("min", Rule.LEAST), ("pattern", Rule.PATTERN))
+    return [_constraint(shape, rule, shape.metadata[name]) for name, rule in rules if name in shape.metadata]
 
 
-def _enum(values: list[str]) -> str:
-    return f"Member must satisfy enum value set: [{', '.join(values)}]"
-
-
-def _bound(what: str, direction: str, limit: object) -> str:
+def _constraint(shape: Any, rule: Rule, limit: Any) -> str:
+    if rule is Rule.CHOICES:
+        return f"Member must satisfy enum value set: [{', '.join(limit)}]"
+    if rule is Rule.PATTERN:
+        return f"Member must satisfy regular expression pattern: {limit}"
+    what = "value" if shape.type_name in NUMERIC else "length"
+    direction = "greater" if rule is Rule.LEAST else "less"
     return f"Member must have {what} {direction} than or equal to {limit}"
-
-
-def _pattern(pattern: str) -> str:
-    return f"Member must satisfy regular expression pattern: {pattern}"
-
-
-@lru_cache(maxsize=1024)
-def compiled(pattern: str) -> re.Pattern[str]:
-    """A pattern of the model, which is Java's, in Python's spelling."""
-    pattern = re.sub(r"\$\{\d+,\d+\}$", "$", pattern)  # a length that stands behind the end says nothing
-    for category in ("M", "P", "S"):
-        if f"\\p{{{category}}}" in pattern:
-            pattern = pattern.replace(f"\\p{{{category}}}", characters_of(category))
-    for java, python in _JAVA_CLASSES.items():
-        pattern = pattern.replace(java, python)
-    return re.compile(pattern)
 
 
 def shown(value: Any) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from amt_flows.backends.sagemaker.service_model import service_model
 from amt_flows.testing.sagemaker import refusals, tags
 from amt_flows.testing.sagemaker.calls import Answer, Call, Place, in_page
 from amt_flows.testing.sagemaker.endpoint_operations import EndpointsDesk
 from amt_flows.testing.sagemaker.job import SimulatedTrainingJob
 from amt_flows.testing.sagemaker.quotas import Quotas
 from amt_flows.testing.sagemaker.registry_operations import RegistryDesk
-from amt_flows.testing.sagemaker.request_check import check, service_model
+from amt_flows.testing.sagemaker.request_check import check
 from amt_flows.testing.sagemaker.search import search
 from amt_flows.testing.sagemaker.shared_state import Habitat
 from amt_flows.testing.sagemaker.training_operations import DriverFor, TrainingDesk
@@ -102,7 +103,7 @@ class Service:
     def _search(self, call: Call) -> Answer:
         kind = str(call.params["Resource"])
         desk: TrainingDesk | TuningDesk = self.training if kind == "TrainingJob" else self.tuning
-        known = list(service_model().shape_for(SEARCH_SHAPES[kind]).members)
+        known = list(service_model("sagemaker").shape_for(SEARCH_SHAPES[kind]).members)
         records = [
             {name: value for name, value in record.items() if name in known}
             for record in desk.records(call.place)
