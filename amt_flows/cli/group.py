@@ -123,5 +123,5 @@ def name_option(command: F) -> F:
 def main() -> None:
     """Automatic model tuning: many training jobs, the best hyperparameters.
 
-    SPEC is a .toml or .json file: a tuning spec, or the body of a CreateHyperParameterTuningJob request.
+    SPEC is a .toml, .json or .yaml file: a tuning spec, or a CreateHyperParameterTuningJob request's body.
     """

@@ -12,6 +12,7 @@ from typing import Any
 from amt_flows.errors import Problem, SpecError
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.dotted import put, steps_of
+from amt_flows.spec.files import read_document
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,11 +25,8 @@ def load_spec(path: str, overrides: Sequence[str] = (), name: str | None = None)
 
     The fields are changed before anything is checked, so that one may also be given that the file lacks.
     """
+    data = read_document(path)
     changes = [_change(text) for text in overrides]
-    data = _content(Path(path)) if changes or name is not None else None
-    if data is None:
-        # Also where the file can't be read: this says why.
-        return TuningSpec.load(path)
     own_shape = _own_shape(data)
     if name is not None:
         changes.append(("name" if own_shape else "HyperParameterTuningJobName", name))
@@ -59,15 +57,6 @@ def _from_body(data: dict[str, Any], beside: Sequence[tuple[str, Any]]) -> Tunin
     return from_amt_request(data, adjust)
 
 
-def _content(path: Path) -> dict[str, Any] | None:
-    try:
-        text = path.read_text(encoding="utf-8")
-        data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except (OSError, ValueError):
-        return None
-    return data if isinstance(data, dict) else None
-
-
 def _own_shape(data: Mapping[str, Any]) -> bool:
     from amt_flows.spec.amt_reading import is_amt_request
 
@@ -87,6 +76,8 @@ def value_of(text: str) -> Any:
     the text itself."""
     try:
         value = json.loads(text)
+    except RecursionError:
+        return text
     except ValueError:
         value = _toml(text)
     # JSON's reader takes the words NaN and Infinity, which no field of a spec can be.
@@ -96,7 +87,7 @@ def value_of(text: str) -> Any:
 def _toml(text: str) -> Any:
     try:
         value = tomllib.loads(f"value = {text}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     found = value.get("value")
     # Not a date, which TOML has too, nor a second line that was smuggled in.

@@ -7,33 +7,27 @@ field stands with the parts (:mod:`amt_flows.spec.parts`), the rules between fie
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict, ValidationError
 
-from amt_flows.errors import Problem, SpecError
+from amt_flows.errors import SpecError
 from amt_flows.space.space import Space
 from amt_flows.spec.amt_reading import is_amt_request, read_amt_request
+from amt_flows.spec.files import read_document
 from amt_flows.spec.parts import TuningFields
 from amt_flows.spec.rules import rule_problems
 from amt_flows.spec.shape import shape_problems
 from amt_flows.spec.spaces import space_of
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 class TuningSpec(TuningFields):
     """A tuning job as asked for.
 
     Raises :class:`amt_flows.errors.SpecError` with every problem found when it is built from values that
-    break a rule. Build it from keyword arguments, or with :meth:`load` (a TOML or JSON file) or
+    break a rule. Build it from keyword arguments, or with :meth:`load` (a TOML, JSON or YAML file) or
     :meth:`parse` (a mapping: our own shape, or an AMT ``CreateHyperParameterTuningJob`` body).
     """
 
@@ -58,25 +52,12 @@ class TuningSpec(TuningFields):
 
     @classmethod
     def load(cls, path: str | Path) -> TuningSpec:
-        """A spec from a ``.toml`` or ``.json`` file (our shape, or AMT's request body).
+        """A spec from a ``.toml``, ``.json`` or ``.yaml`` file (our shape, or AMT's request body).
 
         Relative paths in it (working directory, inputs) are taken from the file's own directory, and so
         is the working directory when none is given. Raises SpecError.
         """
-        path = Path(path)
-        try:
-            text = path.read_text(encoding="utf-8")
-            data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-        except FileNotFoundError:
-            raise SpecError([Problem("file", str(path), "no such file; give the path of a spec")]) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise SpecError([Problem("file", str(path), f"can't be read: {error}")]) from None
-        except ValueError as error:
-            kind = "TOML" if path.suffix == ".toml" else "JSON"
-            raise SpecError([Problem("file", str(path), f"is not valid {kind}: {error}")]) from None
-        if not isinstance(data, dict):
-            raise SpecError([Problem("file", str(path), "must hold one object with the spec's fields")])
-        return cls.parse(data).anchored(path.resolve().parent)
+        return cls.parse(read_document(path)).anchored(Path(path).resolve().parent)
 
     def anchored(self, directory: Path) -> TuningSpec:
         """The same spec with its relative local paths resolved against ``directory``."""
