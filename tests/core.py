@@ -22,6 +22,8 @@ CORE = (
     "space",
     "spec",
     "ledger",
+    "test_errors.py",
+    "test_events.py",
     # The contracts that every strategy keeps, and the plain strategies; how well the Bayesian one learns
     # takes longer to see.
     "strategies/test_allocation.py",
@@ -40,7 +42,6 @@ BEYOND = (
     "ledger/test_failures.py",
     "ledger/test_secrets.py",
     "ledger/test_watch.py",
-    "rules/test_stopping_benchmark.py",
 )
 
 STARTED = ("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen")
