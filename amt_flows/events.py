@@ -128,6 +128,10 @@ class Opened:
     ``spec`` is what is tuned. Where ranges or settings were left to us to choose, ``asked`` is the spec
     that was given and ``chosen`` says what was chosen and why, a sentence each; both are empty otherwise.
     The fingerprint is that of the spec that was given.
+
+    With ``intended`` it is SageMaker's own tuner that is going to create it: written before that is asked,
+    so that no tuning job runs there of which nobody knows. What came of it is said by :class:`HandedOver` or
+    :class:`Withdrawn`. Journals of before have their opening written after the answer, without it.
     """
 
     kind: ClassVar[str] = "opened"
@@ -139,6 +143,26 @@ class Opened:
     backend: Text = ""
     asked: Mapping[str, Any] = field(default_factory=dict)
     chosen: tuple[Text, ...] = ()
+    intended: Flag = False
+
+
+@dataclass(frozen=True)
+class HandedOver:
+    """SageMaker's own tuner has the tuning job that was intended, since ``created_at`` by its clock."""
+
+    kind: ClassVar[str] = "handed over"
+    at: Time
+    created_at: Time
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """The tuning job that was intended will not be: SageMaker's own tuner refused it. What follows in the
+    journal is another beginning, if anything."""
+
+    kind: ClassVar[str] = "withdrawn"
+    at: Time
+    why: Text
 
 
 @dataclass(frozen=True)
@@ -273,6 +297,8 @@ class Finished:
 
 Event: TypeAlias = (
     Opened
+    | HandedOver
+    | Withdrawn
     | Inherited
     | Attached
     | Proposed
@@ -291,6 +317,8 @@ _KINDS: dict[str, type[Any]] = {
     cls.kind: cls
     for cls in (
         Opened,
+        HandedOver,
+        Withdrawn,
         Inherited,
         Attached,
         Proposed,

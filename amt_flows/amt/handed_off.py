@@ -15,7 +15,16 @@ from typing import Final
 from amt_flows.amt.api import TuningApi
 from amt_flows.amt.described_spec import described_spec
 from amt_flows.amt.listing import AmtListing
-from amt_flows.amt.opening import Sleep, found, hand_over, must_be_the_same, opening
+from amt_flows.amt.opening import (
+    Sleep,
+    begin,
+    created_at,
+    found,
+    must_be_asked_for,
+    must_be_the_same,
+    opening,
+    tag_of,
+)
 from amt_flows.amt.parent import objective_value
 from amt_flows.amt.reasons import (
     CONVERGED,
@@ -41,12 +50,12 @@ from amt_flows.events import (
     Ended,
     Event,
     Finished,
+    HandedOver,
     Observed,
     Reason,
     StopAsked,
     TuningStatus,
 )
-from amt_flows.ledger.identity import must_be_of
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.record import Record, TakenOver
 from amt_flows.ledger.running_tuning_job import HEARTBEAT_SECONDS, News
@@ -59,6 +68,10 @@ MISSING_POLLS: Final = 3
 """So many polls in a row a tuning job is unknown before it counts as deleted."""
 FINAL_POLLS: Final = 5
 """So many polls after its end a tuning job may still tell more: values, and jobs that its list lacks."""
+
+
+DELETED: Final = Reason("Deleted", "it was deleted in SageMaker before its end was recorded here")
+NOT_BEGUN: Final = Reason("StoppedByUser", "it was stopped before SageMaker's own tuner had it")
 
 
 @dataclass(frozen=True)
@@ -116,22 +129,16 @@ class HandedOff:
     ) -> HandedOff:
         """Hand a tuning job to AMT, or take up following the one that was handed over before.
 
-        Raises SpecError before AMT is asked, with all that it can't do; NameTaken when the name is that of
-        another tuning job, in AMT or in the journal; BackendError when AMT refuses; JournalError, Fenced.
+        That it is going to be AMT's is recorded first. Raises SpecError before that, with all that AMT can't
+        do; NameTaken when the name is that of another tuning job, in AMT or in the journal; BackendError when
+        AMT refuses; JournalError and Fenced, before AMT is asked.
         """
         if spec.name is None:
             raise ValueError("a tuning job needs a name before it is handed over: use spec.named(...)")
         how = how or Following()
         record = Record(journal, how.clock, TAKEN_OVER)
         _must_be_amts(record, spec.name)
-        if not record.ledger.opened:
-            # AMT first: a request that it refuses leaves no trace, and one that it took can be repeated,
-            # since its name and its tag tell. So nothing is lost between the two.
-            answer = hand_over(spec, TuningApi(clients), how.sleep)
-            record.append([opening(spec, answer, clients.region, controller=how.controller)])
-        else:
-            must_be_of(record.ledger, spec)
-            record.take_over(how.controller)
+        begin(record, spec, clients, how.sleep, how.controller)
         return cls(record, clients, how)
 
     @classmethod
@@ -223,6 +230,9 @@ class HandedOff:
         if answer is None:
             return self._gone()
         self._missing = 0
+        if self.ledger.awaits_amt:
+            must_be_asked_for(self.ledger.spec, answer, tag_of(answer, self._api))
+            self.record.append([HandedOver(self.now(), created_at(answer))])
         must_be_the_same(self.ledger, answer)
         self.record.append(self._training_jobs.newcomers())
         status = status_of(answer)
@@ -274,8 +284,7 @@ class HandedOff:
         self._listing.forget()
         news = self._see_jobs(None)
         if not self.ledger.live:
-            reason = Reason("Deleted", "it was deleted in SageMaker before its end was recorded here")
-            self._close(TuningStatus.STOPPED, (reason,))
+            self._close(TuningStatus.STOPPED, (NOT_BEGUN if self.ledger.awaits_amt else DELETED,))
         return news
 
 

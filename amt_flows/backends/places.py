@@ -41,7 +41,8 @@ def _journal(folder: str, home: Home) -> Journal:
         from amt_flows.ledger.journals.s3 import S3Journal
 
         return S3Journal(f"{home_text(home).rstrip('/')}/{folder}/journal")
-    return DirectoryJournal(home_directory(home) / folder / "journal")
+    directory = home_directory(home)
+    return DirectoryJournal(directory / folder / "journal", home=directory)
 
 
 def journals(home: Home = None) -> Iterator[tuple[str, Journal]]:

@@ -160,17 +160,35 @@ def _run_as_flow(spec: TuningSpec, home: str | None, backend: str, region: str |
     metavar="SECONDS",
     help="How long to wait for the end. 0: only leave the request.",
 )
+@click.option(
+    "--backend",
+    type=click.Choice(["local", "sagemaker", "amt"]),
+    help="Where it runs, if there is no record that says so.",
+)
+@click.option("--region", help="AWS region, with --backend [default: the environment's].")
 @json_option("SageMaker's DescribeHyperParameterTuningJob answer after it")
-def stop(name: str, home: str | None, kill: bool, wait: float, as_json: bool) -> None:
+def stop(
+    name: str,
+    home: str | None,
+    kill: bool,
+    wait: float,
+    backend: str | None,
+    region: str | None,
+    as_json: bool,
+) -> None:
     """End a tuning job and keep the best so far.
 
     Its controller, wherever it runs, stops the training jobs and closes the record. If none answers in time
-    the training jobs are stopped from here.
+    the training jobs are stopped from here. With --backend it needs no record.
     """
+    from amt_flows.backends.places import open_place
     from amt_flows.cli.stop import stop as stop_it
 
-    ledger = stop_it(name, home, kill=kill, wait=wait, say=lambda line: click.echo(line, err=as_json))
-    if as_json:
+    place = None if backend is None else open_place(backend, home=home, region=region)
+    ledger = stop_it(
+        name, home, kill=kill, wait=wait, backend=place, say=lambda line: click.echo(line, err=as_json)
+    )
+    if as_json and ledger is not None:
         print_described(ledger)
 
 

@@ -18,6 +18,7 @@ from amt_flows.events import (
     Ended,
     Event,
     Finished,
+    HandedOver,
     Inherited,
     Judged,
     Launched,
@@ -29,6 +30,7 @@ from amt_flows.events import (
     Reason,
     StopAsked,
     TuningStatus,
+    Withdrawn,
 )
 from amt_flows.ledger.algorithms import Algorithm, algorithms_of
 from amt_flows.ledger.history import TrialRow, TrialState
@@ -48,6 +50,8 @@ class Ledger:
         self.fingerprint = ""
         self.opened_at = 0.0
         self.backend = ""
+        self.awaits_amt = False
+        """Nobody has told yet whether SageMaker's own tuner has it."""
         self.chosen: tuple[str, ...] = ()
         """What was left to us to choose, what it came to and why, a sentence each."""
         self.inherited: list[Inherited] = []
@@ -120,7 +124,13 @@ class Ledger:
                     self.chosen = event.chosen
                     self.name, self.fingerprint = event.name, event.fingerprint
                     self.opened_at, self.controller = event.at, event.controller
-                    self.backend = event.backend
+                    self.backend, self.awaits_amt = event.backend, event.intended
+            case HandedOver():
+                if self.awaits_amt:
+                    self.awaits_amt, self.opened_at = False, event.created_at
+            case Withdrawn():
+                if self.awaits_amt:
+                    self.awaits_amt, self._spec, self.algorithms = False, None, ()
             case Inherited():
                 self._inherit(event)
             case Attached():

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from amt_flows.backends.home import Home
 from amt_flows.backends.local.controller import Controller
 from amt_flows.backends.places import LOCAL, Place, SageMakerTuner, open_journal, place_at
-from amt_flows.errors import AmtFlowsError, BackendError, Fenced, TuningJobNotFound
+from amt_flows.errors import AmtFlowsError, BackendError, Fenced, JournalError, TuningJobNotFound
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.record import Reading, load_ledger, watched
 from amt_flows.ports import Backend, Clock, SystemClock
@@ -47,6 +47,8 @@ class Ending:
     """Of its journal, as a URI."""
     had_ended: bool = False
     """It was over before."""
+    amt_stops: bool = False
+    """There is no record, and SageMaker's own tuner, which has the tuning job, was asked to stop it."""
 
     @property
     def is_closed(self) -> bool:
@@ -84,8 +86,9 @@ def end_tuning_job(
     asked to stop the tuning job, and stops them itself. ``tell`` gets a sentence for each step that takes
     its time.
 
-    Raises JournalError, and BackendError if a training job can't be stopped. Without a record nothing is
-    closed, and ``ledger`` is None.
+    Raises BackendError if a training job can't be stopped; JournalError when the record can't be read or
+    written, after the training jobs were stopped nevertheless; NameTaken when SageMaker's own tuner has
+    another tuning job of this name. Without a record nothing is closed, and ``ledger`` is None.
     """
     if not close:
         ledger = _recorded(name, home)
@@ -95,14 +98,44 @@ def end_tuning_job(
         reading = watched(open_journal(name, home), name)
     except TuningJobNotFound:
         # It may have died before it was opened, or its record is kept elsewhere.
-        return Ending(name, None, stop_training_jobs(name, home, kill=kill, backend=backend))
+        return _without_record(name, home, kill=kill, backend=backend)
+    except JournalError as error:
+        ending = _without_record(name, home, kill=kill, backend=backend)
+        raise _all_the_same(error, ending) from error
     ending = Ending(reading.ledger.name, reading.ledger, location=reading.journal.location)
     if reading.ledger.finished:
         ending.had_ended = True
         return ending
-    reading.journal.ask_to_stop(reason)
-    _end(reading, ending, home, reason, kill=kill, backend=backend, wait=wait, patience=patience, tell=tell)
+    try:
+        reading.journal.ask_to_stop(reason)
+    except JournalError as error:
+        # Nobody is told of it, so nobody is waited for: processes can be ended whatever the disk does.
+        tell(f"The note to stop can't be left: {error.happened}")
+        wait = patience = 0.0
+    try:
+        _end(
+            reading, ending, home, reason, kill=kill, backend=backend, wait=wait, patience=patience, tell=tell
+        )
+    except JournalError as error:
+        raise _all_the_same(error, ending) from error
     return ending
+
+
+def _without_record(name: str, home: Home, *, kill: bool, backend: Place | None) -> Ending:
+    if isinstance(backend, SageMakerTuner):
+        return Ending(name, None, amt_stops=have_amt_stop(name, backend, None))
+    return Ending(name, None, stop_training_jobs(name, home, kill=kill, backend=backend))
+
+
+def _all_the_same(error: JournalError, ending: Ending) -> JournalError:
+    """An error of the record of a tuning job whose training jobs were stopped nevertheless."""
+    if ending.amt_stops:
+        done = "SageMaker's own tuner stops it all the same."
+    elif ending.training_jobs:
+        done = f"Its training jobs are stopped all the same: {', '.join(ending.training_jobs)}."
+    else:
+        done = "None of its training jobs was found running."
+    return JournalError(f"{error.happened} {done}", because=error.because, remedy=error.remedy)
 
 
 def _end(
@@ -165,7 +198,8 @@ def stop_training_jobs(
     # Where nothing is known of it, there may be training jobs of it here all the same.
     backend = backend or place_at(LOCAL if ledger is None else ledger.backend, home)
     if isinstance(backend, SageMakerTuner):
-        return _have_amt_stop(name, backend, ledger)
+        have_amt_stop(name, backend, ledger)
+        return [] if ledger is None else [job.name for job in ledger.live]
     graces = () if ledger is None else (one.spec.training_job.stop_grace_seconds for one in ledger.algorithms)
     grace = max(graces, default=LONGEST_GRACE_SECONDS)
     return stop_until_none_lives(backend, name, kill=kill, grace_seconds=grace)
@@ -176,9 +210,9 @@ def _conclude(reading: Reading, home: Home, *, reason: str, backend: Place | Non
     ledger, journal = reading.ledger, reading.journal
     backend = backend or place_at(ledger.backend, home)
     if isinstance(backend, SageMakerTuner):
-        from amt_flows.amt import follow, open_at
+        from amt_flows.amt import attach_at, follow
 
-        handed_off = open_at(backend, ledger.spec, journal)
+        handed_off = attach_at(backend, ledger.name, journal)
         handed_off.request_stop(reason)
         follow(handed_off)
         return
@@ -232,13 +266,17 @@ def stop_until_none_lives(
     return list(asked)
 
 
-def _have_amt_stop(name: str, tuner: SageMakerTuner, ledger: Ledger | None) -> list[str]:
-    from amt_flows.amt import stop_handed_off
+def have_amt_stop(name: str, tuner: SageMakerTuner, ledger: Ledger | None) -> bool:
+    """Have SageMaker's own tuner stop the tuning job of a record, or without one that has our tag. Returns
+    whether it knows it. Raises NameTaken for another one of this name, BackendError."""
+    from amt_flows.amt import stop_ours
 
-    with contextlib.suppress(TuningJobNotFound):
+    try:
+        stop_ours(name, ledger, tuner.clients())
+    except TuningJobNotFound:
         # It may have died before AMT was asked for anything.
-        stop_handed_off(name, tuner.clients())
-    return [] if ledger is None else [job.name for job in ledger.live]
+        return False
+    return True
 
 
 def _recorded(name: str, home: Home) -> Ledger | None:

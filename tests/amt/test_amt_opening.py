@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
-from amt.scripted_amt import Plan, attached, opened, run, scripted_world, until
-from amt_flows.amt import follow
+from amt.scripted_amt import Plan, attached, clients, how, opened, run, scripted_world, until
+from amt_flows.amt import HandedOff, follow, stop_ours
 from amt_flows.amt.described_spec import changes_asked, described_spec
 from amt_flows.amt.request import HANDED_OFF, amt_request
-from amt_flows.errors import BackendError, LaunchRejected, NameTaken, TuningJobNotFound
+from amt_flows.errors import BackendError, JournalError, LaunchRejected, NameTaken, TuningJobNotFound
+from amt_flows.events import Event, Opened, TuningStatus, event_from_json, event_to_json
 from amt_flows.ledger.journals.memory import MemoryJournal
+from amt_flows.ledger.ledger import Ledger
 from amt_flows.spec import TuningSpec
 from amt_flows.testing.sagemaker import (
     JobScript,
+    SimulatedSageMaker,
     access_denied,
     connection_lost,
     limit_exceeded,
@@ -121,7 +124,7 @@ def test_a_final_refusal_leaves_no_trace() -> None:
         ):
             opened(world, spec(), journal)
         assert "allow the action" in no.value.remedy
-        assert journal.read() == []
+        assert not Ledger.replay(journal.read()).opened
         assert world.tuning_jobs == ()
         assert len(run(world, spec(), journal).jobs) == 2
 
@@ -136,6 +139,121 @@ def test_throttling_is_waited_out_and_a_used_up_quota_only_for_a_while() -> None
         ):
             opened(world, spec().named("more"))
         assert "Service Quotas" in caught.value.remedy
+
+
+# -- the intent --------------------------------------------------------------------------------------------
+
+
+class Unwritable(MemoryJournal):
+    def append(self, index: int, events: Sequence[Event]) -> None:
+        raise JournalError("The journal can't be written.")
+
+
+class Died(BaseException):
+    pass
+
+
+def died_between(world: SimulatedSageMaker, journal: MemoryJournal, *, after: bool) -> None:
+    """Whoever hands a tuning job over is killed before AMT is asked, or right after it has agreed."""
+
+    class Deadly:
+        """boto3's client, in a process that is killed at this call."""
+
+        def __init__(self) -> None:
+            self.real = client("sagemaker")
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.real, name)
+
+        def create_hyper_parameter_tuning_job(self, **body: object) -> None:
+            if after:
+                self.real.create_hyper_parameter_tuning_job(**body)
+            raise Died
+
+    deadly = clients()
+    deadly.sagemaker = Deadly()  # type: ignore[misc]
+    with pytest.raises(Died):
+        HandedOff.open(spec(), deadly, journal, how=how(world))
+
+
+def test_nothing_is_asked_of_amt_before_it_is_written_down() -> None:
+    with scripted_world(train, PLAN) as world:
+        with pytest.raises(JournalError):
+            opened(world, spec(), Unwritable())
+        assert world.calls[CREATE] == 0
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_the_next_one_goes_on_where_one_was_killed_at_the_first_call(after: bool) -> None:
+    journal = MemoryJournal()
+    with scripted_world(train, PLAN) as world:
+        died_between(world, journal, after=after)
+        ledger = Ledger.replay(journal.read())
+        assert (ledger.name, ledger.backend, ledger.awaits_amt) == ("demo", "amt:eu-west-1", True)
+        ledger = run(world, spec(), journal)
+        assert len(world.tuning_jobs) == 1
+        assert ledger.status is TuningStatus.COMPLETED
+        assert ledger.opened_at == world.tuning_jobs[0].created_at
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+@pytest.mark.parametrize("after", [False, True])
+def test_one_that_is_stopped_is_never_begun_for_that(after: bool, by_name: bool) -> None:
+    journal = MemoryJournal()
+    with scripted_world(train, PLAN) as world:
+        died_between(world, journal, after=after)
+        journal.ask_to_stop("enough")
+        follow(attached(world, "demo", journal) if by_name else opened(world, spec(), journal))
+        ledger = Ledger.replay(journal.read())
+        assert ledger.status is TuningStatus.STOPPED
+        assert len(world.tuning_jobs) == after
+        assert world.live == ()
+        assert ledger.reasons[0].rule == "StoppedByUser"
+
+
+def test_what_has_the_name_meanwhile_is_not_taken_for_ours() -> None:
+    journal = MemoryJournal()
+    with scripted_world(train, PLAN) as world:
+        died_between(world, journal, after=False)
+        other = amt_request(spec(limits={"max_parallel_training_jobs": 1, "max_number_of_training_jobs": 3}))
+        client("sagemaker").create_hyper_parameter_tuning_job(**other)
+        with pytest.raises(NameTaken, match="max_number_of_training_jobs"):
+            follow(attached(world, "demo", journal))
+        with pytest.raises(NameTaken):
+            stop_ours("demo", Ledger.replay(journal.read()), clients())
+        with pytest.raises(NameTaken):
+            opened(world, spec(), journal)
+        assert not Ledger.replay(journal.read()).opened
+        assert world.calls["StopHyperParameterTuningJob"] == 0
+
+
+def test_a_journal_of_before_there_was_an_intent_opens() -> None:
+    journal = MemoryJournal()
+    with scripted_world(train, PLAN) as world:
+        opened(world, spec())
+        (tuning,) = world.tuning_jobs
+        written = Opened(
+            tuning.created_at, "demo", spec().fingerprint(), spec().to_json(), "me", "amt:eu-west-1"
+        )
+        data = event_to_json(written)
+        del data["intended"]
+        journal.append(0, [event_from_json(data)])
+        assert run(world, spec(), journal).status is TuningStatus.COMPLETED
+        assert len(world.tuning_jobs) == 1
+
+
+def test_without_a_record_only_what_has_our_tag_is_stopped() -> None:
+    with scripted_world(train, PLAN) as world:
+        opened(world, spec())
+        body = {**amt_request(spec()), "Tags": [], "HyperParameterTuningJobName": "theirs"}
+        client("sagemaker").create_hyper_parameter_tuning_job(**body)
+        with pytest.raises(NameTaken, match="not handed to it by amt-flows") as caught:
+            stop_ours("theirs", None, clients())
+        assert "aws sagemaker stop-hyper-parameter-tuning-job" in caught.value.remedy
+        with pytest.raises(TuningJobNotFound):
+            stop_ours("nobody", None, clients())
+        assert world.calls["StopHyperParameterTuningJob"] == 0
+        assert stop_ours("demo", None, clients())
 
 
 # -- journals ----------------------------------------------------------------------------------------------

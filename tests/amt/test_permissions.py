@@ -45,6 +45,7 @@ def test_the_policy_allows_what_is_called_and_nothing_else() -> None:
         asked = spec(early_stopping={"type": "Auto"})
         follow(opened(world, asked, journal))
         journal.ask_to_stop("enough")
+        assert opened(world, asked, S3Journal(journal.location, client("s3"))).ledger.finished
         stopped = opened(world, asked.named("other"))
         stopped.request_stop("enough")
         follow(stopped)

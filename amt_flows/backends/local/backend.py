@@ -43,6 +43,7 @@ from amt_flows.errors import (
     Problem,
     system_reason,
 )
+from amt_flows.ledger.journals.new_home import make_home
 from amt_flows.ports import FoundJob, JobReport, JobRequest, JobState, Launch, MetricPoint, Unread
 from amt_flows.spec import TuningSpec
 
@@ -256,6 +257,7 @@ def _create(tuning: TuningPaths, paths: JobPaths, request: JobRequest) -> bool:
 
     Raises LaunchRejected, OSError.
     """
+    make_home(tuning.directory.parent)
     tuning.jobs.mkdir(parents=True, exist_ok=True)
     tuning.wake.mkdir(exist_ok=True)
     scratch = tuning.jobs / f".{paths.directory.name}.{os.getpid()}.{secrets.token_hex(4)}"

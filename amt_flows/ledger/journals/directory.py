@@ -33,6 +33,7 @@ from amt_flows.ledger.journals.entries import (
     events_of,
     missing_entry,
 )
+from amt_flows.ledger.journals.new_home import make_home
 from amt_flows.ledger.journals.plain_files import NotAFileError, read_plain, what_stands_at
 
 logger = logging.getLogger("amt_flows")
@@ -45,10 +46,12 @@ LIST_SECONDS = 5.0
 
 
 class DirectoryJournal:
-    """Reading creates nothing; the directory is made by the first ``append``."""
+    """Reading creates nothing; the directory is made by the first ``append``, and so is the ``home`` that it
+    stands in, for its owner only."""
 
-    def __init__(self, directory: str | Path) -> None:
+    def __init__(self, directory: str | Path, *, home: Path | None = None) -> None:
         self.directory = Path(directory)
+        self._home = home
         self._first_torn: int | None = None  # of those at the end, as last read
         self._known = 0  # so many entries have been seen here
         self._listed: tuple[int, float] | None = None  # the directory's own time, and when that was ours
@@ -159,6 +162,8 @@ class DirectoryJournal:
         self._check_all_there(max(index, self._known))
         try:
             if not self.directory.is_dir():
+                if self._home is not None:
+                    make_home(self._home)
                 self.directory.mkdir(parents=True, exist_ok=True)
                 _sync_directory(self.directory.parent)
             with scratch.open("w", encoding="utf-8") as file:
