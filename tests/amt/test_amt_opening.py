@@ -171,7 +171,7 @@ def died_between(world: SimulatedSageMaker, journal: MemoryJournal, *, after: bo
             raise Died
 
     deadly = clients()
-    deadly.sagemaker = Deadly()  # type: ignore[misc]
+    deadly.sagemaker = Deadly()
     with pytest.raises(Died):
         HandedOff.open(spec(), deadly, journal, how=how(world))
 
