@@ -17,7 +17,9 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from amt_flows.errors import JournalError
 
-VERSION = 1
+VERSION = 2
+"""The newest that is read. An event that version 1 can say is written as one of version 1, so that an older
+amt-flows goes on reading what it can understand, and says of the rest that it is too new."""
 
 # JSON has no NaN and no infinity; readers in other languages choke on the bare words.
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -64,6 +66,8 @@ class Outcome(str, Enum):
     STOPPED_EARLY = "stopped early"
     TIMED_OUT = "timed out"
     STOPPED = "stopped with the tuning job"
+    STOPPED_OUTSIDE = "stopped from outside"
+    """By a person in SageMaker's console, say: neither we nor AMT decided it."""
     FAILED = "failed in training"
     INFRASTRUCTURE = "failed in infrastructure"
     NO_METRIC = "no metric"
@@ -290,9 +294,14 @@ class Concluding:
 
 @dataclass(frozen=True)
 class Finished:
+    """The record is closed. ``reasons`` are those that were seen at the end only; they come before those of
+    ``Concluding``. ``amts_status`` is AMT's own word for the end, where it isn't ours."""
+
     kind: ClassVar[str] = "finished"
     at: Time
     status: TuningStatus
+    reasons: tuple[Reason, ...] = ()
+    amts_status: TuningStatus | None = None
 
 
 Event: TypeAlias = (
@@ -351,7 +360,13 @@ def event_to_json(event: Event) -> dict[str, Any]:
     """A JSON object that holds no NaN and no infinity."""
     plain = _plain(asdict(event))
     assert isinstance(plain, dict)
-    return {"v": VERSION, "kind": event.kind, **plain}
+    return {"v": _version_of(event), "kind": event.kind, **plain}
+
+
+def _version_of(event: Event) -> int:
+    """The first version whose readers know what the event says."""
+    is_new = isinstance(event, Ended) and event.outcome is Outcome.STOPPED_OUTSIDE
+    return 2 if is_new else 1
 
 
 @cache
@@ -374,7 +389,7 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
         version, kind = data["v"], data["kind"]
         if isinstance(version, int) and version > VERSION:
             raise WrittenByNewer(f"it holds an event of version {version}; this amt-flows reads {VERSION}")
-        if version != VERSION:
+        if version not in range(1, VERSION + 1):
             raise ValueError(f"version {version!r}")
         if isinstance(kind, str) and kind not in _KINDS:
             raise WrittenByNewer(f"it holds an event {kind!r}, which this amt-flows does not know")

@@ -113,9 +113,10 @@ class JobReport:
     names: tuple[str, ...] = ()
     """Of a job that ended without a value of a metric: names that its output has in front of numbers."""
 
-    def outcome(self, *, stopped_early: bool, has_objective: bool) -> Outcome:
+    def outcome(self, *, stopped_early: bool, has_objective: bool, was_asked: bool = True) -> Outcome:
         """How a job of this report, which is of a terminal state, has ended. ``stopped_early``: it was to be;
-        ``has_objective``: it told a value of the objective."""
+        ``has_objective``: it told a value of the objective; ``was_asked``: whoever drives the tuning job had
+        it stopped."""
         match self.state:
             case JobState.COMPLETED:
                 return Outcome.COMPLETED if has_objective else Outcome.NO_METRIC
@@ -126,7 +127,9 @@ class JobReport:
             case _:
                 if self.timed_out:
                     return Outcome.TIMED_OUT
-                return Outcome.STOPPED_EARLY if stopped_early else Outcome.STOPPED
+                if stopped_early:
+                    return Outcome.STOPPED_EARLY
+                return Outcome.STOPPED if was_asked else Outcome.STOPPED_OUTSIDE
 
 
 @dataclass(frozen=True)

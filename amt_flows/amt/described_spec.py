@@ -20,6 +20,10 @@ ASKED: Final = ("HyperParameterTuningJobName", CONFIG, ONE, SEVERAL, "WarmStartC
 """The members of the answer that are the request's."""
 
 
+_PLAIN: Final = "ResourceConfig"
+_FLEXIBLE: Final = "HyperParameterTuningResourceConfig"
+
+
 def described_spec(answer: Answer) -> TuningSpec:
     """The spec of a tuning job as AMT tells it, without its tags, which it doesn't.
 
@@ -49,6 +53,9 @@ def _tidy(definition: dict[str, Any]) -> None:
         definition["StaticHyperParameters"] = static_hyperparameters(definition)
     for name in [name for name, value in definition.items() if value is False or value is None]:
         del definition[name]
+    if _PLAIN in definition and _FLEXIBLE in definition:
+        # Both say the same, but that only one can name several instance types.
+        del definition[_PLAIN if definition[_FLEXIBLE].get("InstanceConfigs") else _FLEXIBLE]
 
 
 def changes_asked(body: Mapping[str, Any], answer: Answer) -> list[str]:
@@ -63,6 +70,9 @@ def _comparable(answer: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str,
         definition.setdefault("StoppingCondition", {}).setdefault("MaxRuntimeInSeconds", ONE_DAY)
         if "MetricDefinitions" not in asked.get("AlgorithmSpecification", {}):
             definition.get("AlgorithmSpecification", {}).pop("MetricDefinitions", None)
+        for one, other in ((_PLAIN, _FLEXIBLE), (_FLEXIBLE, _PLAIN)):
+            if one in asked and other not in asked and one in definition:
+                definition.pop(other, None)
     spec = described_spec(answer).to_json()
     spec.pop("name", None)
     return spec

@@ -60,6 +60,7 @@ from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.record import Record, TakenOver
 from amt_flows.ledger.running_tuning_job import HEARTBEAT_SECONDS, News
 from amt_flows.ports import Clock, Journal, SystemClock
+from amt_flows.rules.completion import nothing_usable
 from amt_flows.spec import TuningSpec
 
 logger = logging.getLogger("amt_flows")
@@ -271,9 +272,16 @@ class HandedOff:
         _compare_best(self.ledger, answer)
 
     def _close(self, status: TuningStatus, reasons: tuple[Reason, ...], at: float | None = None) -> None:
+        """One that AMT calls completed is Failed to us if no training job of it can be used."""
         now = self.now()
+        end = Finished(now if at is None else at, status)
+        unusable = None if status is TuningStatus.STOPPED else nothing_usable(self.ledger)
+        if unusable is not None and status is TuningStatus.FAILED:
+            reasons = (*reasons, unusable)
+        elif unusable is not None:
+            end = Finished(end.at, TuningStatus.FAILED, (unusable,), amts_status=status)
         why: list[Event] = [] if self.ledger.concluding else [Concluding(now, status, reasons)]
-        self.record.append([*why, Finished(now if at is None else at, status)])
+        self.record.append([*why, end])
 
     def _gone(self) -> News:
         """The tuning job was deleted, which AMT allows for those that have ended; or it is so new that not

@@ -62,8 +62,10 @@ def ending(
     now: float,
     judged: bool,
     stopped_early: bool,
+    was_asked: bool,
 ) -> Ended:
-    """The end of a job, from its report and its entry in AMT's list. ``metrics`` has the last value of each.
+    """The end of a job, from its report and its entry in AMT's list. ``metrics`` has the last value of each;
+    ``was_asked``: AMT or we had it stopped.
 
     Its final objective is the one that AMT took, so that both find the same best. Unless it was ``judged``
     (AMT has not said, and won't any more), the log's last value counts.
@@ -75,7 +77,9 @@ def ending(
     return Ended(
         at=now,
         job=report.name,
-        outcome=report.outcome(stopped_early=stopped_early, has_objective=value is not None),
+        outcome=report.outcome(
+            stopped_early=stopped_early, has_objective=value is not None, was_asked=was_asked
+        ),
         started_at=seconds(entry.get("TrainingStartTime")) or report.started_at,
         ended_at=now if ended_at is None else ended_at,
         metrics=metrics if value is None else {**metrics, own: value},

@@ -61,8 +61,11 @@ class TrainingJobs:
         observed: list[Event] = [Observed(now, points)] if points else []
         stops = list(self._stops(answer, now))
         early = {name for stop in stops if stop.early for name in stop.jobs}
+        asked = {name for stop in stops for name in stop.jobs}
         # Of equals the one that ended first is the best, for AMT and for us.
-        endings = sorted((self._ending(one, early, now) for one in ended), key=lambda one: one.ended_at)
+        endings = sorted(
+            (self._ending(one, early, asked, now) for one in ended), key=lambda one: one.ended_at
+        )
         return [*observed, *stops, *endings]
 
     def release(self, name: str) -> None:
@@ -88,7 +91,8 @@ class TrainingJobs:
         entry = self._entries.get(report.name)
         return report.state is JobState.LOST or (entry is not None and is_judged(entry))
 
-    def _ending(self, report: JobReport, early: set[str], now: float) -> Ended:
+    def _ending(self, report: JobReport, early: set[str], asked: set[str], now: float) -> Ended:
+        job = self._ledger.jobs[report.name]
         return ending(
             self._ledger,
             report,
@@ -96,25 +100,29 @@ class TrainingJobs:
             self._observations.last_values(report.name),
             now=now,
             judged=self._is_judged(report),
-            stopped_early=report.name in early or self._ledger.jobs[report.name].stopped_early,
+            stopped_early=report.name in early or job.stopped_early,
+            was_asked=report.name in asked or job.stop_asked_at is not None,
         )
 
     # -- jobs that AMT stops ---------------------------------------------------------------------
 
     def _stops(self, answer: Answer | None, now: float) -> Iterator[StopAsked]:
-        """The jobs that AMT is seen to stop, while the tuning job goes on or because it ends."""
-        early = answer is not None and self._goes_on(answer)
+        """The jobs that AMT is seen to stop, while the tuning job goes on or because it ends. One that stops
+        while the tuning job goes on, where AMT stops none early, is stopped by somebody else."""
+        goes_on = answer is not None and self._goes_on(answer)
+        if goes_on and not stops_jobs_early(self._ledger.spec):
+            return
         for job in self._ledger.live:
             entry = self._entry(job)
             stops = job.stop_asked_at is None and entry["TrainingJobStatus"] in ("Stopping", "Stopped")
             if stops and not time_is_up(self._ledger.algorithm_of(job).spec, entry, now):
-                why = "AMT stopped it early" if early else "it was stopped in SageMaker"
-                yield StopAsked(now, (job.name,), early, why)
+                why = "AMT stopped it early" if goes_on else "it was stopped in SageMaker"
+                yield StopAsked(now, (job.name,), goes_on, why)
 
     def _goes_on(self, answer: Answer) -> bool:
-        """Whether a job that stops does so by early stopping, as far as can be told: nothing else ends it."""
+        """Whether the tuning job does, as far as can be told: nothing ends it."""
         spec = self._ledger.spec
         # The maximum number of jobs keeps others from being launched, and stops none.
         stopping = [one for one in criteria_met(spec, answer) if one.rule != "MaxNumberOfTrainingJobs"]
         running_or_done = status_of(answer) in (TuningStatus.IN_PROGRESS, TuningStatus.COMPLETED)
-        return stops_jobs_early(spec) and running_or_done and not stopping and not self._ledger.concluding
+        return running_or_done and not stopping and not self._ledger.concluding

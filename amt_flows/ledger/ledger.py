@@ -35,7 +35,7 @@ from amt_flows.events import (
 from amt_flows.ledger.algorithms import Algorithm, algorithms_of
 from amt_flows.ledger.history import TrialRow, TrialState
 from amt_flows.ledger.inherited import inherited_rows
-from amt_flows.ledger.training_job import RETRYABLE, TrainingJob, Trial
+from amt_flows.ledger.training_job import RETRYABLE, STOPPED, TrainingJob, Trial
 from amt_flows.spec import BestEligible, ObjectiveType, TuningSpec
 
 
@@ -60,6 +60,8 @@ class Ledger:
         self.status = TuningStatus.IN_PROGRESS
         self.reasons: tuple[Reason, ...] = ()
         self.end_status: TuningStatus | None = None
+        self.amts_status: TuningStatus | None = None
+        """What AMT itself calls the end, where it isn't our word."""
         self.finished_at: float | None = None
         self.converged: Reason | None = None
         self.converged_at: float | None = None
@@ -147,7 +149,8 @@ class Ledger:
                     job = self.jobs.get(name)
                     if job is not None and job.live:
                         for epoch, value in points:
-                            job.curve.add(epoch, value)
+                            if job.curve.add(epoch, value) and self.spec.completion.target_on_epochs:
+                                self._note_target(job, value)
             case Judged():
                 for judgement in event.judgements:
                     job = self.jobs.get(judgement.job)
@@ -172,6 +175,8 @@ class Ledger:
             case Finished():
                 if self.finished_at is None:
                     self.finished_at, self.status = event.at, event.status
+                    self.reasons = (*event.reasons, *self.reasons)
+                    self.amts_status = event.amts_status
 
     def _inherit(self, event: Inherited) -> None:
         known = {(one.parent, one.identical) for one in self.inherited}
@@ -206,7 +211,18 @@ class Ledger:
         job.metrics = dict(event.metrics)
         job.artifact, job.log, job.failure = event.artifact, event.log, event.failure
         job.final_value = job.metrics.get(self.algorithm_of(job).metric_name, job.curve.last_value)
+        ended_well = job.outcome in (Outcome.COMPLETED, Outcome.TIMED_OUT, *STOPPED)
+        if job.reached is not None and ended_well and not math.isfinite(job.final_value or 0.0):
+            # What came after the target was met doesn't undo it.
+            job.final_value = job.reached
+        if job.has_usable_value:
+            self._note_target(job, job.final_value)
         self.ended.append(job)
+
+    def _note_target(self, job: TrainingJob, value: float | None) -> None:
+        target = self.spec.completion.target_objective_metric_value
+        if job.reached is None and target is not None and value is not None:
+            job.reached = value if self.loss(value) <= self.loss(target) else None
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -297,11 +313,14 @@ class Ledger:
         return self.next_trial if len(self.algorithms) < 2 else self._count(algorithm.name) + 1
 
     def eligible(self, job: TrainingJob) -> bool:
-        """Whether a job may be the best training job."""
+        """Whether a job may be the best training job. One that met the target may, however it ended: else it
+        couldn't have completed the tuning job."""
         if not job.has_usable_value:
             return False
         return (
-            job.outcome is Outcome.COMPLETED or self.spec.best_eligible is BestEligible.COMPLETED_AND_STOPPED
+            job.outcome is Outcome.COMPLETED
+            or job.reached is not None
+            or self.spec.best_eligible is BestEligible.COMPLETED_AND_STOPPED
         )
 
     @property
@@ -309,9 +328,14 @@ class Ledger:
         """The best training job so far; among equals the one that ended first."""
         best: TrainingJob | None = None
         for job in self.ended:
-            if self.eligible(job) and (best is None or self._loss_of(job) < self._loss_of(best)):
+            if self.eligible(job) and (best is None or self.order(job) < self.order(best)):
                 best = job
         return best
+
+    def order(self, job: TrainingJob) -> tuple[bool, float]:
+        """Where a job that has ended stands among those that may be the best; smaller is better. Whoever met
+        the target comes before all others, also if it was by an epoch and its last value is another."""
+        return job.reached is None, self._loss_of(job)
 
     def _loss_of(self, job: TrainingJob) -> float:
         return math.inf if job.final_value is None else self.loss(job.final_value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,16 +12,20 @@ from typing import Final
 from amt_flows.events import Judgement, Outcome
 from amt_flows.space.space import Value
 
+STOPPED: Final = (Outcome.STOPPED_EARLY, Outcome.STOPPED, Outcome.STOPPED_OUTSIDE)
+"""Ended because somebody wanted it to."""
+
 
 class Curve:
     """The objective's values by epoch, ascending; each epoch is recorded once."""
 
-    __slots__ = ("_epochs", "_sums", "_values")
+    __slots__ = ("_epochs", "_magnitudes", "_sums", "_values")
 
     def __init__(self) -> None:
         self._epochs: list[int] = []
         self._values: list[float] = []
         self._sums: list[float] = []
+        self._magnitudes: list[float] = []
 
     def add(self, epoch: int, value: float) -> bool:
         """Record a value; False (and no change) if the epoch has one already."""
@@ -29,7 +34,7 @@ class Curve:
             return False
         self._epochs.insert(at, epoch)
         self._values.insert(at, value)
-        del self._sums[at:]
+        del self._sums[at:], self._magnitudes[at:]
         return True
 
     def __iter__(self) -> Iterator[tuple[int, float]]:
@@ -62,11 +67,22 @@ class Curve:
     def running_average(self, epoch: int) -> float:
         """The mean of the values of epochs 1...``epoch``; not finite as soon as one of them isn't, NaN
         when there is none."""
+        count = self._summed_until(epoch)
+        return self._sums[count - 1] / count if count else math.nan
+
+    def rounding(self, epoch: int) -> float:
+        """By how much the running average may differ from the true one, since it was computed in floats. The
+        bound of recursive summation: Higham 2002, "Accuracy and Stability of Numerical Algorithms", 4.2."""
+        count = self._summed_until(epoch)
+        return sys.float_info.epsilon * self._magnitudes[count - 1] if count else 0.0
+
+    def _summed_until(self, epoch: int) -> int:
         count = bisect.bisect_right(self._epochs, epoch)
         while len(self._sums) < count:
-            before = self._sums[-1] if self._sums else 0.0
-            self._sums.append(before + self._values[len(self._sums)])
-        return self._sums[count - 1] / count if count else math.nan
+            value = self._values[len(self._sums)]
+            self._sums.append((self._sums[-1] if self._sums else 0.0) + value)
+            self._magnitudes.append((self._magnitudes[-1] if self._magnitudes else 0.0) + abs(value))
+        return count
 
 
 @dataclass(frozen=True)
@@ -103,6 +119,8 @@ class TrainingJob:
     metrics: Mapping[str, float] = field(default_factory=dict)
     final_value: float | None = None
     """The objective's last value; None when none was emitted."""
+    reached: float | None = None
+    """The value by which it met the tuning job's target."""
     artifact: str | None = None
     log: str | None = None
     failure: str | None = None
@@ -137,8 +155,7 @@ class TrainingJob:
 
 
 RETRYABLE: Final = (Outcome.LOST, Outcome.INFRASTRUCTURE)
-_STOPPED: Final = (Outcome.STOPPED, Outcome.STOPPED_EARLY)
-_KEEPING_THEIR_VALUE: Final = (Outcome.COMPLETED, Outcome.TIMED_OUT, *_STOPPED)
+_KEEPING_THEIR_VALUE: Final = (Outcome.COMPLETED, Outcome.TIMED_OUT, *STOPPED)
 
 
 def has_usable_value(outcome: str | None, value: float | None) -> bool:
@@ -149,4 +166,4 @@ def has_usable_value(outcome: str | None, value: float | None) -> bool:
 def has_failed(outcome: str | None, value: float | None) -> bool:
     """Whether it ended without a usable objective value, and not because we stopped it."""
     ended = outcome is not None and not has_usable_value(outcome, value)
-    return ended and outcome not in _STOPPED
+    return ended and outcome not in STOPPED

@@ -44,7 +44,7 @@ def training_job_status(job: TrainingJob) -> str:
             return STOPPING if job.stop_asked_at is not None else "InProgress"
         case Outcome.COMPLETED | Outcome.NO_METRIC:
             return "Completed"
-        case Outcome.STOPPED_EARLY | Outcome.TIMED_OUT | Outcome.STOPPED:
+        case Outcome.STOPPED_EARLY | Outcome.TIMED_OUT | Outcome.STOPPED | Outcome.STOPPED_OUTSIDE:
             return "Stopped"
         case Outcome.FAILED | Outcome.INFRASTRUCTURE | Outcome.LOST:
             return "Failed"
@@ -154,7 +154,7 @@ def objective_status_counters(ledger: Ledger) -> dict[str, int]:
 def describe(ledger: Ledger, now: float) -> dict[str, Any]:
     """AMT's ``DescribeHyperParameterTuningJob`` answer for a tuning job as it stands at ``now``; with further
     objectives, of which AMT knows nothing, also ``ParetoFront``, the names of its training jobs."""
-    spec = ledger.spec
+    spec, described = ledger.spec, _with_hints(ledger)
     end = until(ledger, now)
     best = ledger.best
     not_improving = jobs_not_improving(ledger, spec.completion.min_relative_improvement)
@@ -162,13 +162,14 @@ def describe(ledger: Ledger, now: float) -> dict[str, Any]:
     if ledger.converged_at is not None:
         details["ConvergenceDetectedTime"] = when(ledger.converged_at)
     failure = ledger.reasons[0].message[:LONGEST_FAILURE_REASON] if ledger.reasons else None
+    status = ledger.amts_status or ledger.status
     return _without_none(
         {
             "HyperParameterTuningJobName": ledger.name,
             "HyperParameterTuningJobArn": _arn("hyper-parameter-tuning-job", ledger.name),
-            "HyperParameterTuningJobConfig": tuning_job_config(spec),
-            **training_job_definitions(spec),
-            "HyperParameterTuningJobStatus": ledger.status.value,
+            "HyperParameterTuningJobConfig": tuning_job_config(described),
+            **training_job_definitions(described),
+            "HyperParameterTuningJobStatus": status.value,
             "CreationTime": when(ledger.opened_at),
             "HyperParameterTuningEndTime": when(ledger.finished_at),
             "LastModifiedTime": when(ledger.last_at),
@@ -179,7 +180,7 @@ def describe(ledger: Ledger, now: float) -> dict[str, Any]:
             "ParetoFront": [job.name for job in pareto_front(ledger)] if spec.other_objectives else None,
             "WarmStartConfig": _warm_start_config(spec),
             "Autotune": {"Mode": "Enabled"} if ledger.asked.autotune else None,
-            "FailureReason": failure if ledger.status is TuningStatus.FAILED else None,
+            "FailureReason": failure if status is TuningStatus.FAILED else None,
             "TuningJobCompletionDetails": details,
             "ConsumedResources": {"RuntimeInSeconds": int(end - ledger.opened_at)},
         }
@@ -192,7 +193,7 @@ def tuning_job_summary(ledger: Ledger) -> dict[str, Any]:
         {
             "HyperParameterTuningJobName": ledger.name,
             "HyperParameterTuningJobArn": _arn("hyper-parameter-tuning-job", ledger.name),
-            "HyperParameterTuningJobStatus": ledger.status.value,
+            "HyperParameterTuningJobStatus": (ledger.amts_status or ledger.status).value,
             "Strategy": _strategy(ledger.spec),
             "CreationTime": when(ledger.opened_at),
             "HyperParameterTuningEndTime": when(ledger.finished_at),
@@ -212,6 +213,15 @@ def training_jobs(ledger: Ledger) -> dict[str, Any]:
 # -- the request, as it is described --------------------------------------------------------------
 
 
+def _with_hints(ledger: Ledger) -> TuningSpec:
+    """With the value hints that were given in the place of the ranges that were chosen from them."""
+    asked = {name: getattr(ledger.asked, name) for name in _RANGES}
+    return ledger.spec.model_copy(update=asked)
+
+
+_RANGES: Final = ("continuous", "integer", "categorical", "auto_parameters", "other_definitions")
+
+
 def tuning_job_config(spec: TuningSpec) -> dict[str, Any]:
     """AMT's ``HyperParameterTuningJobConfig``, with every default written out. What is ours alone has no
     place in it. Several algorithms have their objectives and ranges in their definitions."""
@@ -219,6 +229,7 @@ def tuning_job_config(spec: TuningSpec) -> dict[str, Any]:
     return _without_none(
         {
             "Strategy": _strategy(spec),
+            "StrategyConfig": _strategy_config(spec),
             "HyperParameterTuningJobObjective": _objective(spec) if alone else None,
             "ResourceLimits": _resource_limits(spec),
             "ParameterRanges": _ranges(spec) if alone else None,
@@ -233,13 +244,22 @@ def _objective(spec: TuningSpec) -> dict[str, Any]:
     return {"Type": spec.objective.type.value, "MetricName": spec.objective.metric_name}
 
 
+def _strategy_config(spec: TuningSpec) -> dict[str, Any] | None:
+    if spec.hyperband is None:
+        return None
+    resources = {"MinResource": spec.hyperband.min_resource, "MaxResource": spec.hyperband.max_resource}
+    return {"HyperbandStrategyConfig": resources}
+
+
 def _ranges(spec: TuningSpec) -> dict[str, Any]:
+    hints = [{"Name": one.name, "ValueHint": one.value_hint} for one in spec.auto_parameters]
     return {
         "IntegerParameterRanges": [_range(one) for one in spec.integer],
         "ContinuousParameterRanges": [_range(one) for one in spec.continuous],
         "CategoricalParameterRanges": [
             {"Name": one.name, "Values": list(one.values)} for one in spec.categorical
         ],
+        **({"AutoParameters": hints} if hints else {}),
     }
 
 
@@ -295,4 +315,24 @@ def training_job_definitions(spec: TuningSpec) -> dict[str, Any]:
         request = to_amt_request(spec, drop_unsupported=True)
     except SpecError:
         return {}
-    return {name: request[name] for name in (ONE, SEVERAL) if name in request}
+    if SEVERAL in request:
+        return {SEVERAL: [with_both_resource_shapes(one) for one in request[SEVERAL]]}
+    return {ONE: with_both_resource_shapes(request[ONE])}
+
+
+_INSTANCES: Final = ("InstanceType", "InstanceCount", "VolumeSizeInGB")
+
+
+def with_both_resource_shapes(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """A training job definition with its instances in both of AMT's shapes, for clients that look for them in
+    the one where the request had the other. Of several instance configurations ``ResourceConfig`` has the
+    first; groups of instances have no place in the other shape."""
+    plain, flexible = definition.get("ResourceConfig"), definition.get("HyperParameterTuningResourceConfig")
+    if flexible and not plain:
+        first = {**flexible, **(flexible.get("InstanceConfigs") or [{}])[0]}
+        told = {name: first[name] for name in (*_INSTANCES, "VolumeKmsKeyId") if name in first}
+        return {**definition, "ResourceConfig": told}
+    if plain and not flexible and "InstanceType" in plain:
+        told = {name: plain[name] for name in (*_INSTANCES, "VolumeKmsKeyId") if name in plain}
+        return {**definition, "HyperParameterTuningResourceConfig": told}
+    return dict(definition)

@@ -35,6 +35,9 @@ def ledger_of(result: TuningResult) -> Ledger:
     ledger = Ledger()
     for event in (*_opening(result), *_launches(result), *_ends(result), *_conclusion(result)):
         ledger.apply(event)
+    for job in result.jobs:
+        # Of the epoch that met the target nothing else is left.
+        ledger.jobs[job.name].reached = job.reached
     return ledger
 
 

@@ -15,11 +15,12 @@ def ranked(ledger: Ledger) -> list[TrainingJob]:
     ``Ledger.best``."""
     places = {job.name: place for place, job in enumerate(ledger.ended)}
 
-    def order(job: TrainingJob) -> tuple[int, float, int, int, int]:
+    def order(job: TrainingJob) -> tuple[int, bool, float, int, int, int]:
         value = job.final_value if job.final_value is not None else job.curve.last_value
         loss = math.inf if value is None else ledger.loss(value)
         group = 0 if ledger.eligible(job) else 1 if job.has_usable_value else 2 if job.live else 3
-        return group, loss, places.get(job.name, len(places)), job.trial, job.attempt
+        behind = group == 0 and job.reached is None
+        return group, behind, loss, places.get(job.name, len(places)), job.trial, job.attempt
 
     return sorted(ledger.jobs.values(), key=order)
 

@@ -80,6 +80,8 @@ class TrainingJobRecord(_Record):
     log: str | None = None
     failure: str | None = None
     stopped_why: str | None = None
+    reached: Metric | None = None
+    """The value by which it met the target."""
 
     @property
     def has_usable_value(self) -> bool:
@@ -267,6 +269,7 @@ def _record_of(ledger: Ledger, job: TrainingJob, now: float) -> TrainingJobRecor
         log=job.log,
         failure=job.failure,
         stopped_why=job.stop_why or None,
+        reached=job.reached,
     )
 
 
@@ -339,11 +342,24 @@ def saved_seconds(ledger: Ledger) -> dict[str, float]:
     return saved
 
 
+def usable_result(result: TuningResult) -> TuningResult:
+    """For whoever goes on with the best model. Raises TuningJobFailed if there is none, as in a tuning job
+    that was stopped before a training job had completed."""
+    if result.best is None:
+        raise TuningJobFailed(
+            f"Tuning job {result.name} has no usable training job. {result.headline}.",
+            result=result,
+            remedy=f"`amt-flows jobs {result.name}` lists what ran; "
+            'best_eligible = "completed_and_stopped" lets stopped training jobs be the best',
+        )
+    return result
+
+
 def finished_result(tuning: RunningTuningJob) -> TuningResult:
     """The result of a tuning job that has ended. Raises TuningJobFailed if it ended as Failed."""
     result = result_of(tuning.ledger, tuning.journal.location)
     if result.status is TuningStatus.FAILED:
-        why = result.reasons[0].message if result.reasons else "no reason was recorded"
+        why = "; ".join(reason.message for reason in result.reasons) or "no reason was recorded"
         raise TuningJobFailed(
             f"Tuning job {result.name} failed: {why}.",
             result=result,

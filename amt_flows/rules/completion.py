@@ -8,12 +8,14 @@ launched are within the limit and are allowed to end.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from amt_flows.events import Reason
 from amt_flows.ledger.failures import failure_line
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.rules.budget import committed_cost, worst_case_cost
 from amt_flows.rules.convergence import Convergence, jobs_not_improving
 from amt_flows.spec import TuningSpec
@@ -66,21 +68,22 @@ class TargetValue:
     on_epochs: bool = False
 
     def met(self, ledger: Ledger, now: float) -> Reason | None:
+        """Only a job that may be the best training job meets it, or a running one that may become it."""
         target = ledger.loss(self.value)
-        for job in ledger.ended:
-            value = job.final_value
-            if value is not None and job.has_usable_value and ledger.loss(value) <= target:
-                return self._reason(job.name, value)
-        if self.on_epochs:
-            for job in ledger.jobs.values():
-                for _, value in job.curve:
-                    if ledger.loss(value) <= target:
-                        return self._reason(job.name, value)
+        for job in (*ledger.ended, *ledger.live):
+            for value in self._values(job):
+                if value is not None and ledger.loss(value) <= target:
+                    message = f"{job.name} reached {value:g}; the target is {self.value:g}"
+                    numbers = {"value": value, "target": self.value}
+                    return Reason("TargetObjectiveMetricValue", message, numbers)
         return None
 
-    def _reason(self, job: str, value: float) -> Reason:
-        message = f"{job} reached {value:g}; the target is {self.value:g}"
-        return Reason("TargetObjectiveMetricValue", message, {"value": value, "target": self.value})
+    def _values(self, job: TrainingJob) -> Iterable[float | None]:
+        if job.live:
+            return (value for _, value in job.curve) if self.on_epochs else ()
+        if not job.has_usable_value:
+            return ()
+        return (job.final_value, job.reached)
 
 
 @dataclass(frozen=True)
@@ -113,13 +116,17 @@ class MaxFailures:
             return None
         if self.unless_success and any(job.has_usable_value for job in ledger.ended):
             return None
-        last = failed[-1]
-        why = failure_line(last.failure) or (
-            f"no finite value of {ledger.algorithm_of(last).metric_name} was found in its output"
-        )
         none = " and none succeeded" if self.unless_success else ""
-        message = f"{len(failed)} training jobs failed{none}; the last, {last.name}: {why}"
+        message = f"{len(failed)} training jobs failed{none}; {_last(ledger, failed)}"
         return Reason("MaxFailedTrainingJobs", message, {"failed": len(failed), "limit": self.limit})
+
+
+def _last(ledger: Ledger, failed: Sequence[TrainingJob]) -> str:
+    last = failed[-1]
+    why = failure_line(last.failure) or (
+        f"no finite value of {ledger.algorithm_of(last).metric_name} was found in its output"
+    )
+    return f"the last, {last.name}: {why}"
 
 
 def failure_limits(spec: TuningSpec) -> tuple[Criterion, ...]:
@@ -128,6 +135,25 @@ def failure_limits(spec: TuningSpec) -> tuple[Criterion, ...]:
     if spec.limits.max_failed_training_jobs_in_total is not None:
         limits.append(MaxFailures(spec.limits.max_failed_training_jobs_in_total, unless_success=False))
     return tuple(limits)
+
+
+def nothing_usable(ledger: Ledger) -> Reason | None:
+    """Why a tuning job that ends now is Failed, whatever made it end: no training job may be the best. None
+    while there is a best one."""
+    if ledger.best is not None:
+        return None
+    failed = [job for job in ledger.ended if job.failed]
+    cut_short = [job for job in ledger.ended if job.has_usable_value]
+    said = [f"none of {len(ledger.jobs)} training jobs can be used" if ledger.jobs else "no job was launched"]
+    if cut_short:
+        said.append(
+            f"{len(cut_short)} were stopped with a value, and only completed ones may be the best "
+            '(best_eligible = "completed_and_stopped" lets these be it too)'
+        )
+    if failed:
+        said.append(f"{len(failed)} failed; {_last(ledger, failed)}")
+    numbers = {"launched": len(ledger.jobs), "failed": len(failed), "stopped": len(cut_short)}
+    return Reason("NoUsableTrainingJob", "; ".join(said), numbers)
 
 
 def criteria(spec: TuningSpec) -> tuple[Criterion, ...]:

@@ -24,11 +24,17 @@ LEAST = 50
 WINDOW = 40
 SIGNIFICANT = 0.01
 QUIET = 25
+ROUNDING = 1e-15
+"""Of two operations on numbers of one size."""
 
 
 def improves(loss: float, best: float, min_relative: float) -> bool:
     """Whether ``loss`` is strictly better than ``best``, and by more than ``min_relative`` of |best|."""
-    return loss < best - min_relative * abs(best) if math.isfinite(best) else loss < best
+    if not math.isfinite(best) or not min_relative:
+        return loss < best
+    # Exactly so much better isn't more, whatever rounding makes of the difference.
+    enough = best - min_relative * abs(best)
+    return loss < enough and not math.isclose(loss, enough, rel_tol=ROUNDING)
 
 
 def jobs_not_improving(ledger: Ledger, min_relative: float = 0.0) -> int:

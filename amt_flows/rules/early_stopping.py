@@ -2,7 +2,8 @@
 
 After an epoch of a running job, take of every earlier job that reached that epoch the running average of
 its objective up to it, and the median of those averages; the job is stopped if its own value *at* the epoch
-is strictly worse. The bare rule spoils the best in a third of tunings, so by default (our guards):
+is strictly worse, by more than the rounding of that average. The bare rule spoils the best in a third of
+tunings, so by default (our guards):
 
 - at least ``min_jobs`` jobs are compared with: if it isn't given, one will do as long as all jobs are seen
   to run equally long, and two are wanted otherwise, since those that complete first are then the shortest;
@@ -88,7 +89,7 @@ class MedianRule:
         value = job.curve.value(epoch)
         assert value is not None
         averages = [
-            ledger.loss(other.curve.running_average(epoch))
+            (ledger.loss(other.curve.running_average(epoch)), other.curve.rounding(epoch))
             for other in compared
             if other is not job and other.curve.last_epoch >= epoch
         ]
@@ -99,9 +100,10 @@ class MedianRule:
         if grace is None or epoch < grace:
             until = "no job has completed" if grace is None else f"grace lasts until epoch {grace:g}"
             return Judgement(job.name, epoch, value, None, count, False, until)
-        median_loss = statistics.median(averages)
+        median_loss, rounding = _median(averages)
         median = -median_loss if ledger.spec.maximize else median_loss
-        worse = ledger.loss(value) > median_loss
+        # Two equal curves never stop each other.
+        worse = ledger.loss(value) > median_loss + rounding
         relation = "worse than" if worse else "not worse than"
         why = f"{value:g} at epoch {epoch} is {relation} {median:g}, the median of {count} running averages"
         judgement = Judgement(job.name, epoch, value, median, count, worse, why)
@@ -130,6 +132,12 @@ class MedianRule:
             return self.grace_epochs
         lengths = [job.curve.last_epoch for job in completed_jobs(ledger)]
         return math.ceil(GRACE_FRACTION * statistics.median(lengths)) if lengths else None
+
+
+def _median(averages: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The median of numbers that come with their rounding errors, and its own."""
+    middle = sorted(averages)[(len(averages) - 1) // 2 : len(averages) // 2 + 1]
+    return statistics.median(number for number, _ in averages), max(rounding for _, rounding in middle)
 
 
 def _spared_if_hopeful(judgement: Judgement, ledger: Ledger, prospect: Prospect | None) -> Judgement:

@@ -18,6 +18,8 @@ from amt_flows.ledger.training_job import TrainingJob
 
 # More hardly move a median, and each costs a walk over its curve at every epoch that is judged.
 PACEMAKERS = 100
+# Of a handful of operations on numbers of one size.
+ROUNDING = 1e-15
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ class Prospect:
 
     @property
     def hopeful(self) -> bool:
-        """Equal to the best is as good."""
-        return self.reach <= self.best
+        """Equal to the best is as good, and so is what only rounding keeps from being equal."""
+        return self.reach <= self.best or math.isclose(self.reach, self.best, rel_tol=ROUNDING)
 
 
 def completed_jobs(ledger: Ledger) -> list[TrainingJob]:

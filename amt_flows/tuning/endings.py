@@ -1,23 +1,30 @@
-"""The end of a training job, from its backend's last report to the event."""
+"""The end of a training job, from its backend's last report to the event; and that of the tuning job."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from amt_flows.events import Ended, Outcome
+from amt_flows.events import Ended, Finished, Outcome, TuningStatus
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.secrets import hidden
 from amt_flows.ledger.unread import no_usable_value
 from amt_flows.ports import JobReport
+from amt_flows.rules.completion import nothing_usable
 from amt_flows.rules.hyperband import used_its_resource
 
 
 def ending_of(
-    ledger: Ledger, report: JobReport, metrics: Mapping[str, float], now: float, secrets: Iterable[str]
+    ledger: Ledger,
+    report: JobReport,
+    metrics: Mapping[str, float],
+    now: float,
+    secrets: Iterable[str],
+    *,
+    is_ending: bool = False,
 ) -> Ended:
-    """``metrics`` holds the last value of each. What the environment variables ``secrets`` hold is taken out
-    of the text of a failure."""
-    outcome, failure = _outcome(ledger, report, metrics), report.failure
+    """``metrics`` holds the last value of each; ``is_ending``: somebody wants the tuning job to end. What the
+    environment variables ``secrets`` hold is taken out of the text of a failure."""
+    outcome, failure = _outcome(ledger, report, metrics, is_ending=is_ending), report.failure
     if outcome is Outcome.NO_METRIC and not failure:
         algorithm = ledger.algorithm_of(ledger.jobs[report.name])
         metric, given = algorithm.metric_name, algorithm.spec.training_job.metric_definitions
@@ -40,11 +47,24 @@ def ending_of(
     )
 
 
-def _outcome(ledger: Ledger, report: JobReport, metrics: Mapping[str, float]) -> Outcome:
+def _outcome(ledger: Ledger, report: JobReport, metrics: Mapping[str, float], *, is_ending: bool) -> Outcome:
     job = ledger.jobs[report.name]
     has_objective = ledger.algorithm_of(job).metric_name in metrics or len(job.curve) > 0
-    outcome = report.outcome(stopped_early=job.stopped_early, has_objective=has_objective)
+    was_asked = is_ending or ledger.concluding or job.stop_asked_at is not None
+    outcome = report.outcome(
+        stopped_early=job.stopped_early, has_objective=has_objective, was_asked=was_asked
+    )
     if outcome is Outcome.STOPPED_EARLY and has_objective and used_its_resource(ledger.spec, job):
         # Its script would have gone on, but Hyperband has nothing more to give it.
         return Outcome.COMPLETED
     return outcome
+
+
+def finished(ledger: Ledger, now: float) -> Finished:
+    """The end of a tuning job, now that all is harvested: Failed, if it completes without a training job that
+    can be used."""
+    status = ledger.end_status or TuningStatus.COMPLETED
+    unusable = nothing_usable(ledger) if status is TuningStatus.COMPLETED else None
+    if unusable is None:
+        return Finished(now, status)
+    return Finished(now, TuningStatus.FAILED, (unusable,))

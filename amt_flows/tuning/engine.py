@@ -26,7 +26,6 @@ from amt_flows.events import (
     Converged,
     Ended,
     Event,
-    Finished,
     Judged,
     Judgement,
     Launched,
@@ -46,14 +45,14 @@ from amt_flows.ledger.secrets import hidden
 from amt_flows.ledger.training_job import Trial
 from amt_flows.ports import Backend, Clock, FoundJob, JobRequest, Journal, SystemClock
 from amt_flows.rules.budget import launches_allowed
-from amt_flows.rules.completion import reasons_to_complete, reasons_to_fail
+from amt_flows.rules.completion import nothing_usable, reasons_to_complete, reasons_to_fail
 from amt_flows.rules.convergence import Convergence
 from amt_flows.rules.early_stopping import early_stopping_rule
 from amt_flows.spec import TuningSpec
 from amt_flows.strategies import Strategy
 from amt_flows.strategies.choose import strategy_of
 from amt_flows.tuning.autotune import Chosen, chosen
-from amt_flows.tuning.endings import ending_of
+from amt_flows.tuning.endings import ending_of, finished
 from amt_flows.tuning.launches import HalfLaunched, job_request
 from amt_flows.tuning.problems import problems_on, unsupported
 from amt_flows.tuning.proposals import Proposer
@@ -219,7 +218,9 @@ class Tuning:
             if report.state.terminal:
                 metrics = self._observations.last_values(report.name)
                 report = replace(report, unread=self._observations.unread(report.name))
-                endings.append(ending_of(self.ledger, report, metrics, self.now(), self._secret_names))
+                ends, secrets = self._stop_asked() is not None, self._secret_names
+                ending = ending_of(self.ledger, report, metrics, self.now(), secrets, is_ending=ends)
+                endings.append(ending)
         # In the order of finishing, on which "not improving" depends, not in that of asking.
         endings.sort(key=lambda ending: ending.ended_at)
         events: list[Event] = [Observed(self.now(), points)] if points else []
@@ -259,6 +260,10 @@ class Tuning:
         """Make the next completion check end the tuning job as Stopped. Safe in a signal handler."""
         self._stop_reason = reason
 
+    def _stop_asked(self) -> str | None:
+        """By whom or what, if somebody wants the tuning job to end."""
+        return self._stop_reason or self.journal.asked_to_stop()
+
     def check_completion(self) -> tuple[Reason, ...]:
         """Record and return the reasons to end, if any holds. Ends nothing by itself."""
         if self.ledger.concluding:
@@ -282,23 +287,28 @@ class Tuning:
         now = self.now()
         if self._rejected is not None:
             return TuningStatus.FAILED, (self._rejected,)
-        stop = self._stop_reason or self.journal.asked_to_stop()
+        stop = self._stop_asked()
         if stop is not None:
             return TuningStatus.STOPPED, (Reason("StoppedByUser", stop),)
-        reasons = reasons_to_complete(self.ledger, now)
-        if reasons:
-            return TuningStatus.COMPLETED, reasons
         failures = reasons_to_fail(self.ledger, now)
         if failures:
             return TuningStatus.FAILED, failures
+        reasons = reasons_to_complete(self.ledger, now) or self._reasons_for_want_of_configurations()
+        if not reasons:
+            return None
+        unusable = None if self.ledger.live else nothing_usable(self.ledger)
+        if unusable is not None:
+            return TuningStatus.FAILED, (unusable, *reasons)
+        return TuningStatus.COMPLETED, reasons
+
+    def _reasons_for_want_of_configurations(self) -> tuple[Reason, ...]:
         if self.exhausted and not self.ledger.live and not self.ledger.to_launch():
             count = len(self.ledger.trials)
             message = f"all {count} configurations were tried"
             if any(one.identical and one.jobs for one in self.ledger.inherited):
                 message = f"every configuration was tried: {count} here, the others by parents"
-            reason = Reason("SpaceExhausted", message, {"trials": count})
-            return TuningStatus.COMPLETED, (reason,)
-        return None
+            return (Reason("SpaceExhausted", message, {"trials": count}),)
+        return ()
 
     def stop_running_jobs(self, *, kill: bool = False) -> None:
         """Ask every running job to stop; each is asked once, or again with ``kill``."""
@@ -331,7 +341,7 @@ class Tuning:
             self.backend.stop(self.ledger.name, strays, kill=True)
         if self.ledger.live or not settled or not self.ledger.jobs.keys() >= set(strays):
             return
-        self._record(Finished(self.now(), self.ledger.end_status or TuningStatus.COMPLETED))
+        self._record(finished(self.ledger, self.now()))
         # Whoever launched in between could not see yet that it is over; whoever launches later will.
         self._half_launched.end()
 

@@ -125,14 +125,14 @@ def test_jobs_that_amt_stops_while_it_goes_on_are_stopped_early() -> None:
         assert_same_best(ledger)
 
 
-def test_a_job_that_somebody_stops_is_not_called_stopped_early_where_nothing_is() -> None:
+def test_a_job_that_somebody_stops_is_called_so_where_nothing_is_stopped_early() -> None:
     with scripted_world(train, Plan(rates(3))) as world:
         followed = until(opened(world, spec()), lambda one: any(len(j.curve) for j in one.ledger.live))
         [name, *_] = followed.ledger.jobs
         client("sagemaker").stop_training_job(TrainingJobName=name)
         until(followed, lambda one: one.ledger.finished)
         job = followed.ledger.jobs[name]
-        assert (job.outcome, job.stopped_early) == (Outcome.STOPPED, False)
+        assert (job.outcome, job.stopped_early) == (Outcome.STOPPED_OUTSIDE, False)
         assert followed.ledger.status is TuningStatus.COMPLETED
 
 

@@ -26,7 +26,7 @@ from amt_flows.backends.local.controller import process_here
 from amt_flows.cli import main
 from amt_flows.cli.input import load_spec, value_of
 from amt_flows.cli.stop import stop as stop_tuning_job
-from amt_flows.errors import SpecError, TuningJobNotFound
+from amt_flows.errors import SpecError, TuningJobFailed, TuningJobNotFound
 from amt_flows.events import Concluding, Opened, TuningStatus
 from amt_flows.ledger.journals.directory import DirectoryJournal
 from amt_flows.results import TuningResult
@@ -727,7 +727,8 @@ def test_compare_sets_tuning_jobs_against_the_first(tmp_path: Path, home: Path) 
     ok("run", write_spec(tmp_path), "--quiet")
     fewer = ("--set", "limits.max_number_of_training_jobs=2", "--set", "objective.type=Minimize")
     ok("run", write_spec(tmp_path), "--name", "fewer", "--quiet", *fewer)
-    ok("run", write_spec(tmp_path, FAILING), "--name", "none", "--quiet")
+    failed = cli("run", write_spec(tmp_path, FAILING), "--name", "none", "--quiet")
+    assert failed.exit_code == TuningJobFailed.exit_code, "also after fewer failures than the limit of them"
     demo, other, none = json.loads(ok("compare", "demo", "fewer", "none", "--json"))
     assert (demo["training_jobs"], other["training_jobs"]) == (3, 2)
     assert other["epochs_against_first"] == pytest.approx(2 / 3)

@@ -561,3 +561,36 @@ def test_a_result_of_a_running_tuning_job_is_never_older_than_what_is_known() ->
     drive(Tuning.open(spec(), backend, MemoryJournal(), clock=backend.clock), on_tick=look)
     assert min(seen) >= 0
     assert seen == sorted(seen)
+
+
+def test_hyperbands_resources_and_value_hints_are_described_as_they_were_asked_for() -> None:
+    body = sagemaker_request()
+    config = body["HyperParameterTuningJobConfig"]
+    resources = {"HyperbandStrategyConfig": {"MinResource": 1, "MaxResource": 27}}
+    config |= {"Strategy": "Hyperband", "StrategyConfig": resources}
+    config["ParameterRanges"]["AutoParameters"] = [{"Name": "max_depth", "ValueHint": "6"}]
+    clock = VirtualClock()
+    asked = TuningSpec.parse(body)
+    tuning = Tuning.open(asked, SimulatedBackend(clock, rising), MemoryJournal(), clock=clock)
+    told = describe(tuning.ledger, 0.0)["HyperParameterTuningJobConfig"]
+    assert tuning.ledger.spec.integer, "a range was chosen"
+    assert told["StrategyConfig"] == resources
+    assert told["ParameterRanges"]["AutoParameters"] == [{"Name": "max_depth", "ValueHint": "6"}]
+    assert told["ParameterRanges"]["IntegerParameterRanges"] == []
+    assert_fits(tuning.ledger, clock.now())
+
+
+def test_instances_are_described_in_both_shapes_whichever_was_asked_for() -> None:
+    body = sagemaker_request()
+    plain = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5}
+    told = describe(opened(TuningSpec.parse(body)), 0.0)["TrainingJobDefinition"]
+    assert told["ResourceConfig"] == told["HyperParameterTuningResourceConfig"] == plain
+
+    del body["TrainingJobDefinition"]["ResourceConfig"]
+    configs = [plain, {**plain, "InstanceType": "ml.m5.xlarge"}]
+    body["TrainingJobDefinition"]["HyperParameterTuningResourceConfig"] = {"InstanceConfigs": configs}
+    ledger = opened(TuningSpec.parse(body))
+    told = describe(ledger, 0.0)["TrainingJobDefinition"]
+    assert told["ResourceConfig"] == plain
+    assert told["HyperParameterTuningResourceConfig"]["InstanceConfigs"] == configs
+    assert_fits(ledger, 0.0)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amt_flows.events import Ended, Outcome
+from amt_flows.ledger.training_job import STOPPED
 from amt_flows.rules.budget import committed_cost, launches_allowed
 from amt_flows.rules.completion import (
     MaxCost,
@@ -119,7 +120,7 @@ def test_a_relative_improvement_can_be_asked_for() -> None:
 @given(st.lists(st.tuples(st.floats(0, 1), outcomes), max_size=30))
 def test_not_improving_counts_what_a_plain_loop_counts(jobs: list[tuple[float, Outcome]]) -> None:
     ledger = opened()
-    counted = (Outcome.COMPLETED, Outcome.STOPPED_EARLY, Outcome.TIMED_OUT, Outcome.STOPPED)
+    counted = (Outcome.COMPLETED, Outcome.TIMED_OUT, *STOPPED)
     best, since = None, 0
     for trial, (value, outcome) in enumerate(jobs, start=1):
         ended_job(ledger, trial, [value], outcome)

@@ -266,7 +266,7 @@ def test_the_time_limit_ends_it_though_nothing_else_happens() -> None:
         create(asked(limits=limits))
         world.run()
         told = describe()
-        assert told[STATUS] == "Completed"
+        assert told[STATUS] == "Failed"  # none has completed
         assert told["ConsumedResources"]["RuntimeInSeconds"] == 1010  # the models were uploaded, too
         assert [job.status for job in world.jobs] == ["Stopped", "Stopped"]
 

@@ -26,7 +26,7 @@ from amt_flows.ledger.running_tuning_job import News, OnTick, RunningTuningJob
 from amt_flows.names import tuning_job_name_from
 from amt_flows.ports import Backend, Clock, Journal
 from amt_flows.results import TuningResult
-from amt_flows.results.result import finished_result
+from amt_flows.results.result import finished_result, usable_result
 from amt_flows.spec import TuningSpec
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.interrupts import graceful_interrupts, stop_jobs_on_breakdown
@@ -59,10 +59,11 @@ def run_tuning(
     where the first attempt stood. The journal is on this machine unless one is given, and so are the parents
     of a warm start unless ``parents`` finds them elsewhere.
 
-    Raises SpecError before anything was launched, TuningJobFailed when the tuning job ends as Failed (its
-    artifacts are there), and Prefect's CancelledRun when it was stopped because the flow run was
-    cancelled or its process was told to end. A tuning job that somebody stopped by name (`amt-flows stop`)
-    returns its result so far: the pipeline goes on with the best training job found.
+    Raises SpecError before anything was launched, TuningJobFailed when the tuning job ends as Failed or
+    without a training job that can be used (its artifacts are there), and Prefect's CancelledRun when it was
+    stopped because the flow run was cancelled or its process was told to end. A tuning job that somebody
+    stopped by name (`amt-flows stop`) returns its result so far: the pipeline goes on with the best training
+    job found.
     """
     flow_run = this_flow_run().flow_run
     name = name_in_this_run(spec)
@@ -97,7 +98,7 @@ def run_tuning(
     get_run_logger().info("%s.", result.headline)
     if not ended_before and _was_told_to_end(followed, watch):
         raise CancelledRun(f"Tuning job {result.name} was stopped. {result.headline}.")
-    return result
+    return usable_result(result)
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from amt_flows.events import Outcome
+from amt_flows.events import Outcome, TuningStatus
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.training_job import STOPPED
 from amt_flows.ports import JobState
 from amt_flows.spec import BestEligible
 from amt_flows.testing.chaos.truth import TrueJob
@@ -30,6 +32,8 @@ def judge(world: World, final: Ledger | None) -> None:
     if told(ledger) != told(final):
         world.broken("replay", "the journal, replayed, tells something else than the ledger that was driven")
     _the_best_is_best(world, ledger, jobs)
+    if ledger.status is TuningStatus.COMPLETED and ledger.best is None:
+        world.broken("best", "it is completed, and no training job is the best")
     configurations = [(one.definition, *one.configuration.items()) for one in ledger.trials.values()]
     if len(configurations) != len(set(configurations)):
         world.broken("doubled", "one configuration belongs to two trials")
@@ -73,7 +77,7 @@ def _possible(job: TrueJob) -> set[Outcome]:
         case JobState.LOST:
             return {Outcome.LOST}
         case _:
-            return {Outcome.STOPPED, Outcome.STOPPED_EARLY, Outcome.TIMED_OUT}
+            return {*STOPPED, Outcome.TIMED_OUT}
 
 
 def _budgets_hold(world: World, ledger: Ledger, jobs: Sequence[TrueJob]) -> None:
@@ -91,12 +95,19 @@ def _the_best_is_best(world: World, ledger: Ledger, jobs: Sequence[TrueJob]) -> 
     eligible = [JobState.COMPLETED]
     if spec.best_eligible is BestEligible.COMPLETED_AND_STOPPED:
         eligible.append(JobState.STOPPED)
-    values = [
-        job.value
-        for job in jobs
-        if job.name in ledger.jobs and job.state in eligible and job.finite and job.value is not None
-    ]
-    expected = (max(values) if spec.maximize else min(values)) if values else None
+    target = spec.completion.target_objective_metric_value
+    met = math.inf if target is None else (-target if spec.maximize else target)
+    losses: list[float] = []
+    for job in jobs:
+        if job.name in ledger.jobs and job.finite and job.value is not None:
+            loss = -job.value if spec.maximize else job.value
+            meets = target is not None and loss <= met
+            if job.state in eligible or (meets and job.state is JobState.STOPPED):
+                losses.append(loss)
     best = None if ledger.best is None else ledger.best.final_value
+    if ledger.best is not None and ledger.best.reached is not None and spec.completion.target_on_epochs:
+        # It met the target by an epoch: its last value may be any.
+        return
+    expected = None if not losses else -min(losses) if spec.maximize else min(losses)
     if best != expected:
         world.broken("best", f"the best in the ledger has {best}, the best in the world {expected}")
