@@ -49,7 +49,7 @@ def open_api() -> Iterator[Api]:
         yield Api(client, thread)
 
 
-class Pace:
+class Recurrence:
     """When something is due again: ``seconds`` after it was done, and later and later while it fails."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:

@@ -69,7 +69,7 @@ class Bayesian:
     rows are results too, once three rows have a loss.
 
     With ``prefer_cheap``, the expected improvement is weighed against the time that the job should take
-    (``thrift.py``), once durations can be told from configurations (``cost.py``).
+    (``improvement_per_time.py``), once durations can be told from configurations (``cost.py``).
 
     A number whose scaling was left at Auto may be seen on another scale than the rule's (``rescaling.py``).
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from amt_flows.backends.local import LocalBackend
+from amt_flows.backends.marked_processes import running_processes
 from amt_flows.ports import JobReport, JobRequest, MetricPoint
 from amt_flows.spec import TrainingJobTemplate
 
@@ -22,15 +23,10 @@ OBJECTIVE = "acc"
 def processes_of(place: Path) -> list[tuple[int, str]]:
     """Training processes and workers below a directory: (number, command line)."""
     found: list[tuple[int, str]] = []
-    for directory in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (directory / "environ").read_bytes()
-            command = (directory / "cmdline").read_bytes()
-        except OSError:
-            continue
-        ours = f"SAGEMAKER_BASE_DIR={place}/".encode() in environment or f"{place}/".encode() in command
-        if ours and command:  # a zombie has no command line any more
-            found.append((int(directory.name), command.replace(b"\0", b" ").decode("utf-8", "replace")))
+    for one in running_processes():
+        training = f"SAGEMAKER_BASE_DIR={place}/".encode() in one.environment
+        if training or f"{place}/".encode() in one.command:
+            found.append((one.pid, one.command.replace(b"\0", b" ").decode("utf-8", "replace")))
     return found
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from amt_flows.backends.marked_processes import running_processes
 from amt_flows.spec import TuningSpec
 
 SHORT = 'for i in 1 2 3; do echo "accuracy=0.$i$2;"; sleep 0.05; done'
@@ -34,27 +36,21 @@ def local_spec(name: str | None, script: str, jobs: int = 4) -> TuningSpec:
 
 def workers(home: Path) -> list[int]:
     """The processes that work on training jobs below a directory."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            arguments = file.read_bytes().decode().split("\0")
-        except OSError:  # it has ended
-            continue
-        if any(argument.startswith(f"{home}/") for argument in arguments):
-            found.append(int(file.parent.name))
-    return found
+    mark = f"{home}/".encode()
+    return [
+        one.pid
+        for one in running_processes()
+        if any(argument.startswith(mark) for argument in one.command.split(b"\0"))
+    ]
 
 
 def end_all(home: Path) -> None:
     """Kill whatever works on training jobs below a directory, or was started to train one. A test that failed
     halfway, or whose subject is a crash, would leave it running for ever."""
-    for directory in Path("/proc").glob("[0-9]*"):
-        try:
-            told = (directory / "cmdline").read_bytes() + (directory / "environ").read_bytes()
-            if f"{home}/".encode() in told and int(directory.name) != os.getpid():
-                os.kill(int(directory.name), signal.SIGKILL)
-        except OSError:  # it has ended, or isn't ours
-            continue
+    for one in running_processes():
+        if one.mentions(f"{home}/"):
+            with contextlib.suppress(OSError):  # it has ended
+                os.kill(one.pid, signal.SIGKILL)
 
 
 def eventually(true: Callable[[], bool], timeout: float = 90.0) -> bool:

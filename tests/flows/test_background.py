@@ -9,7 +9,7 @@ from uuid import uuid4
 from prefect.client.schemas.objects import FlowRun
 
 from amt_flows.backends.simulated import VirtualClock
-from amt_flows.flows.api import Api, Ask, Pace, T
+from amt_flows.flows.api import Api, Ask, Recurrence, T
 from amt_flows.flows.tuning.artifacts import Publisher
 from amt_flows.flows.tuning.cancel import CancelWatch
 from amt_flows.tuning.engine import Tuning
@@ -49,8 +49,8 @@ def opened(clock: VirtualClock | None = None) -> Tuning:
 def test_a_server_that_does_not_answer_is_asked_once_and_not_waited_for() -> None:
     clock, tuning = VirtualClock(0.0), opened()
     api = Answers(Future(), Future())
-    watch = CancelWatch(api, FlowRun(flow_id=uuid4()), Pace(3.0, clock.now))
-    publisher = Publisher(api, uuid4(), "demo", Pace(10.0, clock.now))
+    watch = CancelWatch(api, FlowRun(flow_id=uuid4()), Recurrence(3.0, clock.now))
+    publisher = Publisher(api, uuid4(), "demo", Recurrence(10.0, clock.now))
     for _ in range(100):
         watch.look(tuning)
         publisher.tick(tuning)
@@ -62,7 +62,7 @@ def test_a_server_that_does_not_answer_is_asked_once_and_not_waited_for() -> Non
 def test_a_server_that_fails_is_asked_less_and_less() -> None:
     clock, tuning = VirtualClock(0.0), opened()
     api = Answers(*(answered(error=OSError("no route to host")) for _ in range(100)))
-    watch = CancelWatch(api, FlowRun(flow_id=uuid4()), Pace(3.0, clock.now))
+    watch = CancelWatch(api, FlowRun(flow_id=uuid4()), Recurrence(3.0, clock.now))
     while clock.now() < 3600:
         watch.look(tuning)
         clock.advance(0.5)
@@ -73,7 +73,7 @@ def test_a_server_that_fails_is_asked_less_and_less() -> None:
 def test_a_cancel_is_found_within_seconds_and_asked_for_no_more() -> None:
     clock, tuning = VirtualClock(0.0), opened()
     api = Answers(answered(False), answered(False), answered(True))
-    watch = CancelWatch(api, FlowRun(flow_id=uuid4()), Pace(3.0, clock.now))
+    watch = CancelWatch(api, FlowRun(flow_id=uuid4()), Recurrence(3.0, clock.now))
     while not watch.cancelled:
         watch.look(tuning)
         clock.advance(0.5)
@@ -87,7 +87,7 @@ def test_a_cancel_is_found_within_seconds_and_asked_for_no_more() -> None:
 def test_there_is_no_publication_without_news() -> None:
     clock, tuning = VirtualClock(0.0), opened()
     api = Answers(*(answered() for _ in range(1000)))
-    publisher = Publisher(api, uuid4(), "demo", Pace(10.0, clock.now))
+    publisher = Publisher(api, uuid4(), "demo", Recurrence(10.0, clock.now))
     for _ in range(10):
         publisher.tick(tuning)
         clock.advance(11.0)
@@ -99,7 +99,7 @@ def test_a_long_tuning_publishes_each_hundredth_of_its_time() -> None:
     tuning = opened(clock)
     clock.advance(36_000.0)
     api = Answers(*(answered() for _ in range(100)))
-    publisher = Publisher(api, uuid4(), "demo", Pace(10.0, clock.now))
+    publisher = Publisher(api, uuid4(), "demo", Recurrence(10.0, clock.now))
     for _ in range(100):
         tuning.propose(1)
         publisher.tick(tuning)

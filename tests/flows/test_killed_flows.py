@@ -28,6 +28,8 @@ from prefect.settings.context import get_current_settings
 from prefect.states import Cancelling
 from prefect.types.entrypoint import EntrypointType
 
+from amt_flows.backends.local_worker.endings import children_of
+from amt_flows.backends.local_worker.processes import process_state
 from amt_flows.backends.places import open_journal
 from amt_flows.events import TuningStatus
 from amt_flows.flows import tune
@@ -119,15 +121,7 @@ def ledger_of(name: str, home: Path) -> Ledger:
 def flow_processes(runner: int) -> list[int]:
     """The processes below a runner or worker that are not of training jobs: those have a session of their
     own, and another parent when theirs is gone."""
-    found: list[int] = []
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = file.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == runner and fields[0] not in "ZX":
-            found.append(int(file.parent.name))
-    return found
+    return [pid for pid in children_of(runner) if (process_state(pid) or "Z")[0] not in "ZX"]
 
 
 @pytest.mark.parametrize("way", [serving, working], ids=["served", "worker"])

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from amt_flows.backends.local import LocalBackend
-from amt_flows.backends.local_worker.redaction import Hiding
+from amt_flows.backends.local_worker.redaction import Redaction
 from amt_flows.backends.places import open_journal
 from amt_flows.backends.sagemaker import SageMakerBackend
 from amt_flows.errors import SpecError, TuningJobFailed
@@ -110,7 +110,7 @@ def test_no_cut_of_the_output_lets_a_secret_through(pieces: list[bytes], cuts: l
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ONE", "aabaacx")
         patch.setenv("TWO", "aabaac")
-        hiding = Hiding(["ONE", "TWO", "UNSET"])
+        hiding = Redaction(["ONE", "TWO", "UNSET"])
     text, out, at = b"".join(pieces), b"", 0
     for i in range(len(text)):
         if at >= len(text):

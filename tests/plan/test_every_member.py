@@ -13,8 +13,8 @@ import pytest
 
 from amt_flows.amt.request import amt_request
 from amt_flows.backends.sagemaker.check import problems_of as sagemaker_problems
-from amt_flows.backends.sagemaker.service_model import service_model
 from amt_flows.backends.sagemaker.request import create_training_job_request
+from amt_flows.backends.sagemaker.service_model import service_model
 from amt_flows.errors import Problem, SpecError
 from amt_flows.ledger.algorithms import algorithms_of
 from amt_flows.ports import JobRequest

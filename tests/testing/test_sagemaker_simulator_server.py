@@ -18,6 +18,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from click.testing import CliRunner
 
+from amt_flows.backends.marked_processes import marked_processes
 from amt_flows.testing.sagemaker import (
     JobScript,
     Quotas,
@@ -27,7 +28,6 @@ from amt_flows.testing.sagemaker import (
     internal_failure,
 )
 from amt_flows.testing.sagemaker.__main__ import main
-from amt_flows.testing.sagemaker.processes import marked
 from testing.sagemaker_requests import (
     GROUP,
     KEYS,
@@ -197,13 +197,13 @@ def test_the_command_runs_training_until_it_is_told_to_end(tmp_path: Path) -> No
         wait_for(marker.exists)
         directory = Path(wait_for(marker.read_text)).parent
         assert directory.is_dir()
-        assert len(marked(f"SAGEMAKER_BASE_DIR={directory}")) == 1
+        assert len(marked_processes(f"SAGEMAKER_BASE_DIR={directory}")) == 1
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "")
     assert "nothing of it is left" in out
     assert not directory.exists()
-    assert marked(f"SAGEMAKER_BASE_DIR={directory}") == []
+    assert marked_processes(f"SAGEMAKER_BASE_DIR={directory}") == []
 
 
 def test_the_command_follows_a_script_in_accelerated_time() -> None:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from amt_flows.backends.local.request import this_python
 from amt_flows.backends.local_worker.claims import is_locked
 from amt_flows.backends.local_worker.endings import signal_group
 from amt_flows.backends.local_worker.processes import boot_id, identity, is_alive
+from amt_flows.backends.marked_processes import kill_marked
 
 if TYPE_CHECKING:
     from amt_flows.backends.local_worker.processes import Identity
@@ -80,9 +80,9 @@ def worker_lives(paths: JobPaths, claim: Mapping[str, Any]) -> bool:
     return (bool(claim) and is_alive(as_identity(claim))) or is_locked(str(paths.claim))
 
 
-def mark_of(claim: Mapping[str, Any]) -> bytes:
+def mark_of(claim: Mapping[str, Any]) -> str:
     """The entry in the environment of everything that the training job of a claim started."""
-    return f"AMT_FLOWS_WORKER={claim['pid']}.{claim['start']}".encode()
+    return f"AMT_FLOWS_WORKER={claim['pid']}.{claim['start']}"
 
 
 def signal_worker(paths: JobPaths, claim: Mapping[str, Any]) -> None:
@@ -112,28 +112,5 @@ def end_orphans(paths: JobPaths, claim: Mapping[str, Any]) -> None:
         return
     kill_training(paths)
     # A torn claim does not tell the worker; but what the training started has the job's directory about it.
-    mark = mark_of(claim) if claim else f"SAGEMAKER_BASE_DIR={paths.directory}".encode()
-    give_up_at = time.monotonic() + CLEAR_SECONDS
-    while time.monotonic() < give_up_at:
-        left = marked_processes(mark)
-        for pid in left:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except OSError:
-                continue
-        if not left:
-            return
-        time.sleep(0.005)
-
-
-def marked_processes(mark: bytes) -> list[int]:
-    """Our processes with an entry in their environment, other than this one; none without ``/proc``."""
-    found: list[int] = []
-    for directory in Path("/proc").glob("[0-9]*"):
-        try:
-            entries = (directory / "environ").read_bytes().split(b"\0")
-        except OSError:  # gone, or not ours
-            continue
-        if mark in entries and int(directory.name) != os.getpid():
-            found.append(int(directory.name))
-    return found
+    mark = mark_of(claim) if claim else f"SAGEMAKER_BASE_DIR={paths.directory}"
+    kill_marked(mark, CLEAR_SECONDS)

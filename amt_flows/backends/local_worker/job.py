@@ -20,7 +20,7 @@ from amt_flows.backends.local_worker.endings import clear_descendants, signal_gr
 from amt_flows.backends.local_worker.output import Output
 from amt_flows.backends.local_worker.processes import identity, process_state
 from amt_flows.backends.local_worker.records import write_end, write_json
-from amt_flows.backends.local_worker.redaction import Hiding
+from amt_flows.backends.local_worker.redaction import Redaction
 from amt_flows.backends.local_worker.start import CannotStartError, Training
 from amt_flows.backends.local_worker.values import Values
 
@@ -128,8 +128,8 @@ class Job:
         self.started_at = training.started_at
         self.bell = Bell(directory)
         self.output = Output(directory)
-        self.hiding = Hiding(self.request.get("secret_environment", []))
-        self.values = Values(directory, self.request["metrics"], self.hiding.clean)
+        self.redaction = Redaction(self.request.get("secret_environment", []))
+        self.values = Values(directory, self.request["metrics"], self.redaction.clean)
         self.stopped_for = ""  # "asked" or "time limit", once the training process was told to stop
         self.limit_at = time.monotonic() + (self.request["max_runtime_seconds"] or math.inf)
         self.kill_at = math.inf
@@ -146,7 +146,7 @@ class Job:
         code = self.reap()
         self.read_rest()
         self.values.finish()
-        self.output.write(self.hiding.rest())
+        self.output.write(self.redaction.rest())
         self.output.close()
         return self.verdict(code)
 
@@ -192,7 +192,7 @@ class Job:
             os.close(self.reader)
             self.reader = -1
             return False
-        self.output.write(self.hiding.feed(data))
+        self.output.write(self.redaction.feed(data))
         if self.values.feed(data):
             self.bell.soon()
         return True
@@ -274,7 +274,7 @@ class Job:
         """The reason that the training script gave itself; empty if it gave none."""
         try:
             with open(os.path.join(self.directory, "output", "failure"), "rb") as file:
-                text = self.hiding.clean(file.read(4 * FAILURE_FILE_CHARACTERS)).decode("utf-8", "replace")
+                text = self.redaction.clean(file.read(4 * FAILURE_FILE_CHARACTERS)).decode("utf-8", "replace")
         except OSError:
             return ""
         return text.strip()[:FAILURE_FILE_CHARACTERS]

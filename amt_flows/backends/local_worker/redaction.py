@@ -8,7 +8,7 @@ HIDDEN = b"********"
 SHORTEST = 4
 
 
-class Hiding:
+class Redaction:
     """Replaces the values that some variables have in this process. ``feed`` gives back what is surely free
     of them: the end of a block that may be the beginning of a secret is held back until more has come, or
     ``rest`` is asked for."""

@@ -167,7 +167,7 @@ def deploy_endpoint(
         waiting=waiting,
         deployment=deployment,
         tags=tags,
-        on_progress=_narrated(),
+        on_progress=_progress_log(),
         hosting=hosting,
     )
 
@@ -182,11 +182,11 @@ def roll_back_endpoint(
 ) -> LiveEndpoint:
     """Bring an endpoint back to the configuration ``to``, or to that which its current one took over from."""
     return endpoints.roll_back_endpoint(
-        endpoint, to, waiting=waiting, on_progress=_narrated(), hosting=hosting
+        endpoint, to, waiting=waiting, on_progress=_progress_log(), hosting=hosting
     )
 
 
-def _narrated() -> Callable[[EndpointProgress], None]:
+def _progress_log() -> Callable[[EndpointProgress], None]:
     """Tells in the log whenever the status is another one."""
     log, last = get_run_logger(), ""
 

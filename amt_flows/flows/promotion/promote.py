@@ -27,7 +27,7 @@ from amt_flows.flows.promotion.approval import DAY_SECONDS, Mode, Verdict, wait_
 from amt_flows.flows.promotion.deploy import compare_with_champion, promote_in_tasks
 from amt_flows.flows.promotion.outcome import SERIALIZER, Decision, Outcome
 from amt_flows.flows.promotion.promotion_page import publish, request_for_approval
-from amt_flows.flows.promotion.saved_steps import remembered
+from amt_flows.flows.promotion.saved_steps import saved_step
 from amt_flows.flows.tuning.results import load_result
 from amt_flows.flows.tuning.run_tuning import this_flow_run
 from amt_flows.ledger.record import load_ledger
@@ -93,7 +93,7 @@ def promote_on_terms(result: Deployable, target: Target, terms: Terms | None = N
     check_target(target, candidate)
     run_id = this_flow_run().flow_run.id
     # What the person has seen who approved; and a run that died after its promotion was still about this.
-    comparison = remembered(
+    comparison = saved_step(
         f"amt-flows-{run_id}-comparison",
         Comparison,
         lambda: compare_with_champion(candidate, target, terms.min_improvement),

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 T = TypeVar("T")
 
 
-def remembered(key: str, kind: type[T], make: Callable[[], T]) -> T:
+def saved_step(key: str, kind: type[T], make: Callable[[], T]) -> T:
     """What ``make`` returned the first time that it was called for ``key``, in this run or an earlier one.
 
     ``kind`` is its type, which pydantic must know how to read and write. Where the place of results can't be

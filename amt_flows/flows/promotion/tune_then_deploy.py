@@ -28,7 +28,7 @@ from amt_flows.flows.parameters import (
 from amt_flows.flows.promotion.approval import DAY_SECONDS
 from amt_flows.flows.promotion.outcome import SERIALIZER, Outcome
 from amt_flows.flows.promotion.promote import Terms, promote_on_terms
-from amt_flows.flows.promotion.saved_steps import remembered
+from amt_flows.flows.promotion.saved_steps import saved_step
 from amt_flows.flows.tuning.hooks import stop_after_crash, stop_on_cancellation
 from amt_flows.flows.tuning.run_tuning import name_in_this_run, this_flow_run
 from amt_flows.flows.tuning.tune import tune
@@ -105,7 +105,7 @@ def tuned(
     """The result of the tuning job, at once if this flow run had it before: the spec's fingerprint is part of
     what it is known by. Should that be lost, or in another flow run, the tuning job's own record has it."""
     run_id = this_flow_run().flow_run.id
-    return remembered(
+    return saved_step(
         f"amt-flows-{run_id}-tuned-{spec.name}-{spec.fingerprint()[:32]}",
         TuningResult,
         lambda: tune(spec, backend=backend, region=region, training=training, home=home),

@@ -21,7 +21,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRun
 
 from amt_flows.errors import TuningInterrupted
 from amt_flows.events import number_to_json
-from amt_flows.flows.api import Api, Pace
+from amt_flows.flows.api import Api, Recurrence
 from amt_flows.flows.tuning.run_log import standing
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.running_tuning_job import RunningTuningJob
@@ -97,11 +97,11 @@ class Publisher:
     """Publishes the artifacts of one flow run. They are drawn in the flow's thread, to which the ledger
     belongs, and sent in the background."""
 
-    def __init__(self, api: Api, flow_run_id: UUID, name: str, pace: Pace | None = None) -> None:
+    def __init__(self, api: Api, flow_run_id: UUID, name: str, again: Recurrence | None = None) -> None:
         self._api = api
         self._flow_run_id = flow_run_id
         self._name = name
-        self._pace = pace or Pace(PUBLISH_SECONDS)
+        self._again = again or Recurrence(PUBLISH_SECONDS)
         self._ids: dict[str, UUID] = {}
         self._sending: Future[None] | None = None
         self._drawn_at = -math.inf
@@ -115,7 +115,7 @@ class Publisher:
                 return
             self._take_note(self._sending)
         ledger = tuning.ledger
-        if ledger.finished or ledger.last_at <= self._drawn_at or not self._pace.due():
+        if ledger.finished or ledger.last_at <= self._drawn_at or not self._again.due():
             return
         now = tuning.now()
         self._drawn_at, self._pause = ledger.last_at, SHARE_OF_RUNTIME * (now - ledger.opened_at)
@@ -135,10 +135,10 @@ class Publisher:
             self._fail(error)
         else:
             self._warned = False
-            self._pace.done(at_least=self._pause)
+            self._again.done(at_least=self._pause)
 
     def _fail(self, error: BaseException) -> None:
-        self._pace.failed()
+        self._again.failed()
         if not self._warned:
             # Once: the same again says nothing new.
             get_run_logger().warning("The artifacts can't be published; the tuning goes on: %r", error)

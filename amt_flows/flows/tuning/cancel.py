@@ -14,7 +14,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound
 
-from amt_flows.flows.api import Api, Pace
+from amt_flows.flows.api import Api, Recurrence
 from amt_flows.ledger.running_tuning_job import RunningTuningJob
 
 LOOK_SECONDS = 3.0
@@ -24,10 +24,10 @@ REASON = "cancelled in Prefect"
 class CancelWatch:
     """Asks the tuning job to stop once the flow run, or one that called it, is cancelled."""
 
-    def __init__(self, api: Api, flow_run: FlowRun, pace: Pace | None = None) -> None:
+    def __init__(self, api: Api, flow_run: FlowRun, again: Recurrence | None = None) -> None:
         self._api = api
         self._flow_run = flow_run
-        self._pace = pace or Pace(LOOK_SECONDS)
+        self._again = again or Recurrence(LOOK_SECONDS)
         self._watched: list[UUID] | None = None
         self._asked: Future[bool] | None = None
         self.cancelled = False
@@ -36,14 +36,14 @@ class CancelWatch:
         """Ask the server if it is time to, or act on its answer. Neither waits for it nor minds that it can't
         be reached: the tuning job goes on without it."""
         if self._asked is None:
-            if not self.cancelled and self._pace.due():
+            if not self.cancelled and self._again.due():
                 self._asked = self._api.soon(self._is_cancelled)
         elif self._asked.done():
             answer, self._asked = self._asked, None
             if answer.exception() is not None:
-                self._pace.failed()
+                self._again.failed()
                 return
-            self._pace.done()
+            self._again.done()
             self.cancelled = answer.result()
             if self.cancelled:
                 tuning.request_stop(REASON)

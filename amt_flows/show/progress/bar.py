@@ -16,7 +16,7 @@ from amt_flows.errors import TuningInterrupted
 from amt_flows.ledger.running_tuning_job import News, OnTick, RunningTuningJob
 from amt_flows.show.progress.lines import Lines
 from amt_flows.show.progress.notebook import Cell, in_notebook
-from amt_flows.show.progress.panel import Pace, panel
+from amt_flows.show.progress.panel import FrameRate, panel
 
 logger = logging.getLogger("amt_flows")
 
@@ -90,10 +90,10 @@ class _Terminal:
         # prints goes above the display, unless standard output leads elsewhere: then it stays out of it.
         together = sys.stdout is not None and sys.stdout.isatty()
         self._live = Live(console=Console(stderr=True), auto_refresh=False, redirect_stdout=together)
-        self._pace = Pace(TERMINAL_SECONDS)
+        self._frames = FrameRate(TERMINAL_SECONDS)
 
     def show(self, tuning: RunningTuningJob, news: News) -> None:
-        if self._pace.is_due(tuning):
+        if self._frames.is_due(tuning):
             if not self._live.is_started:
                 self._live.start()
             self._live.update(panel(tuning.ledger, tuning.now()), refresh=True)

@@ -14,7 +14,7 @@ from amt_flows.ledger.running_tuning_job import News, RunningTuningJob
 from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.results import training_seconds
 from amt_flows.show import html
-from amt_flows.show.progress.panel import RUNNING_SHOWN, Pace, done_share, how_far
+from amt_flows.show.progress.panel import RUNNING_SHOWN, FrameRate, done_share, how_far
 from amt_flows.show.text import NOTHING, duration, hyperparameters, number
 
 NOTEBOOK_SECONDS: Final = 1.0
@@ -36,12 +36,12 @@ class Cell:
 
         self._show_new: Any = display
         self._handle: Any = None
-        self._pace = Pace(NOTEBOOK_SECONDS)
+        self._frames = FrameRate(NOTEBOOK_SECONDS)
         self._tuning: RunningTuningJob | None = None
 
     def show(self, tuning: RunningTuningJob, news: News) -> None:
         self._tuning = tuning
-        if self._pace.is_due(tuning):
+        if self._frames.is_due(tuning):
             self._draw(picture(tuning.ledger, tuning.now(), tuning.held_up_by))
 
     def close(self) -> None:

@@ -103,7 +103,7 @@ def _running(ledger: Ledger, now: float) -> Table:
     return table
 
 
-class Pace:
+class FrameRate:
     """Once in so many seconds, and always at the end."""
 
     def __init__(self, seconds: float) -> None:

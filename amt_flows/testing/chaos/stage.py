@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from amt_flows.backends.marked_processes import running_processes
 from amt_flows.events import Outcome
 from amt_flows.ledger.journals.directory import DirectoryJournal
 from amt_flows.ledger.ledger import Ledger
@@ -153,17 +154,9 @@ class Stage:
 
     def processes(self) -> list[int]:
         """Everything that runs for its training jobs: workers, trainings, and what these started."""
-        mark, found = str(self.home).encode(), []
-        for directory in Path("/proc").glob("[0-9]*"):
-            pid = int(directory.name)
-            try:
-                known = (directory / "cmdline").read_bytes() + (directory / "environ").read_bytes()
-                state = (directory / "stat").read_bytes().rpartition(b")")[2].split()[0]
-            except (OSError, IndexError):
-                continue
-            if mark in known and state not in b"ZX" and all(pid != one.pid for one in self.controllers):
-                found.append(pid)
-        return found
+        controllers = {one.pid for one in self.controllers}
+        found = (one for one in running_processes() if one.mentions(str(self.home)))
+        return [one.pid for one in found if one.pid not in controllers]
 
     def wait_until(self, condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> bool:
         give_up_at = time.monotonic() + seconds

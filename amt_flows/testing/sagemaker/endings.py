@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 
 from amt_flows.testing.sagemaker.artifacts import MissingBucket, Storage, model_uri, save_model
 from amt_flows.testing.sagemaker.job import COMPLETED, FAILED, STOPPED, SimulatedTrainingJob
-from amt_flows.testing.sagemaker.shared_state import Habitat
+from amt_flows.testing.sagemaker.shared_state import SharedState
 
 
 def upload_and_finish(
     job: SimulatedTrainingJob,
-    habitat: Habitat,
+    shared: SharedState,
     at: float,
     files: Callable[[], Mapping[str, bytes]],
     *,
@@ -19,7 +19,7 @@ def upload_and_finish(
 ) -> None:
     """Upload the model, then Completed, or Stopped with the secondary status ``stopped_as``."""
     try:
-        storage = Storage(job.account, job.region, create_buckets=habitat.create_buckets)
+        storage = Storage(job.account, job.region, create_buckets=shared.create_buckets)
         uri = model_uri(job.request, job.name)
         save_model(storage, uri, files())
         job.model_uri = uri

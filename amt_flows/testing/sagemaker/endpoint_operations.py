@@ -17,7 +17,7 @@ from amt_flows.testing.sagemaker.clocks import naive
 from amt_flows.testing.sagemaker.endpoints import Deploy, EndpointScript, SimulatedEndpoint
 from amt_flows.testing.sagemaker.paging import page
 from amt_flows.testing.sagemaker.refusals import Refusal, validation
-from amt_flows.testing.sagemaker.shared_state import Habitat
+from amt_flows.testing.sagemaker.shared_state import SharedState
 
 MODEL, CONFIGURATION, ENDPOINT = "model", "endpoint-config", "endpoint"
 WORDS = {MODEL: "model", CONFIGURATION: "endpoint configuration", ENDPOINT: "endpoint"}
@@ -39,10 +39,10 @@ Key = tuple[str, Place, str]
 
 
 @dataclass
-class EndpointsDesk:
+class EndpointOperations:
     """Keeps what is deployed. Methods are called with the world's lock held."""
 
-    habitat: Habitat
+    shared: SharedState
     deploy: Deploy = lambda endpoint, configuration: EndpointScript()
     """What becomes of what is deployed; for tests to replace."""
     existing: dict[Key, Kept | SimulatedEndpoint] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class EndpointsDesk:
             self._find(MODEL, call.place, model)
         arn = arn_of(call.place, kind, name)
         own = tags.merged([], call.params.get("Tags") or [])
-        self._add(kind, call.place, Kept(name, arn, call.params, self.habitat.now(), own))
+        self._add(kind, call.place, Kept(name, arn, call.params, self.shared.now(), own))
         return {f"{member}Arn": arn}
 
     def _describe(self, kind: str, call: Call) -> Answer:
@@ -133,9 +133,9 @@ class EndpointsDesk:
             name=name,
             arn=arn_of(call.place, ENDPOINT, name),
             configuration=configuration,
-            created_at=self.habitat.now(),
+            created_at=self.shared.now(),
             tags=tags.merged([], call.params.get("Tags") or []),
-            habitat=self.habitat,
+            shared=self.shared,
         )
         self._add(ENDPOINT, call.place, endpoint)
         endpoint.begin("Creating", configuration, script, lambda: self._is_there(call.place, configuration))

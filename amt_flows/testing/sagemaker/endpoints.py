@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from amt_flows.testing.sagemaker.clocks import naive
-from amt_flows.testing.sagemaker.shared_state import Habitat
+from amt_flows.testing.sagemaker.shared_state import SharedState
 
 NO_HEALTH = "The primary container for production variant AllTraffic did not pass the ping health check."
 
@@ -52,7 +52,7 @@ class SimulatedEndpoint:
     """The one that it serves, or is to serve first."""
     created_at: float
     tags: list[dict[str, str]]
-    habitat: Habitat
+    shared: SharedState
     status: str = "Creating"
     coming: str | None = None
     """The configuration of the change that is under way."""
@@ -89,7 +89,7 @@ class SimulatedEndpoint:
     ) -> None:
         """Start a creation or an update. ``is_there`` tells whether configuration and model still exist: the
         service needs them to the end."""
-        now = self.habitat.now()
+        now = self.shared.now()
         self.failure, self.coming = None, configuration
         self.enter(status, now)
         if script.end is not EndpointEnd.HANG:
@@ -116,11 +116,11 @@ class SimulatedEndpoint:
         self.enter(status, at)
 
     def delete(self, seconds: float, gone: Callable[[], None]) -> None:
-        now = self.habitat.now()
+        now = self.shared.now()
         self._settle("Deleting", now)
         self._then(now + seconds, lambda at: gone())
 
     def _then(self, at: float, step: Callable[[float], None]) -> None:
         self._plan += 1
         plan = self._plan
-        self.habitat.at(at, lambda now: step(now) if plan == self._plan else None)
+        self.shared.at(at, lambda now: step(now) if plan == self._plan else None)

@@ -11,20 +11,20 @@ from amt_flows.testing.sagemaker import publishing
 from amt_flows.testing.sagemaker.job import Emission, Line, SimulatedTrainingJob
 from amt_flows.testing.sagemaker.lines import finite, value_in
 from amt_flows.testing.sagemaker.publishing import events_of
-from amt_flows.testing.sagemaker.shared_state import Habitat
+from amt_flows.testing.sagemaker.shared_state import SharedState
 
 
-def begin_output(job: SimulatedTrainingJob, habitat: Habitat, at: float) -> None:
+def begin_output(job: SimulatedTrainingJob, shared: SharedState, at: float) -> None:
     """The container starts: its log stream appears."""
     job.start_container(at)
     stream = job.stream
-    habitat.at(
-        at + habitat.lags.log_seconds,
+    shared.at(
+        at + shared.lags.log_seconds,
         lambda now: publishing.open_stream(job.account, job.region, stream, now),
     )
 
 
-def print_lines(job: SimulatedTrainingJob, habitat: Habitat, texts: Sequence[str], at: float) -> None:
+def print_lines(job: SimulatedTrainingJob, shared: SharedState, texts: Sequence[str], at: float) -> None:
     """Lines to CloudWatch Logs, and what the job's metric definitions find in them to CloudWatch metrics.
 
     Both have them as the service does: nothing is cleaned up, control characters are escaped, and a line that
@@ -37,22 +37,22 @@ def print_lines(job: SimulatedTrainingJob, habitat: Habitat, texts: Sequence[str
     job.lines += [Line(at, stream, text) for text in texts]
     # CloudWatch Logs knows no empty messages.
     lines = [(at, text if text.strip() else " ") for text in texts]
-    habitat.at(
-        at + habitat.lags.log_seconds,
+    shared.at(
+        at + shared.lags.log_seconds,
         lambda now: publishing.put_lines(job.account, job.region, stream, lines, now),
     )
     for text in texts:
         for definition in job.metric_definitions:
             value = value_in(text, _pattern(str(definition["Regex"])))
             if value is not None:
-                _emit(job, habitat, Emission(at, str(definition["Name"]), value))
+                _emit(job, shared, Emission(at, str(definition["Name"]), value))
 
 
-def _emit(job: SimulatedTrainingJob, habitat: Habitat, emission: Emission) -> None:
+def _emit(job: SimulatedTrainingJob, shared: SharedState, emission: Emission) -> None:
     job.emissions.append(emission)
     if finite(emission.value):
-        habitat.at(
-            emission.at + habitat.lags.metric_seconds,
+        shared.at(
+            emission.at + shared.lags.metric_seconds,
             lambda _: publishing.put_metric(
                 job.account, job.region, job.name, emission.metric, emission.value, emission.at
             ),

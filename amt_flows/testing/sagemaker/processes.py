@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from amt_flows.backends.marked_processes import kill_marked
 from amt_flows.metrics.lines import escaped
 from amt_flows.testing.sagemaker.publishing import events_of
 
@@ -103,28 +104,6 @@ class TrainingProcess:
         """End whatever is left of it, also what went into a session of its own (where there is /proc)."""
         self.kill()
         self._popen.wait()
-        until = time.monotonic() + CLEAR_SECONDS
-        while time.monotonic() < until:
-            left = marked(f"{MARK}={self._mark}")
-            for pid in left:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except OSError:
-                    continue
-            if not left:
-                break
-            time.sleep(0.01)
+        kill_marked(f"{MARK}={self._mark}", CLEAR_SECONDS)
         self._selector.close()
         self._output.close()
-
-
-def marked(entry: str) -> list[int]:
-    """The living processes that have an entry in their environment."""
-    found = []
-    for directory in Path("/proc").glob("[0-9]*"):
-        try:
-            if entry.encode() in (directory / "environ").read_bytes().split(b"\0"):
-                found.append(int(directory.name))
-        except OSError:  # gone, or somebody else's
-            continue
-    return found

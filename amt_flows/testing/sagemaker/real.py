@@ -22,7 +22,7 @@ from amt_flows.testing.sagemaker.endings import algorithm_error, upload_and_fini
 from amt_flows.testing.sagemaker.job import FAILED, STOPPED, STOPPING, SimulatedTrainingJob
 from amt_flows.testing.sagemaker.output import begin_output, print_lines
 from amt_flows.testing.sagemaker.processes import TrainingProcess
-from amt_flows.testing.sagemaker.shared_state import Habitat
+from amt_flows.testing.sagemaker.shared_state import SharedState
 
 LOOK_SECONDS = 0.02
 NOT_FOUND = 127  # the exit code of a shell that finds no such program
@@ -32,9 +32,9 @@ class RealTraining:
     """Drives one job. The thread takes the world's lock to change the job, never while it waits."""
 
     def __init__(
-        self, job: SimulatedTrainingJob, find: Callable[[], Command], habitat: Habitat, directory: Path
+        self, job: SimulatedTrainingJob, find: Callable[[], Command], shared: SharedState, directory: Path
     ) -> None:
-        self._job, self._habitat = job, habitat
+        self._job, self._shared = job, shared
         self._find = find
         self._container = Container(directory)
         self._thread = threading.Thread(target=self._run, name=f"training {job.name}", daemon=True)
@@ -106,20 +106,20 @@ class RealTraining:
             self._interrupted()
             if not self._wait(command.interruption_seconds):
                 break
-            with self._habitat.lock:
+            with self._shared.lock:
                 self._job.enter("Starting", self._now())
             pause = command.starting_seconds
         if not self._abandoned:
             self._stopped_before_training()
 
     def _now(self) -> float:
-        return self._habitat.clock.now()
+        return self._shared.clock.now()
 
     def _wait(self, seconds: float) -> bool:
         """Let time pass on the world's clock; False if the job was stopped meanwhile."""
         until = self._now() + seconds
         while True:
-            with self._habitat.lock:
+            with self._shared.lock:
                 self._check_waiting_time()
                 if self._stopped_as is not None or self._abandoned:
                     return False
@@ -133,8 +133,8 @@ class RealTraining:
             self._stop(self._now(), "MaxWaitTimeExceeded")
 
     def _prepare(self) -> bool:
-        with self._habitat.lock:
-            begin_output(self._job, self._habitat, self._now())
+        with self._shared.lock:
+            begin_output(self._job, self._shared, self._now())
             self._job.enter("Downloading", self._now())
         try:
             prepare(self._container, self._job, self._storage())
@@ -145,12 +145,12 @@ class RealTraining:
 
     def _storage(self) -> Storage:
         job = self._job
-        return Storage(job.account, job.region, create_buckets=self._habitat.create_buckets)
+        return Storage(job.account, job.region, create_buckets=self._shared.create_buckets)
 
     def _launch(self, command: Command) -> bool:
         job, container = self._job, self._container
         code_directory = container.code if container.code.is_dir() else Path.cwd()
-        with self._habitat.lock:
+        with self._shared.lock:
             if self._stopped_as is not None or self._abandoned:
                 if not self._abandoned:
                     self._stopped_before_training()
@@ -159,7 +159,7 @@ class RealTraining:
                 self._process = TrainingProcess(
                     command_line(command, job.hyperparameters, container.base),
                     Path(command.working_directory or code_directory),
-                    environment(container, job, command, self._habitat.environment),
+                    environment(container, job, command, self._shared.environment),
                 )
             except OSError as error:
                 self._fail(algorithm_error(f"{command.argv[0]} can't be run: {error}", NOT_FOUND))
@@ -179,19 +179,19 @@ class RealTraining:
             self._heed(process, limit_at)
         self._print(process.read_rest())
         process.clear()
-        with self._habitat.lock:
+        with self._shared.lock:
             self._job.pid = self._process = None
         return code
 
     def _print(self, lines: list[str]) -> None:
-        with self._habitat.lock:
+        with self._shared.lock:
             if lines and not self._abandoned:
-                print_lines(self._job, self._habitat, lines, self._now())
-                self._habitat.settle()
+                print_lines(self._job, self._shared, lines, self._now())
+                self._shared.settle()
 
     def _heed(self, process: TrainingProcess, limit_at: float) -> None:
         """Signal the process if it is to end."""
-        with self._habitat.lock:
+        with self._shared.lock:
             now = self._now()
             if self._abandoned:
                 process.kill()
@@ -200,7 +200,7 @@ class RealTraining:
             if self._stopped_as is None and now >= limit_at:
                 self._stop(now, "MaxRuntimeExceeded")
             if (self._stopped_as is not None or self._interrupting) and self._kill_at == math.inf:
-                self._kill_at = now + self._habitat.stop_grace_seconds
+                self._kill_at = now + self._shared.stop_grace_seconds
                 process.terminate()
             if now >= self._kill_at:
                 process.kill()
@@ -209,13 +209,13 @@ class RealTraining:
         try:
             save_checkpoints(self._container, self._job, self._storage())
         finally:
-            with self._habitat.lock:
+            with self._shared.lock:
                 self._interrupting = False
                 self._job.enter("Interrupted", self._now())
 
     def _conclude(self, code: int) -> None:
         failed_at = self._now()
-        with self._habitat.lock:
+        with self._shared.lock:
             self._job.enter("Uploading", failed_at)
         storage, container = self._storage(), self._container
         try:
@@ -226,22 +226,22 @@ class RealTraining:
             self._fail(reason)
             return
         files = dict(files_in(container.model))
-        with self._habitat.lock:
+        with self._shared.lock:
             if code == 0 or self._stopped_as is not None:
                 now = self._now()
-                upload_and_finish(self._job, self._habitat, now, lambda: files, stopped_as=self._stopped_as)
+                upload_and_finish(self._job, self._shared, now, lambda: files, stopped_as=self._stopped_as)
                 return
             self._job.leave_instances(failed_at)
             self._job.finish(FAILED, "Failed", self._now(), algorithm_error(container.failure(), code))
 
     def _stopped_before_training(self) -> None:
-        with self._habitat.lock:
+        with self._shared.lock:
             now = self._now()
             self._job.leave_instances(now)
             self._job.finish(STOPPED, self._stopped_as or "Stopped", now)
 
     def _fail(self, reason: str) -> None:
-        with self._habitat.lock:
+        with self._shared.lock:
             now = self._now()
             self._job.leave_instances(now)
             self._job.finish(FAILED, "Failed", now, reason)

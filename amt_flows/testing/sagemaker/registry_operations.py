@@ -11,7 +11,7 @@ from amt_flows.testing.sagemaker.calls import Answer, Call, Place, arn_of, in_pa
 from amt_flows.testing.sagemaker.clocks import naive
 from amt_flows.testing.sagemaker.paging import page
 from amt_flows.testing.sagemaker.refusals import Refusal, validation
-from amt_flows.testing.sagemaker.shared_state import Habitat
+from amt_flows.testing.sagemaker.shared_state import SharedState
 
 GROUP = "model-package-group"
 SUMMARY = (
@@ -49,10 +49,10 @@ class Group:
 
 
 @dataclass
-class RegistryDesk:
+class RegistryOperations:
     """Keeps registered models. Methods are called with the world's lock held."""
 
-    habitat: Habitat
+    shared: SharedState
     groups: dict[tuple[Place, str], Group] = field(default_factory=dict)
 
     def operations(self) -> dict[str, Callable[[Call], Answer]]:
@@ -80,7 +80,7 @@ class RegistryDesk:
             raise validation(f"Model Package Group already exists: {arn}")
         own = tags.merged([], call.params.get("Tags") or [])
         described = call.params.get("ModelPackageGroupDescription")
-        self.groups[key] = Group(name, arn, self.habitat.now(), own, described)
+        self.groups[key] = Group(name, arn, self.shared.now(), own, described)
         return {"ModelPackageGroupArn": arn}
 
     def _describe_group(self, call: Call) -> Answer:
@@ -104,7 +104,7 @@ class RegistryDesk:
         if same is not None:
             return {"ModelPackageArn": same.arn}
         group.versions += 1
-        version, now = group.versions, self.habitat.now()
+        version, now = group.versions, self.shared.now()
         arn = f"{arn_of(call.place, 'model-package', group.name)}/{version}"
         answer: dict[str, Any] = {
             **{name: value for name, value in call.params.items() if name not in ("ClientToken", "Tags")},
@@ -139,7 +139,7 @@ class RegistryDesk:
             for name in ("ModelApprovalStatus", "ApprovalDescription")
             if name in call.params
         }
-        package.answer |= {**changed, "LastModifiedTime": naive(self.habitat.now())}
+        package.answer |= {**changed, "LastModifiedTime": naive(self.shared.now())}
         if metadata:
             package.answer["CustomerMetadataProperties"] = metadata
         return {"ModelPackageArn": package.arn}

@@ -10,14 +10,14 @@ from amt_flows.testing.sagemaker.job import FAILED, STOPPED, STOPPING, Simulated
 from amt_flows.testing.sagemaker.lines import lines_for, metric_names
 from amt_flows.testing.sagemaker.output import begin_output, print_lines
 from amt_flows.testing.sagemaker.scripts import CAPACITY_ERROR, INTERNAL_ERROR, End, JobScript, Value
-from amt_flows.testing.sagemaker.shared_state import Habitat
+from amt_flows.testing.sagemaker.shared_state import SharedState
 
 
 class ScriptedTraining:
     """Drives one job by its script. What is planned is called with the time at which it happens."""
 
-    def __init__(self, job: SimulatedTrainingJob, script: JobScript, habitat: Habitat) -> None:
-        self._job, self._script, self._habitat = job, script, habitat
+    def __init__(self, job: SimulatedTrainingJob, script: JobScript, shared: SharedState) -> None:
+        self._job, self._script, self._shared = job, script, shared
         self._values = [self._by_name(value) for value in script.values]
         self._write = script.lines or (lambda epoch, values: lines_for(values, epoch, job.metric_definitions))
         for epoch, values in enumerate(self._values[:1], start=1):
@@ -39,14 +39,14 @@ class ScriptedTraining:
     def _then(self, at: float, step: Callable[[float], None], *, late: bool = False) -> None:
         """Plan a step of the way; it is void once the plan is another (the job was stopped, say)."""
         plan = self._plan
-        self._habitat.at(at, lambda now: step(now) if plan == self._plan else None, late=late)
+        self._shared.at(at, lambda now: step(now) if plan == self._plan else None, late=late)
 
     # -- the way up ------------------------------------------------------------------------------
 
     def begin(self) -> None:
         wait = self._job.max_wait_seconds
         if wait is not None:
-            self._habitat.at(self._job.created_at + wait, self._waited_too_long, late=True)
+            self._shared.at(self._job.created_at + wait, self._waited_too_long, late=True)
         self._starting(self._job.created_at)
 
     def _starting(self, at: float) -> None:
@@ -64,7 +64,7 @@ class ScriptedTraining:
         return self._script.end_of_start(self._start)
 
     def _download(self, at: float) -> None:
-        begin_output(self._job, self._habitat, at)
+        begin_output(self._job, self._shared, at)
         limit = self._job.max_runtime_seconds - self._job.running_seconds(at)
         self._then(at + limit, self._ran_too_long, late=True)
         self._job.enter("Downloading", at)
@@ -89,7 +89,7 @@ class ScriptedTraining:
         values = self._values[self._epoch]
         self._epoch += 1
         self._emitted += 1
-        print_lines(self._job, self._habitat, self._write(self._epoch, values), at)
+        print_lines(self._job, self._shared, self._write(self._epoch, values), at)
         self._next(at)
 
     def _trained(self, at: float) -> None:
@@ -108,7 +108,7 @@ class ScriptedTraining:
         self._then(
             at + self._script.uploading_seconds,
             lambda now: upload_and_finish(
-                self._job, self._habitat, now, self._model, stopped_as=self._stopped_as
+                self._job, self._shared, now, self._model, stopped_as=self._stopped_as
             ),
         )
 
@@ -183,7 +183,7 @@ class ScriptedTraining:
             return  # its model is on the way already
         training, self._training = self._training, False
         self._job.enter("Stopping", at)
-        ends_at = at + min(self._script.stopping_seconds, self._habitat.stop_grace_seconds)
+        ends_at = at + min(self._script.stopping_seconds, self._shared.stop_grace_seconds)
         if training:
             self._then(ends_at, self._upload, late=True)
         else:

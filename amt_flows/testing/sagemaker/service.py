@@ -8,16 +8,16 @@ from typing import Any, Protocol
 from amt_flows.backends.sagemaker.service_model import service_model
 from amt_flows.testing.sagemaker import refusals, tags
 from amt_flows.testing.sagemaker.calls import Answer, Call, Place, in_page
-from amt_flows.testing.sagemaker.endpoint_operations import EndpointsDesk
+from amt_flows.testing.sagemaker.endpoint_operations import EndpointOperations
 from amt_flows.testing.sagemaker.job import SimulatedTrainingJob
 from amt_flows.testing.sagemaker.quotas import Quotas
-from amt_flows.testing.sagemaker.registry_operations import RegistryDesk
+from amt_flows.testing.sagemaker.registry_operations import RegistryOperations
 from amt_flows.testing.sagemaker.request_check import check
 from amt_flows.testing.sagemaker.search import search
-from amt_flows.testing.sagemaker.shared_state import Habitat
-from amt_flows.testing.sagemaker.training_operations import DriverFor, TrainingDesk
+from amt_flows.testing.sagemaker.shared_state import SharedState
+from amt_flows.testing.sagemaker.training_operations import DriverFor, TrainingOperations
 from amt_flows.testing.sagemaker.tuning import SimulatedTuningJob
-from amt_flows.testing.sagemaker.tuning_operations import OnCreate, TuningDesk
+from amt_flows.testing.sagemaker.tuning_operations import OnCreate, TuningOperations
 
 SEARCH_SHAPES = {
     "TrainingJob": "TrainingJob",
@@ -47,13 +47,13 @@ class Service:
     SageMaker is moto's."""
 
     def __init__(
-        self, habitat: Habitat, driver_for: DriverFor, quotas: Quotas, on_create: OnCreate | None
+        self, shared: SharedState, driver_for: DriverFor, quotas: Quotas, on_create: OnCreate | None
     ) -> None:
-        self._habitat = habitat
-        self.training = TrainingDesk(habitat, driver_for, quotas)
-        self.tuning = TuningDesk(habitat, self.training, on_create)
-        self.endpoints = EndpointsDesk(habitat)
-        self.registry = RegistryDesk(habitat)
+        self._shared = shared
+        self.training = TrainingOperations(shared, driver_for, quotas)
+        self.tuning = TuningOperations(shared, self.training, on_create)
+        self.endpoints = EndpointOperations(shared)
+        self.registry = RegistryOperations(shared)
         self._operations: Mapping[str, Callable[[Call], Answer]] = {
             "CreateTrainingJob": self.training.create_called,
             "DescribeTrainingJob": self.training.describe,
@@ -88,7 +88,7 @@ class Service:
         refusal = check(call.operation, call.params)
         if refusal is not None:
             raise refusal
-        with self._habitat.lock:
+        with self._shared.lock:
             return self._operations[call.operation](call)
 
     def forget(self, place: Place) -> None:
@@ -102,7 +102,7 @@ class Service:
 
     def _search(self, call: Call) -> Answer:
         kind = str(call.params["Resource"])
-        desk: TrainingDesk | TuningDesk = self.training if kind == "TrainingJob" else self.tuning
+        desk: TrainingOperations | TuningOperations = self.training if kind == "TrainingJob" else self.tuning
         known = list(service_model("sagemaker").shape_for(SEARCH_SHAPES[kind]).members)
         records = [
             {name: value for name, value in record.items() if name in known}
@@ -157,7 +157,7 @@ OPERATIONS = (
     "ListTags",
     "AddTags",
     "DeleteTags",
-    *EndpointsDesk(Habitat()).operations(),
-    *RegistryDesk(Habitat()).operations(),
+    *EndpointOperations(SharedState()).operations(),
+    *RegistryOperations(SharedState()).operations(),
 )
 """What is simulated."""

@@ -14,7 +14,7 @@ from amt_flows.testing.sagemaker.lags import Lags
 
 
 @dataclass
-class Habitat:
+class SharedState:
     """Everything here, and every job, is touched with ``lock`` held; it can be taken again by its holder."""
 
     clock: Clock = field(default_factory=VirtualClock)

@@ -16,7 +16,7 @@ from amt_flows.testing.sagemaker.lags import Delayed
 from amt_flows.testing.sagemaker.listing import list_training_jobs
 from amt_flows.testing.sagemaker.quotas import Quotas
 from amt_flows.testing.sagemaker.rules import check_training_job
-from amt_flows.testing.sagemaker.shared_state import Habitat
+from amt_flows.testing.sagemaker.shared_state import SharedState
 from amt_flows.testing.sagemaker.warm_pools import WarmPools
 
 DriverFor = Callable[[SimulatedTrainingJob], Driver]
@@ -31,10 +31,10 @@ class _Seen:
 
 
 @dataclass
-class TrainingDesk:
+class TrainingOperations:
     """Keeps the training jobs. Methods are called with the world's lock held; ``create`` takes it."""
 
-    habitat: Habitat
+    shared: SharedState
     driver_for: DriverFor
     quotas: Quotas
     jobs: list[SimulatedTrainingJob] = field(default_factory=list)
@@ -44,13 +44,13 @@ class TrainingDesk:
     _pools: WarmPools = field(default_factory=WarmPools)
 
     def _now(self) -> float:
-        return self.habitat.now()
+        return self.shared.now()
 
     def create(
         self, place: Place, request: Mapping[str, Any], tuning_job_arn: str | None = None
     ) -> SimulatedTrainingJob:
         """What CreateTrainingJob does with a well-formed request. Raises Refusal."""
-        with self.habitat.lock:
+        with self.shared.lock:
             refusal = check_training_job(request)
             if refusal is not None:
                 raise refusal
@@ -79,7 +79,7 @@ class TrainingDesk:
             job.warm = self._pools.take(job, self._of(place))
             self.jobs.append(job)
             self.existing[key] = job
-            self._seen[job.arn] = _Seen(Delayed(self.habitat.lags.describe_polls))
+            self._seen[job.arn] = _Seen(Delayed(self.shared.lags.describe_polls))
             _known_to_moto(place)[name.lower()] = job
             job.driver.begin()
             return job
@@ -99,7 +99,7 @@ class TrainingDesk:
     def describe(self, call: Call) -> Answer:
         job = self._find(call)
         seen = self._seen[job.arn]
-        shown = job.live or seen.polls_after_end >= self.habitat.lags.final_metric_polls
+        shown = job.live or seen.polls_after_end >= self.shared.lags.final_metric_polls
         if not job.live:
             seen.polls_after_end += 1
         pool = self._pools.status(job, self._now())
@@ -138,7 +138,7 @@ class TrainingDesk:
         return in_page({"TrainingJobSummaries": entries}, token)
 
     def _searchable(self, place: Place) -> list[SimulatedTrainingJob]:
-        latest = self._now() - self.habitat.lags.search_seconds
+        latest = self._now() - self.shared.lags.search_seconds
         return [job for job in self._of(place) if job.created_at <= latest]
 
     def records(self, place: Place) -> list[dict[str, Any]]:

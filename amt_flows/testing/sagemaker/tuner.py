@@ -22,7 +22,7 @@ from amt_flows.results.amt_shapes import describe, training_jobs
 from amt_flows.testing.sagemaker.calls import Place, arn_of
 from amt_flows.testing.sagemaker.clocks import naive
 from amt_flows.testing.sagemaker.job import in_32_bits
-from amt_flows.testing.sagemaker.shared_state import Habitat
+from amt_flows.testing.sagemaker.shared_state import SharedState
 from amt_flows.testing.sagemaker.tuner_backend import TunerBackend
 from amt_flows.testing.sagemaker.tuner_request import refused, spec_of
 from amt_flows.testing.sagemaker.tuning import SimulatedTuningJob
@@ -51,13 +51,13 @@ class Tuner:
     """Makes an engine for every tuning job of a world. To be called with the world's lock held, but for
     :meth:`join`."""
 
-    def __init__(self, habitat: Habitat) -> None:
-        self._habitat = habitat
+    def __init__(self, shared: SharedState) -> None:
+        self._shared = shared
         self._engines: list[AmtEngine] = []
 
     def __call__(self, job: SimulatedTuningJob) -> AmtEngine:
         """Begin to tune. Raises Refusal for a request that can't be tuned."""
-        engine = AmtEngine(job, self._habitat, self._parents((job.account, job.region)))
+        engine = AmtEngine(job, self._shared, self._parents((job.account, job.region)))
         self._engines.append(engine)
         engine.begin()
         return engine
@@ -93,24 +93,24 @@ class Tuner:
 class _Now:
     """The world's time for our engine, which decides at the time of what it decides on."""
 
-    def __init__(self, habitat: Habitat) -> None:
-        self.now: Callable[[], float] = habitat.now
+    def __init__(self, shared: SharedState) -> None:
+        self.now: Callable[[], float] = shared.now
 
 
 class AmtEngine:
     """Tunes one tuning job; a :class:`~.tuning.TuningEngine`."""
 
-    def __init__(self, job: SimulatedTuningJob, habitat: Habitat, parents: Reader) -> None:
+    def __init__(self, job: SimulatedTuningJob, shared: SharedState, parents: Reader) -> None:
         """Raises Refusal for a request that can't be tuned."""
-        self._job, self._habitat = job, habitat
+        self._job, self._shared = job, shared
         self.name, self.place = job.name, (job.account, job.region)
-        self._backend = TunerBackend(job, habitat)
+        self._backend = TunerBackend(job, shared)
         try:
             self._tuning = Tuning.open(
                 spec_of(job.request),
                 self._backend,
                 MemoryJournal(),
-                clock=_Now(habitat),
+                clock=_Now(shared),
                 controller="the simulated service",
                 parents=parents,
             )
@@ -127,12 +127,12 @@ class AmtEngine:
 
     def begin(self) -> None:
         """Launch the first training jobs, and go on when something happens."""
-        self._habitat.watchers.append(self._act)
+        self._shared.watchers.append(self._act)
         ledger = self._tuning.ledger
         limit = ledger.spec.limits.max_runtime_seconds
         if limit is not None:
-            self._habitat.at(ledger.opened_at + limit, _let_all_look, late=True)
-        if not isinstance(self._habitat.clock, VirtualClock):
+            self._shared.at(ledger.opened_at + limit, _let_all_look, late=True)
+        if not isinstance(self._shared.clock, VirtualClock):
             self._thread = threading.Thread(target=self._run, name=f"tuning {self._job.name}", daemon=True)
             self._thread.start()
         self._act()
@@ -151,18 +151,18 @@ class AmtEngine:
             self._thread.join()
 
     def _retire(self) -> None:
-        if self._act in self._habitat.watchers:
-            self._habitat.watchers.remove(self._act)
+        if self._act in self._shared.watchers:
+            self._shared.watchers.remove(self._act)
         self._backend.wake()
 
     def _run(self) -> None:
         """Look at the world until this tuning job has ended."""
         while True:
-            with self._habitat.lock:
+            with self._shared.lock:
                 if not self.busy:
                     return
                 try:
-                    self._habitat.settle()
+                    self._shared.settle()
                 except Exception as error:  # whoever's it is, else this tuning job would never end
                     self._break_down(error)
             self._backend.wait(LOOK_SECONDS)
@@ -189,15 +189,15 @@ class AmtEngine:
 
     def _look_again(self) -> None:
         """A launch that found no room is tried again, though nothing else may happen until then."""
-        now = self._habitat.now()
+        now = self._shared.now()
         if self._tuning.held_up_by is not None and self._wake_at <= now and not self._tuning.ledger.finished:
             self._wake_at = now + HEARTBEAT_SECONDS
-            self._habitat.at(self._wake_at, _let_all_look)
+            self._shared.at(self._wake_at, _let_all_look)
 
     def _break_down(self, error: Exception) -> None:
         logger.error("The simulated tuning job %s broke down.", self._job.name, exc_info=error)
         self._broken = f"InternalServerError: the simulator failed: {error!r}"[:LONGEST_REASON]
-        self._broken_at = self._habitat.now()
+        self._broken_at = self._shared.now()
         self._backend.stop(self._job.name, [job.name for job in self._tuning.ledger.live], kill=True)
 
     # -- what the service asks -------------------------------------------------------------------
@@ -215,8 +215,8 @@ class AmtEngine:
                 "HyperParameterTuningEndTime": naive(self._broken_at),
                 "LastModifiedTime": naive(self._broken_at),
             }
-        with self._habitat.lock:  # a test looks without
-            told = self._as_the_service_says(describe(self._tuning.ledger, self._habitat.now()))
+        with self._shared.lock:  # a test looks without
+            told = self._as_the_service_says(describe(self._tuning.ledger, self._shared.now()))
         return {name: value for name, value in told.items() if name not in TOLD_BY_THE_DESK}
 
     def as_parent(self) -> Parent:
@@ -226,7 +226,7 @@ class AmtEngine:
     def training_jobs(self) -> Sequence[Mapping[str, Any]]:
         if self._broken is not None:
             return self._job.entries()
-        with self._habitat.lock:
+        with self._shared.lock:
             entries = training_jobs(self._tuning.ledger)["TrainingJobSummaries"]
         return [self._as_the_service_says(entry) for entry in entries]
 

@@ -14,7 +14,7 @@ from amt_flows.ports import FoundJob, JobReport, JobRequest, JobState, Launch, M
 from amt_flows.spec import TuningSpec
 from amt_flows.testing.sagemaker.job import IN_PROGRESS, SimulatedTrainingJob
 from amt_flows.testing.sagemaker.refusals import Refusal
-from amt_flows.testing.sagemaker.shared_state import Habitat
+from amt_flows.testing.sagemaker.shared_state import SharedState
 from amt_flows.testing.sagemaker.tuner_request import training_job_request
 from amt_flows.testing.sagemaker.tuning import SimulatedTuningJob
 
@@ -36,8 +36,8 @@ class TunerBackend:
 
     address = ""
 
-    def __init__(self, tuning: SimulatedTuningJob, habitat: Habitat) -> None:
-        self._tuning, self._habitat = tuning, habitat
+    def __init__(self, tuning: SimulatedTuningJob, shared: SharedState) -> None:
+        self._tuning, self._shared = tuning, shared
         self._jobs: dict[str, _Launched] = {}
         self._woken = threading.Event()
 
@@ -98,7 +98,7 @@ class TunerBackend:
     def stop(self, tuning_job: str, names: Sequence[str], *, kill: bool = False) -> None:
         for job in [self._jobs[name].job for name in names if name in self._jobs]:
             if job.status == IN_PROGRESS and job.driver is not None:
-                job.driver.stop(self._habitat.now())
+                job.driver.stop(self._shared.now())
 
     def find(self, tuning_job: str) -> Sequence[FoundJob]:
         return [

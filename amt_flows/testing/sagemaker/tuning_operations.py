@@ -13,26 +13,26 @@ from amt_flows.testing.sagemaker.calls import Answer, Call, Place, arn_of, in_pa
 from amt_flows.testing.sagemaker.job import SimulatedTrainingJob
 from amt_flows.testing.sagemaker.paging import page
 from amt_flows.testing.sagemaker.request_check import check
-from amt_flows.testing.sagemaker.shared_state import Habitat
-from amt_flows.testing.sagemaker.training_operations import TrainingDesk
+from amt_flows.testing.sagemaker.shared_state import SharedState
+from amt_flows.testing.sagemaker.training_operations import TrainingOperations
 from amt_flows.testing.sagemaker.tuning import SimulatedTuningJob, TuningEngine
 
 OnCreate = Callable[[SimulatedTuningJob], "TuningEngine | None"]
 
 
 @dataclass
-class TuningDesk:
+class TuningOperations:
     """Keeps the tuning jobs. Methods are called with the world's lock held."""
 
-    habitat: Habitat
-    training: TrainingDesk
+    shared: SharedState
+    training: TrainingOperations
     on_create: OnCreate | None = None
     jobs: list[SimulatedTuningJob] = field(default_factory=list)
     """Every tuning job ever created, deleted ones too, in order."""
     existing: dict[tuple[Place, str], SimulatedTuningJob] = field(default_factory=dict)
 
     def _now(self) -> float:
-        return self.habitat.now()
+        return self.shared.now()
 
     def _of(self, place: Place) -> list[SimulatedTuningJob]:
         found = [job for (where, _), job in self.existing.items() if where == place]
@@ -88,7 +88,7 @@ class TuningDesk:
         refusal = check("CreateTrainingJob", request)
         if refusal is not None:
             raise refusal
-        with self.habitat.lock:
+        with self.shared.lock:
             job = self.training.create((tuning.account, tuning.region), request, tuning.arn)
             tuning.launched.append((job, dict(tuned)))
         return job

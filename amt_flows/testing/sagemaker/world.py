@@ -22,7 +22,7 @@ from amt_flows.testing.sagemaker.calls import Answer, Call
 from amt_flows.testing.sagemaker.clocks import AcceleratedClock
 from amt_flows.testing.sagemaker.commands import Command, Commands, find_command
 from amt_flows.testing.sagemaker.credentials import Credentials, made_up
-from amt_flows.testing.sagemaker.endpoint_operations import EndpointsDesk
+from amt_flows.testing.sagemaker.endpoint_operations import EndpointOperations
 from amt_flows.testing.sagemaker.faults import Fault, Faults, When
 from amt_flows.testing.sagemaker.job import Driver, SimulatedTrainingJob
 from amt_flows.testing.sagemaker.lags import Lags
@@ -34,7 +34,7 @@ from amt_flows.testing.sagemaker.scripted import ScriptedTraining
 from amt_flows.testing.sagemaker.scripts import JobScript
 from amt_flows.testing.sagemaker.server import serve
 from amt_flows.testing.sagemaker.service import Service
-from amt_flows.testing.sagemaker.shared_state import Habitat
+from amt_flows.testing.sagemaker.shared_state import SharedState
 from amt_flows.testing.sagemaker.throttling import Throttle, Throttles
 from amt_flows.testing.sagemaker.tuner import Tuner
 from amt_flows.testing.sagemaker.tuning import SimulatedTuningJob
@@ -119,16 +119,16 @@ class SimulatedSageMaker:
         self._train = train
         self._tick_seconds = tick_seconds
         self._faults, self._throttles = Faults(seed), Throttles(throttles or {}, seed)
-        self._habitat = Habitat(
+        self._shared = SharedState(
             clock=self.clock,
             lags=lags or Lags(),
             stop_grace_seconds=stop_grace_seconds,
             create_buckets=create_buckets,
             directory=self._make_directory,
         )
-        self._tuner = Tuner(self._habitat)
+        self._tuner = Tuner(self._shared)
         on_create = self._tuner if tunes else on_create_tuning_job
-        self._service = Service(self._habitat, self._driver, quotas or Quotas(), on_create)
+        self._service = Service(self._shared, self._driver, quotas or Quotas(), on_create)
         self._open = ExitStack()
         self._entered = False
         self._directory: Path | None = None
@@ -177,23 +177,23 @@ class SimulatedSageMaker:
                 self._enter(mock=False)
                 serving.callback(self._open.close)
             url = serving.enter_context(serve(host, port, credentials, allowed_hosts))
-            before = self._habitat.environment
-            self._habitat.environment = {"AWS_ENDPOINT_URL": url, **credentials.environment()}
+            before = self._shared.environment
+            self._shared.environment = {"AWS_ENDPOINT_URL": url, **credentials.environment()}
             try:
                 yield url
             finally:
-                self._habitat.environment = before
+                self._shared.environment = before
 
     @property
     def environment(self) -> dict[str, str]:
         """The variables by which AWS's clients in any process find this world while it is served: endpoint
         and credentials. Empty when it isn't."""
-        return dict(self._habitat.environment)
+        return dict(self._shared.environment)
 
     def _abandon(self, place: tuple[str, str] | None = None) -> None:
         """End all that runs, or what runs in one account and region."""
         jobs = [job for job in self.jobs if place in (None, (job.account, job.region))]
-        with self._habitat.lock:
+        with self._shared.lock:
             self._tuner.abandon(place)
             for job in jobs:
                 if job.driver is not None:
@@ -206,7 +206,7 @@ class SimulatedSageMaker:
     def forget(self, account: str, region: str) -> None:
         """Drop all jobs of an account and region, as moto does when it is reset."""
         self._abandon((account, region))
-        with self._habitat.lock:
+        with self._shared.lock:
             self._service.forget((account, region))
 
     def _make_directory(self) -> Path:
@@ -221,10 +221,10 @@ class SimulatedSageMaker:
     def _driver(self, job: SimulatedTrainingJob) -> Driver:
         behaviour = self._behaviour(job)
         if isinstance(behaviour, (Script, JobScript)):
-            return ScriptedTraining(job, JobScript.of(behaviour), self._habitat)
+            return ScriptedTraining(job, JobScript.of(behaviour), self._shared)
         number = len(self._service.training.jobs)
-        directory = self._habitat.directory() / f"{number:05d}-{job.name.lower()}"
-        return RealTraining(job, behaviour, self._habitat, directory)
+        directory = self._shared.directory() / f"{number:05d}-{job.name.lower()}"
+        return RealTraining(job, behaviour, self._shared, directory)
 
     def _behaviour(self, job: SimulatedTrainingJob) -> Scripts | Callable[[], Command]:
         if self._commands is not None:
@@ -241,12 +241,12 @@ class SimulatedSageMaker:
 
     def admit(self, service: str, operation: str, params: Mapping[str, Any]) -> Fault | None:
         """Count a call and let time pass. Raises Refusal; a fault that is returned loses the answer."""
-        with self._habitat.lock:
+        with self._shared.lock:
             self.calls[operation] += 1
             self.actions[f"{service}:{operation}"] += 1
             if self._tick_seconds:
                 self.advance(self._tick_seconds)
-            self._habitat.settle()
+            self._shared.settle()
             try:
                 fault = self._faults.strikes(operation, params)
                 if fault is not None and not fault.after:
@@ -264,7 +264,7 @@ class SimulatedSageMaker:
         try:
             return self._service.answer(call)
         except Refusal as refusal:
-            with self._habitat.lock:
+            with self._shared.lock:
                 self.refused[call.operation, refusal.code] += 1
             raise
 
@@ -274,9 +274,9 @@ class SimulatedSageMaker:
         """Let virtual time pass."""
         if not isinstance(self.clock, VirtualClock):
             raise TypeError("this world's clock is real: wait for it")
-        with self._habitat.lock:
+        with self._shared.lock:
             self.clock.advance(seconds)
-            self._habitat.settle()
+            self._shared.settle()
 
     def sleep(self, seconds: float) -> None:
         """Let time pass: to be given to code in the place of ``time.sleep``. Returns at once when time is
@@ -299,8 +299,8 @@ class SimulatedSageMaker:
     def next_event(self) -> float | None:
         """When the next thing is going to happen, in seconds since the epoch: to :meth:`advance` from one to
         the next. What was planned and has been overtaken counts, too. None: nothing happens by itself."""
-        with self._habitat.lock:
-            return self._habitat.agenda.next_time()
+        with self._shared.lock:
+            return self._shared.agenda.next_time()
 
     def inject(
         self,
@@ -314,7 +314,7 @@ class SimulatedSageMaker:
     ) -> Fault:
         """Order a fault; see :meth:`~.faults.Faults.order`. Operations are those of any service, ``when``
         sees parameters of SageMaker's only, and nothing can be done ``after`` in S3."""
-        with self._habitat.lock:
+        with self._shared.lock:
             return self._faults.order(operation, refusal, times=times, when=when, rate=rate, after=after)
 
     def expire_credentials(self) -> Fault:
@@ -326,8 +326,8 @@ class SimulatedSageMaker:
         job = self.job(name)
         if not job.spot:
             raise ValueError(f"{name} is not a managed spot training job")
-        with self._habitat.lock:
-            self._habitat.settle()
+        with self._shared.lock:
+            self._shared.settle()
             assert job.driver is not None
             job.driver.interrupt(self.clock.now())
 
@@ -344,7 +344,7 @@ class SimulatedSageMaker:
         return tuple(job.name for job in self.jobs)
 
     @property
-    def endpoints(self) -> EndpointsDesk:
+    def endpoints(self) -> EndpointOperations:
         """Models, endpoint configurations and endpoints. Set its ``deploy`` to say what becomes of what is
         deployed; by default all goes well."""
         return self._service.endpoints
@@ -356,12 +356,12 @@ class SimulatedSageMaker:
     @property
     def live(self) -> Sequence[SimulatedTrainingJob]:
         """The jobs that hold instances now."""
-        self._habitat.settle()
+        self._shared.settle()
         return tuple(job for job in self.jobs if job.live)
 
     def job(self, name: str) -> SimulatedTrainingJob:
         """The newest training job of a name. Raises KeyError."""
-        self._habitat.settle()
+        self._shared.settle()
         for job in reversed(self.jobs):
             if job.name.lower() == name.lower():
                 return job
