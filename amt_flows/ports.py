@@ -51,6 +51,8 @@ class JobRequest:
     """Those of further objectives."""
     definition: str = ""
     """Which of several algorithms it trains; empty for the only one."""
+    values: Mapping[str, object] = field(default_factory=dict)
+    """The hyperparameters as the spec has them, plain JSON values, for backends that call a function."""
 
 
 class JobState(str, Enum):

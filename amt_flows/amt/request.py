@@ -35,6 +35,7 @@ LOCAL: Final = (
     "command",
     "function",
     "hyperparameters_as_arguments",
+    "flags",
     "working_directory",
     "stop_grace_seconds",
 )

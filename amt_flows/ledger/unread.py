@@ -24,9 +24,13 @@ def unread_in_words(one: Unread) -> str:
     return f"{_found(one)}, so it is not counted. Let group 1 be the number alone: ({NUMBER})"
 
 
-def no_usable_value(metric: str, *, defined: bool, unread: Iterable[Unread], names: Sequence[str]) -> str:
+def no_usable_value(
+    metric: str, *, defined: bool, unread: Iterable[Unread], names: Sequence[str], said: str | None = None
+) -> str:
     """``defined``: the spec has an expression for the metric; else it was to be reported. ``names``: what the
-    job's output has in front of numbers."""
+    job's output has in front of numbers. ``said``: what the backend says about it, which explains it all."""
+    if said:
+        return f"no usable value of {metric}: {said}"
     mine = next((one for one in unread if one.metric == metric and one.epoch is None), None)
     said = f"no usable value of {metric} in its output: {_found(mine) if mine else _NOTHING[defined]}"
     others = [name for name in dict.fromkeys(names) if name != metric]

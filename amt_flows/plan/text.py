@@ -171,7 +171,7 @@ def _job(job: PlannedJob) -> list[RenderableType]:
 
 def _is_seen(name: str, command: str) -> bool:
     """Whether a command line has ``--name``, or a call ``name=``."""
-    return re.search(rf"(^|\s)--{re.escape(name)}\s|[(\s]{re.escape(name)}=", command) is not None
+    return re.search(rf"(^|\s)--{re.escape(name)}(\s|$)|[(\s]{re.escape(name)}=", command) is not None
 
 
 def _request(first: PlannedJob) -> list[RenderableType]:

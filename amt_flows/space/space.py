@@ -10,6 +10,7 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import TypeAlias
 
@@ -203,9 +204,16 @@ def configuration_key(configuration: Configuration) -> str:
     return json.dumps(dict(sorted(configuration.items())), sort_keys=True, separators=(",", ":"))
 
 
-def as_text(value: Value | bool) -> str:
-    """A hyperparameter as SageMaker passes it: a string. Numbers and booleans are written as JSON does."""
-    return value if isinstance(value, str) else json.dumps(value)
+def as_text(value: object) -> str:
+    """A hyperparameter as SageMaker passes it: a string. What is no text is written as JSON does, negative
+    numbers without an exponent: ``argparse`` takes ``-1e-05`` for the name of an option."""
+    if isinstance(value, str):
+        return value
+    text = json.dumps(value)
+    if text[0] != "-" or "e" not in text:
+        return text
+    digits = format(Decimal(text), "f")
+    return digits if "." in digits else f"{digits}.0"
 
 
 def hyperparameter_texts(configuration: Configuration) -> dict[str, str]:

@@ -80,7 +80,7 @@ def _choice(parameter: Categorical, given: object) -> str:
 
 
 def _text(given: object) -> str:
-    if isinstance(given, str | bool | int | float):
+    if given is None or isinstance(given, str | bool | int | float | list):
         return as_text(given)
     return str(given)
 

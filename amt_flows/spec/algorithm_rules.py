@@ -14,8 +14,9 @@ from typing import Final, TypeAlias
 
 from amt_flows.errors import Problem
 from amt_flows.metrics.expressions import lint
+from amt_flows.nearest import nearest
 from amt_flows.space.space import Scaling
-from amt_flows.spec.parts import ContinuousRange, Definition, IntegerRange, TuningFields
+from amt_flows.spec.parts import ContinuousRange, Definition, IntegerRange, TuningFields, given_value
 from amt_flows.spec.verbatim import verbatim_problems
 
 Algorithm: TypeAlias = TuningFields | Definition
@@ -103,12 +104,46 @@ def _static_values(algorithm: Algorithm, at: str) -> Iterator[Problem]:
         field = f"{at}static_hyperparameters.{name}"
         if not 1 <= len(name) <= MAX_NAME:
             yield Problem(field, name, f"a hyperparameter's name has 1 to {MAX_NAME} characters")
+        yield from _null(algorithm, value, field)
         if len(value) > MAX_STATIC_VALUE:
             yield Problem(
                 field,
                 value,
                 f"has {len(value)} characters and at most {MAX_STATIC_VALUE} are passed on; "
                 "put it into a file among the inputs",
+            )
+
+
+def _null(algorithm: Algorithm, value: str, field: str) -> Iterator[Problem]:
+    """Numbers, booleans and lists have a text that a script can read back; null is a word like any other."""
+    if given_value(value) is None and algorithm.training_job.function is None:
+        yield Problem(
+            field,
+            None,
+            "must be a text, a number, true or false, or a list: null is for a `training_job.function` only. "
+            'A command and SageMaker get texts: write the word that the script understands, such as "none"',
+        )
+
+
+def _flags(algorithm: Algorithm, at: str) -> Iterator[Problem]:
+    """A flag is there or not: only what is true or false can be one."""
+    choices = {one.name: one.values for one in algorithm.categorical}
+    choices |= {name: (value,) for name, value in algorithm.static_hyperparameters.items()}
+    for i, flag in enumerate(algorithm.training_job.flags):
+        field, (name, *off) = f"{at}training_job.flags[{i}]", flag.split("/")
+        if len(off) > 1 or not name or off == [""]:
+            yield Problem(field, flag, "write the name of a hyperparameter, as `amp`, or `amp/no-amp`")
+        elif name not in choices:
+            close = nearest(name, choices)
+            names = (
+                f"write `{close}`" if close else f"those that can be one are {', '.join(choices) or 'none'}"
+            )
+            yield Problem(field, flag, f"is no categorical or static hyperparameter; {names}")
+        elif not {value.lower() for value in choices[name]} <= {"true", "false"}:
+            yield Problem(
+                field,
+                flag,
+                f"{name} has other values than true and false, and a flag has none; leave it out here",
             )
 
 
@@ -130,6 +165,8 @@ def range_problems(algorithm: Algorithm, at: str) -> Iterator[Problem]:
             )
     for i, categorical in enumerate(algorithm.categorical):
         yield from _choices(categorical.values, f"{at}categorical[{i}].values")
+        for k, value in enumerate(categorical.values):
+            yield from _null(algorithm, value, f"{at}categorical[{i}].values[{k}]")
 
 
 def _numeric(one: ContinuousRange | IntegerRange, at: str) -> Iterator[Problem]:
@@ -272,6 +309,7 @@ _RULES: tuple[Callable[[Algorithm, str], Iterator[Problem]], ...] = (
     _each_name_once,
     _how_many,
     _static_values,
+    _flags,
     range_problems,
     _metrics,
     _what_runs,

@@ -8,13 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shlex
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from amt_flows.space.space import (
     Categorical,
@@ -104,10 +114,65 @@ def _text(value: object) -> object:
 Text = Annotated[str, BeforeValidator(_text)]
 
 
+class Written(str):
+    """A hyperparameter's value as the text that a training job gets, which is JSON's for what is no text
+    itself, and the value as it was given, which a Python function gets."""
+
+    given: object
+
+    def __new__(cls, text: str, given: object) -> Written:
+        written = super().__new__(cls, text)
+        written.given = given
+        return written
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Written, (str(self), self.given)
+
+
+def given_value(text: str) -> object:
+    """The value behind a text of a spec, as it was given."""
+    return text.given if isinstance(text, Written) else str(text)
+
+
+def _written(value: object, as_str: ValidatorFunctionWrapHandler) -> str:
+    if isinstance(value, str):
+        return value if isinstance(value, Written) else str(as_str(value))
+    if value is None or isinstance(value, bool | int | float):
+        finite = not isinstance(value, float) or math.isfinite(value)
+        return Written(as_text(value), value) if finite else as_text(value)
+    if isinstance(value, list | tuple):
+        try:
+            return Written(json.dumps(value, allow_nan=False), json.loads(json.dumps(value)))
+        except (TypeError, ValueError, RecursionError):
+            pass
+    raise ValueError(
+        "must be a text, a number, true or false, null, or a list of these: as one value of a hyperparameter "
+        "nothing else can be carried to a training job; give what is in it as hyperparameters of their own"
+    )
+
+
+def _choice_text(value: object) -> object:
+    return as_text(value) if value is None or isinstance(value, list) else _text(value)
+
+
+ChoiceText = Annotated[str, BeforeValidator(_choice_text)]
+"""The text of a choice, however it is given."""
+
+
+def _to_json(text: str, info: SerializationInfo) -> object:
+    return str(text) if (info.context or {}).get(_AS_TEXTS) else given_value(text)
+
+
+_AS_TEXTS = "choices as texts"
+
+Choice = Annotated[str, WrapValidator(_written), PlainSerializer(_to_json, return_type=Any, when_used="json")]
+"""A text, number, boolean, null or list: what hyperparameters that have no order may be."""
+
+
 class OnlyWhen(Part):
     name: str = Field(min_length=1, max_length=256)
     """The categorical or integer hyperparameter that decides, e.g. `optimizer`."""
-    values: tuple[Text, ...] = Field(min_length=1, max_length=100)
+    values: tuple[ChoiceText, ...] = Field(min_length=1, max_length=100)
     """The values of it with which this hyperparameter is used, e.g. `sgd`."""
 
 
@@ -154,15 +219,16 @@ class IntegerRange(Part):
 class CategoricalRange(Part):
     name: str = Field(min_length=1, max_length=256)
     """The hyperparameter's name."""
-    values: tuple[Text, ...] = Field(min_length=1, max_length=30)
-    """The values to choose from; numbers and booleans become strings, as SageMaker passes them."""
+    values: tuple[Choice, ...] = Field(min_length=1, max_length=30)
+    """The values to choose from. A command gets numbers, booleans, null and lists as JSON writes them, as
+    SageMaker passes them; a function gets them as they are."""
     ordered: bool = False
     """The values have an order, such as small, medium, large: neighbours are taken to be alike."""
     only_when: OnlyWhen | None = None
     """Use it only when another hyperparameter has one of some values. Empty: always."""
 
     def parameter(self) -> Parameter:
-        return Categorical(self.name, self.values, self.ordered)
+        return Categorical(self.name, tuple(str(value) for value in self.values), self.ordered)
 
 
 class AutoParameter(Part):
@@ -275,6 +341,9 @@ class TrainingJobTemplate(Part):
     """Where the command starts. Empty: where the flow or the command line was started."""
     hyperparameters_as_arguments: bool = True
     """Append `--name value` to the command for every hyperparameter, as SageMaker's script mode does."""
+    flags: tuple[str, ...] = ()
+    """Hyperparameters that are flags of the command: `amp` becomes `--amp` when it is true and nothing when
+    it is false, `amp/no-amp` becomes `--amp` or `--no-amp`."""
     max_runtime_seconds: int | None = Field(default=None, ge=1)
     """Stop a training job after this long; it keeps its last metric."""
     stop_grace_seconds: float = Field(default=120.0, ge=0, le=3600)
@@ -314,7 +383,7 @@ class Definition(Part):
     """Hyperparameters whose range is chosen for you."""
     constraints: tuple[str, ...] = Field(default=(), max_length=MOST_CONSTRAINTS)
     """Expressions that every configuration must meet, e.g. `layers * units <= 1024`."""
-    static_hyperparameters: dict[str, Text] = Field(default_factory=dict)
+    static_hyperparameters: dict[str, Choice] = Field(default_factory=dict)
     """Hyperparameters that every training job gets unchanged, e.g. `{"epochs": "30"}`."""
     training_job: TrainingJobTemplate = TrainingJobTemplate()
     """How one training job is run."""
@@ -346,9 +415,9 @@ class TuningFields(Part):
     """Whether training jobs that look worse than the median are stopped early."""
     strategy: StrategyType = StrategyType.BAYESIAN
     """How the next configuration is chosen."""
-    static_hyperparameters: dict[str, Text] = Field(default_factory=dict)
+    static_hyperparameters: dict[str, Choice] = Field(default_factory=dict)
     """Hyperparameters that every training job gets unchanged, e.g. `{"epochs": "30"}`."""
-    first_configurations: tuple[dict[str, Text], ...] = ()
+    first_configurations: tuple[dict[str, ChoiceText], ...] = ()
     """Configurations to try first, in this order, e.g. your current one: a value for each tuned one."""
     warm_start: WarmStart | None = None
     """Earlier tuning jobs to learn from."""
@@ -373,8 +442,13 @@ class TuningFields(Part):
     """Further algorithms to tune in the same tuning job."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values in our own shape; ``TuningSpec.parse`` reads it back to an equal spec."""
-        content = self.model_dump(mode="json", exclude_defaults=True)
+        """Plain JSON values in our own shape; ``TuningSpec.parse`` reads it back to an equal spec.
+
+        Choices are texts, as a command gets them; where a function is called they are what was given.
+        """
+        jobs = [self.training_job, *(other.training_job for other in self.other_definitions)]
+        as_texts = all(job.function is None for job in jobs)
+        content = self.model_dump(mode="json", exclude_defaults=True, context={_AS_TEXTS: as_texts})
         if self.autotune:
             # What is said wins over what Autotune would choose, so it must not get lost when it is a default.
             for name in ("early_stopping", "completion"):

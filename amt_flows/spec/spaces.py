@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from amt_flows.space.space import Condition, Constraint, Parameter, Space
+from amt_flows.space.space import Condition, Constraint, Parameter, Space, Value
 from amt_flows.space.values import value_from
-from amt_flows.spec.parts import CategoricalRange, ContinuousRange, Definition, IntegerRange, TuningFields
+from amt_flows.spec.parts import (
+    CategoricalRange,
+    ContinuousRange,
+    Definition,
+    IntegerRange,
+    TuningFields,
+    given_value,
+)
 
 
 def ranges_of(
@@ -29,6 +36,15 @@ def space_of(algorithm: TuningFields | Definition) -> Space:
         tuple(_conditions(ranges, parameters)),
         tuple(Constraint(text) for text in algorithm.constraints),
     )
+
+
+def values_of(algorithm: TuningFields | Definition, configuration: Mapping[str, Value]) -> dict[str, object]:
+    """All hyperparameters of a training job as the spec gives them, static ones too: a choice, which is a
+    text in a configuration, is again the number, boolean, null or list that it was."""
+    given = {one.name: {str(text): given_value(text) for text in one.values} for one in algorithm.categorical}
+    static = {name: given_value(text) for name, text in algorithm.static_hyperparameters.items()}
+    tuned = {name: given.get(name, {}).get(str(value), value) for name, value in configuration.items()}
+    return {**static, **tuned}
 
 
 def _conditions(

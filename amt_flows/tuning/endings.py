@@ -25,7 +25,7 @@ def ending_of(
     """``metrics`` holds the last value of each; ``is_ending``: somebody wants the tuning job to end. What the
     environment variables ``secrets`` hold is taken out of the text of a failure."""
     outcome, failure = _outcome(ledger, report, metrics, is_ending=is_ending), report.failure
-    if outcome is Outcome.NO_METRIC and not failure:
+    if outcome is Outcome.NO_METRIC:
         algorithm = ledger.algorithm_of(ledger.jobs[report.name])
         metric, given = algorithm.metric_name, algorithm.spec.training_job.metric_definitions
         failure = no_usable_value(
@@ -33,7 +33,10 @@ def ending_of(
             defined=any(one.name == metric for one in given),
             unread=report.unread,
             names=[*metrics, *report.names],
+            said=failure,
         )
+    elif outcome is Outcome.COMPLETED:
+        failure = None
     return Ended(
         at=now,
         job=report.name,

@@ -11,6 +11,7 @@ from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.names import training_job_name
 from amt_flows.ports import Backend, JobRequest, JobState
 from amt_flows.space.space import hyperparameter_texts
+from amt_flows.spec.spaces import values_of
 
 
 def job_name(ledger: Ledger, trial: int, attempt: int) -> str:
@@ -30,7 +31,11 @@ def job_request(ledger: Ledger, trial: int, attempt: int) -> JobRequest:
         tuning_job=ledger.name,
         trial=trial,
         attempt=attempt,
-        hyperparameters={**spec.static_hyperparameters, **hyperparameter_texts(one.configuration)},
+        hyperparameters={
+            **{name: str(text) for name, text in spec.static_hyperparameters.items()},
+            **hyperparameter_texts(one.configuration),
+        },
+        values=values_of(spec, one.configuration),
         fingerprint=ledger.fingerprint,
         template=spec.training_job,
         objective_metric=algorithm.metric_name,

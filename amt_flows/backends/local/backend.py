@@ -32,7 +32,7 @@ from amt_flows.backends.local.process import (
 )
 from amt_flows.backends.local.request import VERSION, build
 from amt_flows.backends.local.state import Standing, abandon, look
-from amt_flows.backends.local.values_file import names_told, read_values_file
+from amt_flows.backends.local.values_file import read_values_file, told_instead
 from amt_flows.backends.local.watch import Watch
 from amt_flows.backends.local_worker.processes import is_alive
 from amt_flows.errors import (
@@ -154,6 +154,7 @@ class LocalBackend:
             self._own.pop(paths.directory, None)
         else:
             self._live[paths] = standing.worker or self._own.get(paths.directory)
+        names, said = told_instead(paths) if standing.state is JobState.COMPLETED else ((), None)
         return JobReport(
             name,
             standing.state,
@@ -162,11 +163,11 @@ class LocalBackend:
             ended_at=standing.ended_at,
             timed_out=standing.timed_out,
             infrastructure=standing.infrastructure,
-            failure=standing.failure,
+            failure=standing.failure or said,
             artifact=_artifact(paths, standing),
             log=paths.log.as_uri() if paths.log.exists() else None,
             unread=unread,
-            names=names_told(paths) if standing.state is JobState.COMPLETED else (),
+            names=names,
         )
 
     def _new_points(self, paths: JobPaths) -> tuple[tuple[MetricPoint, ...], tuple[Unread, ...]]:

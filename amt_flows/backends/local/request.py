@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -25,6 +25,8 @@ VERSION = 1
 HOST = "algo-1"
 FUNCTION_RUNNER = Path(__file__).with_name("function.py")
 PYTHONS = ("python", "python3")
+VALUES_FILE = "amt-flows-values.json"
+"""What a function gets, in the types that the spec has."""
 
 
 def this_python() -> str:
@@ -32,8 +34,17 @@ def this_python() -> str:
     return sys.executable or "python3"
 
 
-def user_arguments(hyperparameters: Mapping[str, str]) -> list[str]:
-    return [argument for name, value in hyperparameters.items() for argument in (f"--{name}", value)]
+def user_arguments(hyperparameters: Mapping[str, str], flags: Sequence[str] = ()) -> list[str]:
+    """``--name value`` for each, as SageMaker's script mode has it, but ``--name`` or nothing for a flag."""
+    words = {on: (on, off) for on, _, off in (flag.partition("/") for flag in flags)}
+    arguments: list[str] = []
+    for name, value in hyperparameters.items():
+        if name not in words:
+            arguments += [f"--{name}", value]
+            continue
+        word = words[name][value.lower() != "true"]
+        arguments += [f"--{word}"] if word else []
+    return arguments
 
 
 def command_line(request: JobRequest) -> list[str]:
@@ -43,7 +54,9 @@ def command_line(request: JobRequest) -> list[str]:
     if template.function is not None:
         return [this_python(), str(FUNCTION_RUNNER), template.function, request.objective_metric]
     first, *rest = template.command
-    arguments = user_arguments(request.hyperparameters) if template.hyperparameters_as_arguments else []
+    arguments: list[str] = []
+    if template.hyperparameters_as_arguments:
+        arguments = user_arguments(request.hyperparameters, template.flags)
     return [this_python() if first in PYTHONS else first, *rest, *arguments]
 
 
@@ -73,7 +86,7 @@ def environment(request: JobRequest, paths: JobPaths) -> dict[str, str]:
         "SAGEMAKER_BASE_DIR": str(paths.directory),
         "TRAINING_JOB_NAME": request.name,
         "SM_HPS": json.dumps(dict(values)),
-        "SM_USER_ARGS": json.dumps(user_arguments(values)),
+        "SM_USER_ARGS": json.dumps(user_arguments(values, template.flags)),
         "SM_MODEL_DIR": str(paths.model),
         "SM_CHECKPOINT_DIR": str(paths.checkpoints),
         "SM_OUTPUT_DIR": str(paths.output),
@@ -106,7 +119,9 @@ def config_files(request: JobRequest) -> dict[str, Any]:
         "S3DistributionType": "FullyReplicated",
         "RecordWrapperType": "None",
     }
+    typed = {} if request.template.function is None else {VALUES_FILE: dict(request.values)}
     return {
+        **typed,
         "hyperparameters.json": dict(request.hyperparameters),
         "inputdataconfig.json": dict.fromkeys(request.template.inputs, channel),
         "resourceconfig.json": {"current_host": HOST, "hosts": [HOST], "network_interface_name": "lo"},

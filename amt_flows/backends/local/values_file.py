@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from amt_flows.backends.local.function import NO_NUMBER
 from amt_flows.backends.local.paths import JobPaths
 from amt_flows.backends.local.process import read_json
 from amt_flows.events import number_from_json
@@ -39,15 +40,18 @@ def _unread(entry: Mapping[str, Any]) -> Unread:
     return Unread(str(entry["metric"]), str(entry["text"]), str(entry["whole"]))
 
 
-def names_told(paths: JobPaths) -> tuple[str, ...]:
-    """The names in front of numbers at the end of the log, when a metric of the job has no value at all."""
+def told_instead(paths: JobPaths) -> tuple[tuple[str, ...], str | None]:
+    """When a metric of the job has no value at all: the names in front of numbers at the end of the log, and
+    what is said there of a function that returned no number."""
     try:
         wanted = {str(one["name"]) for one in (read_json(paths.request) or {}).get("metrics", ())}
         found = paths.values.read_bytes() if paths.values.exists() else b""
         if wanted <= {point.metric for point in read_values_file(found)[0]}:
-            return ()
+            return (), None
         with paths.log.open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - TAIL_BYTES))
-            return names_in(printed_lines(file.read()))
+            lines = printed_lines(file.read())
     except OSError:
-        return ()
+        return (), None
+    said = [line.removeprefix("amt-flows: ") for line in lines if line.startswith(NO_NUMBER)]
+    return names_in(lines), said[-1] if said else None

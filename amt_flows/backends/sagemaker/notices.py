@@ -16,6 +16,7 @@ INSTEAD: Final = {
     "function": "the image of `training_job.sagemaker` decides what runs",
     "working_directory": "the image of `training_job.sagemaker` decides where it runs",
     "hyperparameters_as_arguments": "the image decides how the script gets its hyperparameters",
+    "flags": "the image decides how the script gets its hyperparameters",
     "stop_grace_seconds": "SageMaker gives a training job 120 s to end",
 }
 
