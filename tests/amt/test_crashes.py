@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from amt.scripted_amt import Plan, opened, run, scripted_world, until
 from amt_flows.amt import HandedOff, follow
-from amt_flows.errors import Fenced
+from amt_flows.errors import Fenced, JournalError
 from amt_flows.events import (
     Concluding,
     Ended,
@@ -29,6 +29,7 @@ from amt_flows.events import (
 )
 from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ports import Clock
 from amt_flows.testing.sagemaker import JobScript, Lags
 from amt_flows.testing.sagemaker.throttling import Chance
 from backends.sagemaker_world import spec
@@ -154,6 +155,59 @@ def test_of_two_followers_of_one_journal_the_first_is_fenced_off_and_nothing_is_
         follow(second)
         assert len(second.ledger.jobs) == 6
     nothing_is_there_twice(journal.events)
+
+
+def test_the_first_is_fenced_off_also_while_nobody_can_read_what_the_second_wrote() -> None:
+    class OutOfReach(Mortal):
+        can_be_read = True
+
+        def read(self, start: int = 0) -> Sequence[Sequence[Event]]:
+            if not self.can_be_read:
+                raise JournalError("The journal can't be read.")
+            return super().read(start)
+
+    journal = OutOfReach()
+    with scripted_world(train, PLAN) as world:
+        first = until(opened(world, ASKED, journal), lambda one: len(one.ledger.jobs) == 2)
+        second = opened(world, ASKED, journal)
+        journal.can_be_read = False
+        with pytest.raises(Fenced, match="kept by another process now: its journal can't be read"):
+            follow(first)
+        assert world.calls["StopHyperParameterTuningJob"] == 0
+        journal.can_be_read = True
+        follow(second)
+        assert len(second.ledger.jobs) == 6
+    nothing_is_there_twice(journal.events)
+
+
+class SetBack:
+    """A clock that somebody sets back."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.by = 0.0
+
+    def now(self) -> float:
+        return self._clock.now() - self.by
+
+
+def test_the_clock_runs_on_when_it_was_set_back_before_another_took_up_following() -> None:
+    journal = Mortal()
+    with scripted_world(train, PLAN) as world:
+        clock = SetBack(world.clock)
+        until(opened(world, ASKED, journal, clock=clock), lambda one: len(one.ledger.jobs) == 2)
+        clock.by = 86_400.0
+        followed = opened(world, ASKED, journal, clock=clock)
+        before = followed.now()
+        assert before >= followed.ledger.last_at
+        for minutes in (1, 2, 3):
+            world.advance(60)
+            assert followed.now() == pytest.approx(before + 60 * minutes)
+        follow(followed)
+        assert followed.ledger.status is TuningStatus.COMPLETED
+        times = [event.at for event in journal.events if isinstance(event, Observed | Ended)]
+        assert times == sorted(times)
+        assert times[-1] - times[0] > 300
 
 
 def test_a_record_outlasts_lags_and_throttling() -> None:
