@@ -538,7 +538,7 @@ class Running:
 
     def wait_until(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The description of ``demo`` once it fulfils a condition, as a second process reads it."""
-        give_up_at = time.monotonic() + 20
+        give_up_at = time.monotonic() + 120
         while time.monotonic() < give_up_at:
             result = cli("status", "demo", "--json")
             if result.exit_code == 0:
@@ -551,7 +551,7 @@ class Running:
 
     def end(self) -> tuple[int, str]:
         """The exit code, and what it wrote to standard output."""
-        output, _ = self.process.communicate(timeout=30)
+        output, _ = self.process.communicate(timeout=120)
         return self.process.returncode, output
 
 
@@ -572,7 +572,7 @@ def slow(tmp_path: Path, home: Path) -> Iterator[Running]:
 
 
 def wait_for_values(home: Path) -> None:
-    give_up_at = time.monotonic() + 20
+    give_up_at = time.monotonic() + 120
     while time.monotonic() < give_up_at:
         ledger = read_record("demo", home).ledger
         if all(len(job.curve) for job in ledger.live):
@@ -622,8 +622,8 @@ def test_stop_ends_the_training_jobs_itself_when_no_controller_lives(slow: Runni
     looked = cli("status", "demo")
     assert "Nobody drives it any more" in looked.stderr
     started = time.monotonic()
-    text = ok("stop", "demo", "--wait", "30")
-    assert time.monotonic() - started < 15, "a controller that is certainly dead is not waited for"
+    text = ok("stop", "demo", "--wait", "150")
+    assert time.monotonic() - started < 100, "a controller that is certainly dead is not waited for"
     assert "No controller answers for demo" in text
     assert "2 training jobs stopped from here." in text
     assert "demo is stopped." in text
@@ -668,7 +668,7 @@ def test_in_a_terminal_progress_is_live_and_the_result_stays(tmp_path: Path, hom
         pass  # Linux says so when the other side has closed
     finally:
         os.close(ours)
-    assert running.process.wait(timeout=30) == 0
+    assert running.process.wait(120) == 0
     live, cursor_is_back, after = b"".join(chunks).decode().rpartition("\x1b[?25h")
     assert cursor_is_back
     assert "2 running" in live

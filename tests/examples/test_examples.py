@@ -243,7 +243,7 @@ def test_ctrl_c_ends_the_main_example_within_seconds_and_keeps_the_best(tmp_path
         wait_until(lambda: any(tmp_path.glob("home/digits-*/jobs/*/end.json")))
         # To the whole group, as a terminal does it: Prefect's temporary server is part of it.
         os.killpg(process.pid, signal.SIGINT)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=120)
     finally:
         process.kill()
         process.wait()

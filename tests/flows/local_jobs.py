@@ -35,13 +35,14 @@ def local_spec(name: str | None, script: str, jobs: int = 4) -> TuningSpec:
 
 
 def workers(home: Path) -> list[int]:
-    """The processes that work on training jobs below a directory."""
+    """The processes that work on training jobs below a directory, one for each job: as it starts, a worker is
+    two for a moment."""
     mark = f"{home}/".encode()
-    return [
-        one.pid
-        for one in running_processes()
-        if any(argument.startswith(mark) for argument in one.command.split(b"\0"))
-    ]
+    found = dict[bytes, int]()
+    for process in running_processes():
+        below = [one for one in process.command.split(b"\0") if one.startswith(mark)]
+        found |= {one: process.pid for one in below[:1]}
+    return list(found.values())
 
 
 def end_all(home: Path) -> None:

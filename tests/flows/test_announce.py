@@ -34,7 +34,7 @@ def told(name: str, last: str) -> list[dict[str, Any]]:
         found[:] = sorted(answer.json()["events"], key=lambda event: event["occurred"])
         return any(event["event"] == last for event in found)
 
-    assert eventually(complete, 30), [event["event"] for event in found]
+    assert eventually(complete), [event["event"] for event in found]
     return found
 
 

@@ -229,7 +229,7 @@ def worker(deployed: dict[str, DeploymentResponse], place: Path) -> Iterator[Pat
     finally:
         process.terminate()
         try:
-            process.wait(30)
+            process.wait(120)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -273,7 +273,7 @@ def test_cancel_leaves_no_training_process(worker: Path, place: Path) -> None:
     with get_client(sync_client=True) as client:
         client.set_flow_run_state(tuning, Cancelling())
     assert ends(tuning, worker, "Cancelled")
-    assert eventually(lambda: not workers(place), 30)
+    assert eventually(lambda: not workers(place))
     name = "to-be-cancelled"
-    assert eventually(lambda: load_ledger(open_journal(name, place), name).finished, 30)
+    assert eventually(lambda: load_ledger(open_journal(name, place), name).finished)
     assert load_ledger(open_journal(name, place), name).status is TuningStatus.STOPPED

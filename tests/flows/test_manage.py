@@ -36,7 +36,7 @@ def ledger_of(name: str, home: Path) -> Ledger:
 def test_a_controller_that_lives_closes_its_own_record(home: Path) -> None:
     with tuning_in_a_process("obeys", home) as process:
         stopped = stop_tuning("obeys", str(home))
-        assert process.wait(30) == 0, "its flow run has not failed"
+        assert process.wait(120) == 0, "its flow run has not failed"
     assert len(stopped) == 2
     assert not workers(home)
     assert state_of(run_called("obeys").id) == "Completed"

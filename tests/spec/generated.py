@@ -144,8 +144,9 @@ def own_tuning_jobs(draw: st.DrawFn) -> dict[str, Any]:
         max_failed_training_jobs_in_total=st.integers(1, 9),
     )
     for one in spec.get("continuous", []):
-        if draw(st.booleans()):
-            one["step"] = (one["max_value"] - one["min_value"]) / draw(st.integers(1, 9))
+        step = (one["max_value"] - one["min_value"]) / draw(st.integers(1, 9))
+        if step > 0 and draw(st.booleans()):  # a range may be too narrow to be divided
+            one["step"] = step
     spec["training_job"] = _said(
         draw,
         spec["training_job"],

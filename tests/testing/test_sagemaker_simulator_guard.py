@@ -474,7 +474,7 @@ def command(*arguments: str, **variables: str) -> Iterator[Served]:
         yield Served(dict(word.split("=", 1) for word in shlex.split(export)[1:]), lines)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(120)
         process.stdout.close()
 
 

@@ -199,7 +199,7 @@ def test_the_command_runs_training_until_it_is_told_to_end(tmp_path: Path) -> No
         assert directory.is_dir()
         assert len(marked_processes(f"SAGEMAKER_BASE_DIR={directory}")) == 1
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, "")
     assert "nothing of it is left" in out
     assert not directory.exists()
@@ -212,7 +212,7 @@ def test_the_command_follows_a_script_in_accelerated_time() -> None:
         client(url=url).create_training_job(**training())
         told = wait_for_end(client(url=url), "job-1")
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=120)
     assert told["TrainingJobStatus"] == "Completed"
     assert told["FinalMetricDataList"][0]["Value"] == 0.75
     assert told["TrainingTimeInSeconds"] == 60
