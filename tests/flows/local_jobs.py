@@ -41,7 +41,7 @@ def workers(home: Path) -> list[int]:
     found = dict[bytes, int]()
     for process in running_processes():
         below = [one for one in process.command.split(b"\0") if one.startswith(mark)]
-        found |= {one: process.pid for one in below[:1]}
+        found |= dict.fromkeys(below[:1], process.pid)
     return list(found.values())
 
 
