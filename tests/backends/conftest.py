@@ -123,7 +123,7 @@ def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
 def _nothing_left_running(tmp_path: Path) -> Iterator[None]:
     yield
     # A worker that was launched a moment ago may have to start before it can see that it is to end.
-    give_up_at = time.monotonic() + 20.0
+    give_up_at = time.monotonic() + 90.0
     while processes_of(tmp_path) and time.monotonic() < give_up_at:
         time.sleep(0.01)
     assert processes_of(tmp_path) == []

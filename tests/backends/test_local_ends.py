@@ -144,7 +144,7 @@ def test_a_background_child_ends_with_its_training(site: Site) -> None:
     started = time.monotonic()
     report = site.run(site.sh(script))
     assert report.state is JobState.COMPLETED
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     assert site.values(report.name) == [0.5]
     assert is_gone(int((site.directory(report.name) / "child").read_text()))
 
@@ -154,7 +154,7 @@ def test_a_daemon_in_a_session_of_its_own_ends_too(site: Site) -> None:
     started = time.monotonic()
     report = site.run(site.python(DAEMON))
     assert report.state is JobState.COMPLETED
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     assert is_gone(int((site.directory(report.name) / "daemon").read_text()))
 
 
@@ -211,7 +211,7 @@ def test_who_ignores_the_request_is_killed_after_the_grace_time(site: Site) -> N
     site.stop(name)
     assert site.report(name).state is JobState.STOPPING
     assert site.end(name).state is JobState.STOPPED
-    assert 0.25 < time.monotonic() - started < 5
+    assert 0.25 < time.monotonic() - started < 20
 
 
 def test_kill_does_not_wait_for_the_grace_time(site: Site) -> None:
@@ -283,7 +283,7 @@ def test_a_job_whose_worker_was_killed_is_lost_and_nothing_runs_on(site: Site) -
     started = time.monotonic()
     os.kill(worker_of(site, name), signal.SIGKILL)
     report = site.end(name)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 20
     assert report.state is JobState.LOST
     assert "its worker process is gone" in (report.failure or "")
     assert is_gone(training)
@@ -321,7 +321,7 @@ def test_a_worker_that_hangs_can_be_rid_of_its_training(site: Site) -> None:
     os.kill(worker, signal.SIGSTOP)
     site.stop(name, kill=True)
     try:
-        give_up_at = time.monotonic() + 5
+        give_up_at = time.monotonic() + 60
         while not is_gone(training) and time.monotonic() < give_up_at:
             time.sleep(0.005)
         assert is_gone(training)

@@ -85,7 +85,7 @@ def test_values_come_while_the_job_runs(site: Site) -> None:
     name = site.launch(site.sh("echo 'amt-report acc=0.5;'; exec sleep 600"))
     started = time.monotonic()
     report = site.until(name, lambda _: site.values(name) == [0.5])
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     assert report.state is JobState.RUNNING
 
 

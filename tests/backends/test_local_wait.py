@@ -43,6 +43,17 @@ def descriptors(root: Path) -> int:
     return sum(target.startswith(str(root)) or "pidfd" in target for target in targets)
 
 
+PROMPTLY = 10.0
+"""Seconds within which a busy machine does what it is woken for; :func:`rarely` looks by itself later."""
+
+
+@pytest.fixture
+def rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backend looks by itself, without being woken, after a time that nobody takes for prompt."""
+    monkeypatch.setattr(local, "LIVENESS_SECONDS", 25.0)
+
+
+@pytest.mark.usefixtures("rarely")
 def test_every_controller_is_woken(site: Site) -> None:
     """Also those that did not launch the job. With one FIFO for all, the first takes the others' bytes."""
     name = site.launch(site.sh("sleep 0.3"))
@@ -58,7 +69,7 @@ def test_every_controller_is_woken(site: Site) -> None:
     for thread in threads:
         thread.join()
     assert len(delays) == 4
-    assert max(delays) < 0.25
+    assert max(delays) < PROMPTLY
 
 
 def test_a_new_value_wakes(site: Site) -> None:
@@ -68,7 +79,7 @@ def test_a_new_value_wakes(site: Site) -> None:
     while not site.values(name):
         site.backend.wait(30)
         site.report(name)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < PROMPTLY
 
 
 def test_a_stream_of_values_does_not_wake_for_each(site: Site) -> None:
@@ -86,7 +97,9 @@ def test_a_stream_of_values_does_not_wake_for_each(site: Site) -> None:
 def test_the_end_of_a_killed_worker_is_noticed(
     site: Site, monkeypatch: pytest.MonkeyPatch, pidfd: bool
 ) -> None:
-    if not pidfd:
+    if pidfd:
+        monkeypatch.setattr(local, "LIVENESS_SECONDS", 25.0)
+    else:
         monkeypatch.delattr(os, "pidfd_open", raising=False)
     name = site.launch(site.sh("echo ready; exec sleep 600"))
     site.until_printed(name, "ready")
@@ -95,14 +108,14 @@ def test_the_end_of_a_killed_worker_is_noticed(
     successor.wait(0.0)
     killed_at = time.time()
     os.kill(json.loads((site.directory(name) / "claim").read_text())["pid"], signal.SIGKILL)
-    assert seconds_until_ended(successor, name, killed_at) < (0.4 if pidfd else 1.5)
+    assert seconds_until_ended(successor, name, killed_at) < PROMPTLY
 
 
 def test_without_a_fifo_the_files_tell(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_watch, "_open_fifo", lambda directory: None)
     monkeypatch.delattr(os, "pidfd_open", raising=False)
     name = site.launch(site.sh("sleep 0.1"))
-    assert seconds_until_ended(site.backend, name) < 1.5
+    assert seconds_until_ended(site.backend, name) < PROMPTLY
 
 
 def test_waiting_returns_when_the_time_is_over(site: Site) -> None:
@@ -113,7 +126,7 @@ def test_waiting_returns_when_the_time_is_over(site: Site) -> None:
         site.backend.wait(0.7)
         if time.monotonic() - started >= 0.69:
             break
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < PROMPTLY
 
 
 def test_with_nothing_to_wait_for_time_passes(tmp_path: Path) -> None:
