@@ -94,18 +94,25 @@ def jobs(name: str, home: str | None, as_json: bool, as_csv: bool) -> None:
 
 
 @main.command(
-    epilog=examples("amt-flows logs nightly-7-003-1a2b3c4d", "amt-flows logs nightly-7-003-1a2b3c4d -n 500")
+    epilog=examples("amt-flows logs nightly-7-003-1a2b3c4d", "amt-flows logs nightly-7 3 -n 500")
 )
-@click.argument("job", type=TRAINING_JOB)
+@click.argument("names", nargs=-1, required=True, metavar="[NAME] JOB", type=TRAINING_JOB)
 @home_option
 @click.option(
     "-n", "--lines", type=click.IntRange(min=1), default=50, show_default=True, help="The last N lines."
 )
 @json_option("the lines")
-def logs(job: str, home: str | None, lines: int, as_json: bool) -> None:
-    """Print what a training job wrote last."""
-    from amt_flows.cli.records import training_job_log
+def logs(names: tuple[str, ...], home: str | None, lines: int, as_json: bool) -> None:
+    """Print what a training job wrote last.
 
+    JOB is its name, in full or as tables print it: 003-1a2b3c4d, or 3 for the third trial. NAME is the tuning
+    job's, needed where others have such a one too.
+    """
+    from amt_flows.cli.records import full_name, training_job_log
+
+    if len(names) > 2:
+        raise click.UsageError("give a training job's name, and before it the tuning job's if you like")
+    job = full_name(names[-1], names[0] if len(names) == 2 else None, home)
     text = training_job_log(job, home, lines=lines)
     if as_json:
         print_json({"TrainingJobName": job, "Lines": text.splitlines()})
@@ -149,7 +156,7 @@ def report(name: str, home: str | None, output: str | None, markdown: bool, as_j
 
 
 @main.command(
-    epilog=examples("amt-flows explain nightly-7", "amt-flows explain nightly-7 nightly-7-003-1a2b3c4d")
+    epilog=examples("amt-flows explain nightly-7", "amt-flows explain nightly-7 3")
 )
 @click.argument("name", type=TUNING_JOB)
 @click.argument("job", required=False, type=TRAINING_JOB)
@@ -158,7 +165,8 @@ def report(name: str, home: str | None, output: str | None, markdown: bool, as_j
 def explain(name: str, job: str | None, home: str | None, as_json: bool) -> None:
     """Say which hyperparameters mattered, and where their best values lie.
 
-    With JOB, say why that training job was proposed, and why it was stopped.
+    With JOB, say why that training job was proposed, and why it was stopped. A short name will do, as tables
+    print it, or the number of its trial.
     """
     from amt_flows.results.records import read_record
 

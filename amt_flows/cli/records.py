@@ -2,20 +2,62 @@
 
 from __future__ import annotations
 
-from amt_flows.backends.home import Home, home_directory
+from amt_flows.backends.home import Home, home_directory, home_text, is_in_s3
 from amt_flows.backends.local.paths import tuning_paths
 from amt_flows.backends.places import AMT, SAGEMAKER
 from amt_flows.errors import TuningJobNotFound
 from amt_flows.ledger.names import parse_training_job_name
-from amt_flows.results.records import read_record
+from amt_flows.ledger.short_names import training_jobs_called
+from amt_flows.results.records import all_records, read_record
 from amt_flows.show.text import last_lines
 
 # Of a log that may be large.
 LOG_BYTES = 4 * 1024 * 1024
 
 
+def full_name(given: str, tuning_job: str | None = None, home: Home = None) -> str:
+    """The training job that is called ``given``, in full or as tables print it, of a tuning job or of any.
+
+    Raises TuningJobNotFound when there is none, and when it may be one of several.
+    """
+    if tuning_job is not None:
+        record = read_record(tuning_job, home)
+        return _only_one(given, training_jobs_called(record.ledger, given), f"of {record.name}")
+    job = parse_training_job_name(given)
+    # In full it needs no record: the output may be all that is left.
+    if job is not None and _has_output(job.tuning_job, given, home):
+        return given
+    ledgers = [record.ledger for record in all_records(home) if record.ledger is not None]
+    called = [name for ledger in ledgers for name in training_jobs_called(ledger, given)]
+    if not called and job is not None:
+        return given
+    return _only_one(given, called, f"in {home_text(home) if is_in_s3(home) else home_directory(home)}")
+
+
+def _has_output(tuning_job: str, name: str, home: Home) -> bool:
+    tuning = tuning_paths(home_directory(home), tuning_job)
+    paths = tuning.job(name) if tuning is not None else None
+    return paths is not None and paths.log.is_file()
+
+
+def _only_one(given: str, called: list[str], where: str) -> str:
+    if len(called) == 1:
+        return called[0]
+    if called:
+        several = ", ".join(called[:5]) + (", ..." if len(called) > 5 else "")
+        raise TuningJobNotFound(
+            f"{len(called)} training jobs {where} may be meant by {given}: {several}.",
+            remedy="give more of the name, or the tuning job's name before it",
+        )
+    raise TuningJobNotFound(
+        f"There is no training job {given} {where}.",
+        because="it ran elsewhere, has not started yet, or the name is that of a tuning job",
+        remedy="`amt-flows jobs NAME` lists the training jobs of a tuning job",
+    )
+
+
 def training_job_log(name: str, home: Home = None, *, lines: int) -> str:
-    """The last lines that a training job printed; running ones too.
+    """The last lines that a training job printed; running ones too. ``name``: in full.
 
     Raises TuningJobNotFound, BackendError.
     """

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from amt_flows.errors import AmtFlowsError
 from amt_flows.events import Judgement, Outcome
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.short_names import training_jobs_called
 from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.nearest import nearest
 from amt_flows.space.space import Value
@@ -42,14 +43,12 @@ class Why:
 
 
 def why(ledger: Ledger, job_name: str) -> Why:
-    """What the ledger says of the training job ``job_name``. Raises UnknownTrainingJob."""
-    job = ledger.jobs.get(job_name)
-    if job is None:
-        meant = nearest(job_name, ledger.jobs, cutoff=0.9)
-        raise UnknownTrainingJob(
-            f"{ledger.name} has no training job {job_name}.",
-            remedy=f"did you mean {meant}?" if meant else f"`amt-flows jobs {ledger.name}` lists them",
-        )
+    """What the ledger says of the training job ``job_name``, which may be a short one
+    (:mod:`amt_flows.ledger.short_names`). Raises UnknownTrainingJob."""
+    called = training_jobs_called(ledger, job_name)
+    if len(called) != 1:
+        raise _not_one(ledger, job_name, called)
+    job = ledger.jobs[called[0]]
     trial = ledger.trials[job.trial]
     return Why(
         job=job.name,
@@ -64,6 +63,20 @@ def why(ledger: Ledger, job_name: str) -> Why:
         judged=len(job.judgements),
         stop=_deciding(job),
         stop_why=job.stop_why,
+    )
+
+
+def _not_one(ledger: Ledger, given: str, called: list[str]) -> UnknownTrainingJob:
+    if called:
+        several = ", ".join(called[:5]) + (", ..." if len(called) > 5 else "")
+        return UnknownTrainingJob(
+            f"{ledger.name} has {len(called)} training jobs that {given} may mean: {several}.",
+            remedy="give more of the name",
+        )
+    meant = nearest(given, ledger.jobs, cutoff=0.9)
+    return UnknownTrainingJob(
+        f"{ledger.name} has no training job {given}.",
+        remedy=f"did you mean {meant}?" if meant else f"`amt-flows jobs {ledger.name}` lists them",
     )
 
 
