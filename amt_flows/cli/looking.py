@@ -93,9 +93,7 @@ def jobs(name: str, home: str | None, as_json: bool, as_csv: bool) -> None:
         click.echo(f"{result.name} has launched no training job yet.")
 
 
-@main.command(
-    epilog=examples("amt-flows logs nightly-7-003-1a2b3c4d", "amt-flows logs nightly-7 3 -n 500")
-)
+@main.command(epilog=examples("amt-flows logs nightly-7-003-1a2b3c4d", "amt-flows logs nightly-7 3 -n 500"))
 @click.argument("names", nargs=-1, required=True, metavar="[NAME] JOB", type=TRAINING_JOB)
 @home_option
 @click.option(
@@ -155,9 +153,7 @@ def report(name: str, home: str | None, output: str | None, markdown: bool, as_j
     click.echo(path)
 
 
-@main.command(
-    epilog=examples("amt-flows explain nightly-7", "amt-flows explain nightly-7 3")
-)
+@main.command(epilog=examples("amt-flows explain nightly-7", "amt-flows explain nightly-7 3"))
 @click.argument("name", type=TUNING_JOB)
 @click.argument("job", required=False, type=TRAINING_JOB)
 @home_option

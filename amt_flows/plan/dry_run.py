@@ -15,12 +15,15 @@ from amt_flows.backends.places import Place, SageMakerTuner
 from amt_flows.errors import Problem, SpecError
 from amt_flows.events import Inherited, number_to_json
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.plan import amt_words, words
 from amt_flows.plan.estimate import (
     Estimate,
     all_configurations,
+    compute_seconds,
     estimate,
     hourly_price,
     most_cost,
+    most_instances,
     most_jobs,
     most_runtime,
 )
@@ -30,13 +33,7 @@ from amt_flows.plan.likely import Likely, likely
 from amt_flows.plan.paper import UNNAMED
 from amt_flows.plan.prepare import prepare
 from amt_flows.plan.prices import Price
-from amt_flows.plan.words import (
-    PlannedRange,
-    constraints_in_words,
-    criteria_in_words,
-    early_stopping_in_words,
-    planned_ranges,
-)
+from amt_flows.plan.words import PlannedRange, constraints_in_words, planned_ranges
 from amt_flows.ports import Backend
 from amt_flows.spec import TuningSpec, differences
 from amt_flows.tuning.notices import notices
@@ -77,6 +74,11 @@ class Plan:
     """None when no price is given, infinite when nothing bounds it."""
     worst_case_runtime_seconds: float | None = None
     """Wall-clock time; None when nothing bounds it."""
+    max_runtime_seconds: int | None = None
+    instances: int = 1
+    """Of a training job."""
+    compute_seconds: float | None = None
+    """The maximum compute time as AMT's guide estimates it; None without a limit of the run time."""
     price: Price | None = None
     """None when it is not known; then ``price_note`` may say why."""
     price_note: str = ""
@@ -137,6 +139,7 @@ def plan(
     else:
         made = _ours(spec, backend, max(first_jobs, proposals), None if parents is None else cache(parents))
     spec = made.spec
+    rules = amt_words if isinstance(backend, SageMakerTuner) else words
     existing = existing if existing is not None and existing.opened else None
     length = _length(job_seconds, startup_seconds, [like, existing], made.events)
     known = length if made.can_be_estimated else None
@@ -152,12 +155,15 @@ def plan(
         warnings=tuple(notices(spec, backend.address)),
         ranges=planned_ranges(spec, made.proposals),
         configurations=all_configurations(spec),
-        criteria=criteria_in_words(spec),
-        early_stopping=early_stopping_in_words(spec),
+        criteria=rules.criteria_in_words(spec),
+        early_stopping=rules.early_stopping_in_words(spec),
         parallel=spec.limits.max_parallel_training_jobs,
         most_jobs=most_jobs(spec),
         worst_case_cost=most_cost(spec),
         worst_case_runtime_seconds=most_runtime(spec),
+        max_runtime_seconds=spec.limits.max_runtime_seconds,
+        instances=most_instances(spec),
+        compute_seconds=compute_seconds(spec),
         price=price,
         price_note="" if price is not None else price_note,
         constraints=constraints_in_words(spec),
@@ -165,7 +171,7 @@ def plan(
         first_jobs=made.first_jobs[:first_jobs],
         amt_request=made.amt_request,
         estimate=None if known is None else estimate(spec, known.seconds, known.startup_seconds),
-        likely=None if known is None else likely(spec, known, price),
+        likely=None if known is None else likely(rules.stopping_as(spec), known, price),
         job_length=length,
         existing=None if existing is None else _compared(existing, asked),
         chosen=made.chosen,

@@ -4,9 +4,9 @@ that jumps. What early stopping may save of it: :mod:`amt_flows.plan.early_stops
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.ledger.algorithms import algorithms_of
@@ -75,6 +75,35 @@ def most_runtime(spec: TuningSpec) -> float | None:
             rounds * max((job.max_runtime_seconds or 0) + job.stop_grace_seconds for job in templates)
         )
     return min(bounds, default=None)
+
+
+def most_instances(spec: TuningSpec) -> int:
+    """The instances of a training job, of the algorithm and configuration with most; one on this machine."""
+    return max(_instances(one.spec.training_job.sagemaker) for one in algorithms_of(spec))
+
+
+def _instances(sagemaker: Mapping[str, Any]) -> int:
+    counts = [1]
+    for name in ("ResourceConfig", "HyperParameterTuningResourceConfig"):
+        given = sagemaker.get(name)
+        if isinstance(given, Mapping):
+            groups = [_count(one) for one in given.get("InstanceGroups", ())]
+            counts += [_count(given), sum(groups), *map(_count, given.get("InstanceConfigs", ()))]
+    return max(counts)
+
+
+def _count(config: Any) -> int:
+    count = config.get("InstanceCount") if isinstance(config, Mapping) else None
+    return count if isinstance(count, int) else 0
+
+
+def compute_seconds(spec: TuningSpec) -> float | None:
+    """The "estimated max compute time" of AMT's guide "Track and set completion criteria":
+    MaxRuntimeInSeconds x MaxParallelTrainingJobs x MaxInstancesPerTrainingJob; None without the first."""
+    limits = spec.limits
+    if limits.max_runtime_seconds is None:
+        return None
+    return float(limits.max_runtime_seconds * limits.max_parallel_training_jobs * most_instances(spec))
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,10 @@ def _amounts(plan: Plan) -> list[str]:
         lines.append(
             f"over after {duration(plan.worst_case_runtime_seconds)} at most, waiting for machines aside"
         )
+    if plan.compute_seconds is not None and plan.max_runtime_seconds is not None:
+        factors = [duration(plan.max_runtime_seconds), _parallel(plan), count(plan.instances, "instance")]
+        compute = f"{plan.compute_seconds:.0f} s ({duration(plan.compute_seconds)})"
+        lines.append(f"at most about {compute} of compute, by AMT's formula: {' x '.join(factors)}")
     if plan.price is not None:
         lines.append(f"an hour of a training job costs {_rate(plan.price)} ({plan.price.source})")
     cost = plan.worst_case_cost
