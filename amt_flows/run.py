@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from amt_flows.names import made_up_name
 from amt_flows.ports import Journal
 from amt_flows.results import TuningResult
 from amt_flows.results.result import finished_result
+from amt_flows.show.ended_before import ended_before
 from amt_flows.spec import TuningSpec
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.interrupts import graceful_interrupts, stop_jobs_on_breakdown
@@ -60,12 +62,12 @@ def tune(
         from amt_flows.amt import open_at
 
         handed_off = open_at(backend, spec, journal or open_journal(spec.name))
-        _say_notices(handed_off.ledger)
+        _say_at_opening(handed_off.ledger)
         return to_its_end(handed_off, progress=progress, on_tick=on_tick, on_open=on_open)
     backend = backend or LocalBackend()
     parents = parents or parents_in(place=backend)
     tuning = Tuning.open(spec, backend, journal or open_journal(spec.name), parents=parents)
-    _say_notices(tuning.ledger)
+    _say_at_opening(tuning.ledger)
     on_open(tuning)
     with progress_bar(progress) as show, graceful_interrupts(tuning), stop_jobs_on_breakdown(tuning):
 
@@ -77,7 +79,9 @@ def tune(
     return finished_result(tuning)
 
 
-def _say_notices(ledger: Ledger) -> None:
+def _say_at_opening(ledger: Ledger) -> None:
+    if ledger.finished:
+        logger.warning(ended_before(ledger, time.time()))
     for notice in opening_notices(ledger):
         logger.warning("Worth a look: %s.", notice)
 
@@ -108,7 +112,7 @@ def tune_on_amt(
     assert spec.name is not None
     clients = Clients(session, region, endpoint_url, None)
     handed_off = HandedOff.open(spec, clients, journal or open_journal(spec.name), how=how)
-    _say_notices(handed_off.ledger)
+    _say_at_opening(handed_off.ledger)
     return to_its_end(handed_off, progress=progress, on_tick=on_tick, on_open=on_open)
 
 

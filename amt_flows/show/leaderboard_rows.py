@@ -15,11 +15,12 @@ from amt_flows.show.text import duration, number
 MODEL, LOG, FRONT = "Model", "Log", "Pareto front"
 
 
-def leaderboard(result: TuningResult, limit: int = 20) -> list[dict[str, object]]:
-    """The best ``limit`` training jobs, a row each. No value is NaN or infinite, which JSON has no word for
-    and a table artifact can't hold: they are the words. A running job shows its latest value, unranked. The
-    addresses are URIs as they were recorded; empty where there is none. All rows have the same columns, for
-    a table may ask the first one only; a hyperparameter that a job doesn't have is empty."""
+def leaderboard(result: TuningResult, limit: int | None = None) -> list[dict[str, object]]:
+    """The training jobs, a row each; the best ``limit`` of them if it is given. No value is NaN or infinite,
+    which JSON has no word for and a table artifact can't hold: they are the words. A running job shows its
+    latest value, unranked. The addresses are URIs as they were recorded; empty where there is none. All rows
+    have the same columns, for a table may ask the first one only; a hyperparameter that a job doesn't have is
+    empty."""
     jobs = result.jobs[:limit]
     names = tuned_in(result, jobs)
     return [_row(result, rank, names) for rank in range(1, len(jobs) + 1)]

@@ -6,6 +6,7 @@ and not thousands. Publishing never fails the tuning job and never holds up a la
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Iterable, Iterator
@@ -29,10 +30,14 @@ from amt_flows.results import TuningResult, result_of
 from amt_flows.show.leaderboard_rows import leaderboard
 from amt_flows.show.progress.panel import done_share
 from amt_flows.show.report import report_markdown
+from amt_flows.show.text import count
 
 PUBLISH_SECONDS = 10.0
 # ... but no oftener than each hundredth of a long tuning job's time.
 SHARE_OF_RUNTIME = 0.01
+
+LARGEST_TABLE = 1_000_000
+"""Characters. Prefect's server takes more; a browser that draws it every few seconds should not have to."""
 
 RESULT_TYPE = "tuning-result"
 
@@ -57,10 +62,26 @@ def pages(ledger: Ledger, result: TuningResult, now: float) -> Iterator[Page]:
     headline = result.headline if ledger.finished else standing(ledger)
     share = done_share(ledger, now)
     percent = round(100 * share, 1) if share is not None else 0.0
-    rows = json.dumps(plain(leaderboard(result)), allow_nan=False)
     yield Page("progress", "progress", percent, headline)
-    yield Page("leaderboard", "table", rows, headline)
+    yield leaderboard_page(result, headline)
     yield Page("report", "markdown", report_markdown(ledger, result), headline)
+
+
+def leaderboard_page(result: TuningResult, headline: str, largest: int = LARGEST_TABLE) -> Page:
+    """Every training job, best first; of so many that a table of ``largest`` characters can't hold them the
+    best, and then what is left out and where it is."""
+    texts = [json.dumps(row, allow_nan=False) for row in plain(leaderboard(result))]
+    # Two characters go between a row and the next.
+    room = list(itertools.accumulate(len(text) + 2 for text in texts))
+    shown = sum(size <= largest for size in room)
+    left_out = len(texts) - shown
+    if left_out:
+        where = f"amt-flows jobs {result.name}, or the artifact of the result"
+        note = f"{count(left_out, 'more training job')}: {where}"
+        columns = dict.fromkeys(json.loads(texts[0]), "")
+        texts = [*texts[:shown], json.dumps({**columns, "Training job": f"and {note}"})]
+        headline = f"{headline}. Left out are {note}"
+    return Page("leaderboard", "table", f"[{', '.join(texts)}]", headline)
 
 
 def pictures_page(ledger: Ledger, result: TuningResult) -> Page | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
@@ -27,6 +28,7 @@ from amt_flows.names import tuning_job_name_from
 from amt_flows.ports import Backend, Clock, Journal
 from amt_flows.results import TuningResult
 from amt_flows.results.result import finished_result, usable_result
+from amt_flows.show.ended_before import ended_before
 from amt_flows.spec import TuningSpec
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.interrupts import graceful_interrupts, stop_jobs_on_breakdown
@@ -77,7 +79,9 @@ def run_tuning(
                 spec, backend, journal, clock, budget or TaskRunBudget(), parents or parents_in(place=backend)
             )
         followed = driven.followed
-        ended_before = followed.ledger.finished
+        had_ended = followed.ledger.finished
+        if had_ended:
+            get_run_logger().warning(ended_before(followed.ledger, time.time()))
         for notice in opening_notices(followed.ledger):
             get_run_logger().warning("Worth a look: %s.", notice)
         watch = CancelWatch(api, flow_run)
@@ -96,7 +100,7 @@ def run_tuning(
             announcer.conclude(followed)
     result = finished_result(followed)
     get_run_logger().info("%s.", result.headline)
-    if not ended_before and _was_told_to_end(followed, watch):
+    if not had_ended and _was_told_to_end(followed, watch):
         raise CancelledRun(f"Tuning job {result.name} was stopped. {result.headline}.")
     return usable_result(result)
 

@@ -1,0 +1,51 @@
+"""The leaderboard has every training job, as far as Prefect carries it, and says what it leaves out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from amt_flows.flows.tuning.artifacts import leaderboard_page
+from amt_flows.results import TuningResult, result_of
+from flows.simulated import World, artifact
+from worlds import run, spec
+
+JOBS = 60
+
+
+def many() -> TuningResult:
+    limits = {"max_parallel_training_jobs": 10, "max_number_of_training_jobs": JOBS}
+    ledger, _ = run(spec(limits=limits))
+    return result_of(ledger, "memory:")
+
+
+def rows_of(data: str) -> list[dict[str, Any]]:
+    return list(json.loads(data))
+
+
+def test_every_training_job_has_its_row() -> None:
+    result = many()
+    page = leaderboard_page(result, result.headline)
+    assert [row["Training job"] for row in rows_of(page.data)] == [job.name for job in result.jobs]
+    assert page.description == result.headline
+
+
+def test_what_does_not_fit_is_counted_and_has_a_place() -> None:
+    result = many()
+    whole = leaderboard_page(result, "").data
+    page = leaderboard_page(result, "Completed", largest=len(whole) // 2)
+    *shown, last = rows_of(page.data)
+    assert [row["Training job"] for row in shown] == [job.name for job in result.jobs[: len(shown)]]
+    assert 20 < len(shown) < 40
+    left_out = JOBS - len(shown)
+    assert last["Training job"].startswith(f"and {left_out} more training jobs: amt-flows jobs demo")
+    assert set(last) == set(shown[0]), "a table has the columns of its first row"
+    assert f"Left out are {left_out} more training jobs" in page.description
+    assert len(leaderboard_page(result, "", largest=len(whole)).data) == len(whole)
+
+
+def test_a_flow_run_publishes_more_than_a_screenful() -> None:
+    limits = {"max_parallel_training_jobs": 10, "max_number_of_training_jobs": JOBS}
+    World().tune(spec(name="many", limits=limits))
+    published = artifact("leaderboard", "many")
+    assert len(rows_of(str(published.data))) == JOBS
