@@ -39,6 +39,7 @@ def tune(
     parents: Reader | None = None,
     on_tick: OnTick = lambda tuning, news: None,
     on_open: Callable[[RunningTuningJob], None] = lambda tuning: None,
+    tell: Callable[[str], None] = logger.warning,
 ) -> TuningResult:
     """Run a tuning job to its end, on this machine unless a backend is given; a
     :class:`amt_flows.backends.places.SageMakerTuner` hands it to SageMaker's own tuner and follows it.
@@ -48,6 +49,7 @@ def tune(
     default, unless ``parents`` finds them (see :mod:`amt_flows.tuning.parents`). Ctrl-C stops the tuning job
     gracefully, a second Ctrl-C kills its jobs. Progress is shown in a terminal and in a notebook; with
     ``progress=True`` a line per event is written where there is neither, with ``False`` nothing is shown.
+    ``tell`` gets a sentence for whatever is worth a look before it runs, and of one that has ended already.
 
     Raises SpecError (nothing was launched), NameTaken, Fenced, JournalError, and TuningJobFailed when the
     tuning job ends as Failed.
@@ -62,12 +64,12 @@ def tune(
         from amt_flows.amt import open_at
 
         handed_off = open_at(backend, spec, journal or open_journal(spec.name))
-        _say_at_opening(handed_off.ledger)
+        _tell_at_opening(handed_off.ledger, tell)
         return to_its_end(handed_off, progress=progress, on_tick=on_tick, on_open=on_open)
     backend = backend or LocalBackend()
     parents = parents or parents_in(place=backend)
     tuning = Tuning.open(spec, backend, journal or open_journal(spec.name), parents=parents)
-    _say_at_opening(tuning.ledger)
+    _tell_at_opening(tuning.ledger, tell)
     on_open(tuning)
     with progress_bar(progress) as show, graceful_interrupts(tuning), stop_jobs_on_breakdown(tuning):
 
@@ -79,11 +81,11 @@ def tune(
     return finished_result(tuning)
 
 
-def _say_at_opening(ledger: Ledger) -> None:
+def _tell_at_opening(ledger: Ledger, tell: Callable[[str], None]) -> None:
     if ledger.finished:
-        logger.warning(ended_before(ledger, time.time()))
+        tell(ended_before(ledger, time.time()))
     for notice in opening_notices(ledger):
-        logger.warning("Worth a look: %s.", notice)
+        tell(f"Worth a look: {notice}.")
 
 
 def tune_on_amt(
@@ -112,7 +114,7 @@ def tune_on_amt(
     assert spec.name is not None
     clients = Clients(session, region, endpoint_url, None)
     handed_off = HandedOff.open(spec, clients, journal or open_journal(spec.name), how=how)
-    _say_at_opening(handed_off.ledger)
+    _tell_at_opening(handed_off.ledger, logger.warning)
     return to_its_end(handed_off, progress=progress, on_tick=on_tick, on_open=on_open)
 
 

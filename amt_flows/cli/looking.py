@@ -13,7 +13,7 @@ from amt_flows.cli.printing import print_csv, print_described, print_json, print
 from amt_flows.errors import AmtFlowsError
 
 if TYPE_CHECKING:
-    from amt_flows.ledger.ledger import Ledger
+    from amt_flows.results.records import Record
 
 
 @main.command(
@@ -166,10 +166,11 @@ def explain(name: str, job: str | None, home: str | None, as_json: bool) -> None
     """
     from amt_flows.results.records import read_record
 
-    ledger = read_record(name, home).ledger
+    record = read_record(name, home)
     if job is None:
-        _explain_tuning_job(ledger, as_json=as_json)
+        _explain_tuning_job(record, as_json=as_json)
         return
+    ledger = record.ledger
     from amt_flows.results.explain import why
     from amt_flows.show.explanation import why_json, why_lines
 
@@ -180,21 +181,29 @@ def explain(name: str, job: str | None, home: str | None, as_json: bool) -> None
         click.echo("\n".join(why_lines(ledger, told)))
 
 
-def _explain_tuning_job(ledger: Ledger, *, as_json: bool) -> None:
+def _explain_tuning_job(record: Record, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from amt_flows.results.edges import edges
     from amt_flows.results.explain import NothingToExplain
     from amt_flows.show.explanation import importance_json, importance_table
 
+    on_edges = edges(record.result())
     try:
         if as_json:
-            print_json(importance_json(ledger))
+            print_json({**importance_json(record.ledger), "edges": [asdict(edge) for edge in on_edges]})
         else:
-            show(importance_table(ledger))
+            show(importance_table(record.ledger))
     except NothingToExplain as none:
         # No fault of whoever asks, nor an error: a tuning job's first minutes are like that.
         if as_json:
             print_json({"importance": [], "note": none.happened})
         else:
             click.echo(none.happened)
+    if on_edges and not as_json:
+        click.echo("\nThe best training job lies on the edge of what was searched:")
+        for edge in on_edges:
+            click.echo(f"  {edge}")
 
 
 @main.command(

@@ -116,6 +116,10 @@ def _print_outcome(to_its_end: Callable[[], TuningResult], home: str | None, *, 
     print_result(result, home, as_json=as_json)
 
 
+def _to_stderr(line: str) -> None:
+    click.echo(line, err=True)
+
+
 def _run_here(spec: TuningSpec, home: str | None, backend: Place, *, quiet: bool) -> TuningResult:
     from amt_flows.backends.places import open_journal
     from amt_flows.run import tune
@@ -129,7 +133,8 @@ def _run_here(spec: TuningSpec, home: str | None, backend: Place, *, quiet: bool
         click.echo(f"Tuning job {spec.name}, kept in {kept}", err=True)
     # Lines where there is no terminal: whoever reads a log wants to know how far it came.
     parents = parents_in(home, backend)
-    return tune(spec, backend, journal=journal, progress=not quiet, parents=parents)
+    # Also when it is to be quiet: what is worth a look is no progress.
+    return tune(spec, backend, journal=journal, progress=not quiet, parents=parents, tell=_to_stderr)
 
 
 def _run_as_flow(spec: TuningSpec, home: str | None, backend: str, region: str | None) -> TuningResult:

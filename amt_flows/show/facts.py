@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from amt_flows.events import TuningStatus
 from amt_flows.ledger.failures import failure_line
 from amt_flows.results import TrainingJobRecord, TuningResult, spec_of
+from amt_flows.results.edges import edges
 from amt_flows.show.text import count, duration, hyperparameters, money, number, place
 
 
@@ -42,6 +43,8 @@ def facts(result: TuningResult) -> Iterator[tuple[str, str]]:
         of = f", of {best.definition}" if best.definition else ""
         yield "best", f"{result.objective_metric} {number(best.objective_value)} by {best.name}{of}"
         yield "with", hyperparameters(best.hyperparameters)
+        for edge in edges(result):
+            yield "on an edge", str(edge)
         yield "its model", "none was left" if best.artifact is None else place(best.artifact)
     front = front_line(result)
     if front:

@@ -12,6 +12,7 @@ from typing import Final
 
 from amt_flows.events import TuningStatus
 from amt_flows.results import TrainingJobRecord, TuningResult
+from amt_flows.results.edges import edges
 from amt_flows.results.from_result import ledger_of
 from amt_flows.show import html
 from amt_flows.show.facts import spendings, status, tally, took
@@ -67,6 +68,7 @@ def _best(result: TuningResult) -> str:
     shown = list(best.hyperparameters.items())[:PARAMETERS]
     rows = [(name, html.code(hyperparameter(setting), CELL)) for name, setting in shown]
     model = "none was left" if best.artifact is None else html.code(place(best.artifact), 300)
+    rows += [("on an edge", html.text(str(edge), 300)) for edge in edges(result)]
     rows += [("its model", _with_link(model, model_link(best))), ("its output", _output(best))]
     return html.heading("Best training job") + head + html.pairs(rows)
 

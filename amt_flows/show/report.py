@@ -16,6 +16,7 @@ from amt_flows.ledger.failures import failure_line
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.results import TrainingJobRecord, TuningResult
 from amt_flows.results.amt_shapes import objective_status_counters, training_job_status_counters
+from amt_flows.results.edges import edges
 from amt_flows.rules.early_stopping import early_stopping_rule
 from amt_flows.show.explanation import COLUMNS, importance_rows, reliability_line
 from amt_flows.show.facts import front_line, status
@@ -103,6 +104,7 @@ def _best(result: TuningResult, local_links: bool) -> str:
             ["Hyperparameter", "Value"],
             [(code(name), code(hyperparameter(value))) for name, value in best.hyperparameters.items()],
         ),
+        *(f"{cell(str(edge))}." for edge in edges(result)),
         *_how_to_use(best, local_links),
     ]
     return "\n\n".join(lines)

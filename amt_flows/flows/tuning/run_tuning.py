@@ -27,6 +27,7 @@ from amt_flows.ledger.running_tuning_job import News, OnTick, RunningTuningJob
 from amt_flows.names import tuning_job_name_from
 from amt_flows.ports import Backend, Clock, Journal
 from amt_flows.results import TuningResult
+from amt_flows.results.edges import edges
 from amt_flows.results.result import finished_result, usable_result
 from amt_flows.show.ended_before import ended_before
 from amt_flows.spec import TuningSpec
@@ -100,6 +101,8 @@ def run_tuning(
             announcer.conclude(followed)
     result = finished_result(followed)
     get_run_logger().info("%s.", result.headline)
+    for edge in edges(result):
+        get_run_logger().info("%s.", edge)
     if not had_ended and _was_told_to_end(followed, watch):
         raise CancelledRun(f"Tuning job {result.name} was stopped. {result.headline}.")
     return usable_result(result)
