@@ -70,16 +70,21 @@ def home_option(command: F) -> F:
     )(command)
 
 
-def backend_options(command: F) -> F:
-    choice = click.option(
-        "--backend",
-        type=click.Choice(["local", "sagemaker", "amt"]),
-        default="local",
-        show_default=True,
-        help="Where training jobs run; amt: SageMaker's own tuner drives them.",
-    )
-    region = click.option("--region", help="AWS region, for SageMaker [default: the environment's].")
-    return choice(region(command))
+def backend_options(default: str | None = "local") -> Callable[[F], F]:
+    """``--backend`` and ``--region``. Without a ``default`` it is the one that a record names."""
+    told = "the record's" if default is None else default
+
+    def with_options(command: F) -> F:
+        choice = click.option(
+            "--backend",
+            type=click.Choice(["local", "sagemaker", "amt"]),
+            default=default,
+            help=f"Where training jobs run; amt: SageMaker's own tuner drives them [default: {told}].",
+        )
+        region = click.option("--region", help="AWS region, for SageMaker [default: the environment's].")
+        return choice(region(command))
+
+    return with_options
 
 
 def json_option(what: str) -> Callable[[F], F]:

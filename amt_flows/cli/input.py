@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from amt_flows.errors import Problem, SpecError
+from amt_flows.names import is_tuning_job_name
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.dotted import put, steps_of
 from amt_flows.spec.files import read_document
@@ -18,6 +19,12 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+
+def is_spec_file(given: str) -> bool:
+    """Whether the path of a spec is meant, rather than the name of a tuning job, which has no dot and no
+    slash."""
+    return not is_tuning_job_name(given) or Path(given).is_file()
 
 
 def load_spec(path: str, overrides: Sequence[str] = (), name: str | None = None) -> TuningSpec:

@@ -94,13 +94,13 @@ def jobs(name: str, home: str | None, as_json: bool, as_csv: bool) -> None:
 
 
 @main.command(epilog=examples("amt-flows logs nightly-7-003-1a2b3c4d", "amt-flows logs nightly-7 3 -n 500"))
-@click.argument("names", nargs=-1, required=True, metavar="[NAME] JOB", type=TRAINING_JOB)
+@click.argument("job", nargs=-1, required=True, metavar="[NAME] JOB", type=TRAINING_JOB)
 @home_option
 @click.option(
     "-n", "--lines", type=click.IntRange(min=1), default=50, show_default=True, help="The last N lines."
 )
 @json_option("the lines")
-def logs(names: tuple[str, ...], home: str | None, lines: int, as_json: bool) -> None:
+def logs(job: tuple[str, ...], home: str | None, lines: int, as_json: bool) -> None:
     """Print what a training job wrote last.
 
     JOB is its name, in full or as tables print it: 003-1a2b3c4d, or 3 for the third trial. NAME is the tuning
@@ -108,12 +108,12 @@ def logs(names: tuple[str, ...], home: str | None, lines: int, as_json: bool) ->
     """
     from amt_flows.cli.records import full_name, training_job_log
 
-    if len(names) > 2:
+    if len(job) > 2:
         raise click.UsageError("give a training job's name, and before it the tuning job's if you like")
-    job = full_name(names[-1], names[0] if len(names) == 2 else None, home)
-    text = training_job_log(job, home, lines=lines)
+    name = full_name(job[-1], job[0] if len(job) == 2 else None, home)
+    text = training_job_log(name, home, lines=lines)
     if as_json:
-        print_json({"TrainingJobName": job, "Lines": text.splitlines()})
+        print_json({"TrainingJobName": name, "Lines": text.splitlines()})
     else:
         click.echo(text)
 

@@ -41,7 +41,7 @@ PICTURED: Final = 24
 )
 @click.argument("spec", type=click.Path())
 @name_option
-@backend_options
+@backend_options()
 @home_option
 @click.option(
     "--job-seconds",

@@ -19,11 +19,12 @@ from amt_flows.cli.group import (
     set_option,
 )
 from amt_flows.cli.printing import print_described, print_result
-from amt_flows.errors import TuningJobFailed
+from amt_flows.errors import AmtFlowsError, TuningJobFailed
 
 if TYPE_CHECKING:
     from amt_flows.backends.places import Place
     from amt_flows.flows.parameters import PlaceName
+    from amt_flows.ledger.ledger import Ledger
     from amt_flows.ports import Backend
     from amt_flows.results import TuningResult
     from amt_flows.spec import TuningSpec
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 )
 @click.argument("spec", type=click.Path())
 @name_option
-@backend_options
+@backend_options()
 @home_option
 @click.option("--prefect/--no-prefect", default=False, help="Run it as a Prefect flow [default: no].")
 @prices_option
@@ -87,22 +88,69 @@ def run(
     _print_outcome(to_its_end, home, as_json=as_json)
 
 
-@main.command(epilog=examples("amt-flows resume nightly-7"))
-@click.argument("name", type=TUNING_JOB)
+@main.command(epilog=examples("amt-flows resume nightly-7", "amt-flows resume tuning.toml"))
+@click.argument("name", metavar="NAME|SPEC", type=TUNING_JOB)
+@click.option("--name", "other_name", metavar="NAME", help="The tuning job's name, instead of the spec's.")
+@backend_options(default=None)
 @home_option
+@prices_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option("the result")
-def resume(name: str, home: str | None, quiet: bool, as_json: bool) -> None:
+@set_option
+def resume(
+    name: str,
+    other_name: str | None,
+    backend: str | None,
+    region: str | None,
+    home: str | None,
+    prices: str | None,
+    quiet: bool,
+    as_json: bool,
+    changes: tuple[str, ...],
+) -> None:
     """Go on with a tuning job whose controller died, where its record stands.
 
-    The record has its spec and says where its training jobs run. If it has ended, this is its result.
+    The record has its spec and says where its training jobs run; a SPEC that is given all the same, and a
+    backend, must be the record's. If it has ended, this is its result.
     """
-    from amt_flows.backends.places import place_at
+    from amt_flows.backends.places import open_journal, open_place, place_at
+    from amt_flows.cli.input import is_spec_file, load_spec
+    from amt_flows.cli.pricing import priced_spec
+    from amt_flows.ledger.ledger import Ledger
     from amt_flows.results.records import read_record
 
-    ledger = read_record(name, home).ledger
-    place = place_at(ledger.backend, home)
-    _print_outcome(lambda: _run_here(ledger.spec, home, place, quiet=quiet), home, as_json=as_json)
+    given: TuningSpec | None = None
+    if is_spec_file(name):
+        given = priced_spec(
+            lambda *more: load_spec(name, [*changes, *more], other_name),
+            prices,
+            address=lambda: open_place(backend or "local", home=home, region=region).address,
+            recorded=lambda its_name: Ledger.replay(open_journal(its_name, home).read()),
+        ).spec
+        if given.name is None:
+            raise click.UsageError(f"{name} names no tuning job: give its name, or --name")
+    elif changes or prices is not None or other_name is not None:
+        raise click.UsageError("--name, --set and --prices go with a SPEC; the record of NAME has all of it")
+    ledger = read_record(name if given is None else str(given.name), home).ledger
+    there = place_at(ledger.backend, home)
+    if backend is not None:
+        _must_be_there(ledger, there, open_place(backend, home=home, region=region or _region(there)))
+    spec = ledger.asked if given is None else given
+    _print_outcome(lambda: _run_here(spec, home, there, quiet=quiet), home, as_json=as_json)
+
+
+def _region(place: Place) -> str | None:
+    return place.address.partition(":")[2] or None
+
+
+def _must_be_there(ledger: Ledger, recorded: Place, asked: Place) -> None:
+    from amt_flows.errors import BackendError
+
+    if asked.address != recorded.address:
+        raise BackendError(
+            f"The training jobs of {ledger.name} run on {recorded.address}, not on {asked.address}.",
+            remedy="leave --backend and --region out: the record knows",
+        )
 
 
 def _print_outcome(to_its_end: Callable[[], TuningResult], home: str | None, *, as_json: bool) -> None:
@@ -200,11 +248,12 @@ def stop(
 @main.command(
     epilog=examples("amt-flows recover tuning.toml", "amt-flows recover tuning.toml --backend sagemaker")
 )
-@click.argument("spec", type=click.Path())
+@click.argument("spec", metavar="SPEC|NAME", type=click.Path())
 @name_option
-@backend_options
+@backend_options()
 @home_option
 @prices_option
+@click.option("-q", "--quiet", is_flag=True, help="Print the result only.")
 @json_option("SageMaker's DescribeHyperParameterTuningJob answer after it")
 @set_option
 def recover(
@@ -214,21 +263,26 @@ def recover(
     region: str | None,
     home: str | None,
     prices: str | None,
+    quiet: bool,
     as_json: bool,
     changes: tuple[str, ...],
 ) -> None:
     """Rebuild a tuning job's lost record from its training jobs.
 
-    SPEC is the one that it was run with. Launches and stops nothing; `run` then goes on with it.
+    SPEC is the one that it was run with; with NAME alone only what there is to recover can be told. Launches
+    and stops nothing; `run` or `resume` then goes on with it.
     """
     from amt_flows.backends.places import open_backend, open_journal
-    from amt_flows.cli.input import load_spec
+    from amt_flows.cli.input import is_spec_file, load_spec
     from amt_flows.cli.pricing import priced_spec
     from amt_flows.errors import SpecError
     from amt_flows.ledger.ledger import Ledger
     from amt_flows.results import result_of
     from amt_flows.show.text import count
     from amt_flows.tuning.recover import recover as rebuild
+
+    if not is_spec_file(spec):
+        raise _spec_is_lost(spec, home)
 
     def load(*more: str) -> TuningSpec:
         return load_spec(spec, [*changes, *more], name)
@@ -253,4 +307,28 @@ def recover(
         print_described(ledger)
     else:
         print_result(result_of(ledger, journal.location, ledger.last_at), home, as_json=False)
-    click.echo(f"Recovered {count(len(ledger.jobs), 'training job')}.", err=True)
+    if not quiet:
+        click.echo(f"Recovered {count(len(ledger.jobs), 'training job')}.", err=True)
+
+
+def _spec_is_lost(name: str, home: str | None) -> AmtFlowsError:
+    """Why a tuning job can't be recovered by its name: its record is there, or its spec was lost with it."""
+    from amt_flows.backends.places import open_journal
+    from amt_flows.errors import JournalError, Problem, SpecError
+
+    journal = open_journal(name, home)
+    entries: object = ()
+    try:
+        entries = journal.read()
+    except JournalError as error:
+        return JournalError(
+            f"There is a journal at {journal.location}, and it is damaged: {error.happened}",
+            remedy="restore it if you can; else move it away, and recover with the spec's file",
+        )
+    if entries:
+        return JournalError(
+            f"There is a journal at {journal.location}; nothing has to be recovered.",
+            remedy=f"`amt-flows resume {name}` goes on with it",
+        )
+    file = f"it has no record here, and its spec was in it; give the spec's file, and --name {name}"
+    return SpecError([Problem("SPEC", name, file)])

@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -758,3 +759,58 @@ def test_a_tuning_job_starts_from_others_of_the_home_and_from_files(tmp_path: Pa
     refused = cli("run", unknown, "--quiet")
     assert refused.exit_code == 2
     assert "nobody" in refused.stderr
+
+
+# -- short names ----------------------------------------------------------------------------------
+
+
+def test_names_as_tables_print_them_are_taken(tmp_path: Path, home: Path) -> None:
+    ok("run", write_spec(tmp_path), "-q")
+    full = sorted(job.name for job in read_record("demo", home).result().jobs)[1]
+    short = full.removeprefix("demo-")
+    whole = ok("logs", full)
+    for given in (["demo", "2"], ["demo", "002"], ["demo", short], ["demo", full.upper()], [short], ["2"]):
+        assert ok("logs", *given) == whole, given
+    assert json.loads(ok("logs", "2", "--json"))["TrainingJobName"] == full
+    for name in ("2", "002", short, short[4:], full):
+        assert ok("explain", "demo", name).startswith(f"{full} (trial 2)"), name
+    other = write_spec(tmp_path, name="other")
+    ok("run", other, "-q")
+    several = cli("logs", "2")
+    assert several.exit_code == 3
+    assert f"may be meant by 2: other-{short}, {full}" in several.stderr
+    assert cli("logs", "demo", "9").exit_code == 3
+    assert cli("explain", "demo", "00").exit_code == 3
+
+
+# -- resume and recover take the same -------------------------------------------------------------
+
+
+def test_resume_takes_a_spec_and_a_backend_that_are_the_record_s(tmp_path: Path, home: Path) -> None:
+    asked = write_spec(tmp_path)
+    assert cli("resume", asked).exit_code == 3, "there is nothing to go on with"
+    ok("run", asked, "-q")
+    for given in (
+        ["demo"],
+        [asked],
+        ["demo", "--backend", "local"],
+        [asked, "--backend", "local", "--name", "demo"],
+    ):
+        assert "demo completed" in ok("resume", *given, "-q"), given
+    changed = cli("resume", asked, "-q", "--set", "seed=7")
+    assert (changed.exit_code, "another spec" in changed.stderr) == (4, True)
+    elsewhere = cli("resume", "demo", "-q", "--backend", "sagemaker", "--region", "eu-west-1")
+    assert (elsewhere.exit_code, "run on local, not on sagemaker:eu-west-1" in elsewhere.stderr) == (6, True)
+    assert cli("resume", "demo", "--set", "seed=7").exit_code == 2
+
+
+def test_recover_says_of_a_name_what_there_is_to_recover(tmp_path: Path, home: Path) -> None:
+    asked = write_spec(tmp_path)
+    ok("run", asked, "-q")
+    there = cli("recover", "demo")
+    assert (there.exit_code, "`amt-flows resume demo` goes on with it" in there.stderr) == (7, True)
+    shutil.rmtree(home / "demo" / "journal")
+    lost = cli("recover", "demo")
+    assert (lost.exit_code, "give the spec's file, and --name demo" in lost.stderr) == (2, True)
+    quiet = cli("recover", asked, "-q")
+    assert (quiet.exit_code, quiet.stderr) == (0, "")

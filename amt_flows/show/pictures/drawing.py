@@ -43,7 +43,10 @@ RASTER_DPI: Final = 144
 class PicturesNotInstalled(AmtFlowsError):
     def __init__(self) -> None:
         super().__init__(
-            "Pictures need matplotlib, which is not installed.", remedy="pip install 'amt-flows[plots]'"
+            "Pictures need matplotlib, which is not installed.",
+            because="amt-flows was installed without the extra `plots`, which brings it",
+            remedy="pip install matplotlib, or amt-flows with it: 'amt-flows[plots]', in a checkout "
+            "'.[plots]'; `amt-flows report NAME --markdown` needs none",
         )
 
 
