@@ -34,10 +34,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from amt_flows.ledger.history import Proposal, TrialRow, TrialState
+from amt_flows.ledger.history import Proposal, TrialRow, TrialState, used_keys
 from amt_flows.space.space import configuration_key
 from amt_flows.strategies.choose import strategy_for
-from amt_flows.strategies.unused import used_keys
 from amt_flows.tuning.warm_start.opening import transferred
 from benchmarks.kept import interval, keep, read_rows
 from benchmarks.optimiser.engine import Engine

@@ -50,6 +50,8 @@ class _Job:
     launched_at: float
     stop_at: float | None = None
     gone_at: float | None = None
+    _emitted: int = 0
+    """As of the last look, from which the next one goes on."""
 
     @property
     def started_at(self) -> float:
@@ -80,10 +82,11 @@ class _Job:
 
     def emitted(self, now: float) -> int:
         """How many values were emitted by ``now``."""
-        until = min(now, self.ended_at)
-        done = 0
-        while done < len(self.script.values) and self.emitted_at(done + 1) <= until + 1e-9:
+        until = min(now, self.ended_at) + 1e-9
+        done = self._emitted if self.emitted_at(self._emitted) <= until else 0
+        while done < len(self.script.values) and self.emitted_at(done + 1) <= until:
             done += 1
+        self._emitted = done
         return done
 
     def state(self, now: float) -> JobState:
@@ -107,13 +110,15 @@ class SimulatedBackend:
     jobs: dict[str, _Job] = field(default_factory=dict)
     launches: list[str] = field(default_factory=list)
     """Every training job that was really started, in order: the proof that none was twice."""
+    running: dict[str, _Job] = field(default_factory=dict)
+    """Those that had not ended at the last look."""
     _reported: dict[str, int] = field(default_factory=dict)
     _awaited: set[str] = field(default_factory=set)
     """Jobs that this view was asked about and whose end it has not reported."""
 
     def view(self) -> SimulatedBackend:
         """The same world as a new controller meets it."""
-        return SimulatedBackend(self.clock, self.train, self.capacity, self.jobs, self.launches)
+        return SimulatedBackend(self.clock, self.train, self.capacity, self.jobs, self.launches, self.running)
 
     def check(self, spec: TuningSpec) -> Sequence[Problem]:
         return ()
@@ -126,10 +131,11 @@ class SimulatedBackend:
             return Launch.ATTACHED
         now = self.clock.now()
         if self.capacity is not None:
-            busy = sum(not job.state(now).terminal for job in self.jobs.values())
+            busy = len(self._still_running(now))
             if busy >= self.capacity:
                 raise CapacityUnavailable(f"All {self.capacity} places are taken.")
-        self.jobs[request.name.lower()] = _Job(request, self.train(request.hyperparameters), now)
+        job = _Job(request, self.train(request.hyperparameters), now)
+        self.jobs[request.name.lower()] = self.running[request.name.lower()] = job
         self.launches.append(request.name)
         return Launch.STARTED
 
@@ -207,11 +213,17 @@ class SimulatedBackend:
     def next_change(self) -> float:
         """When something happens next to a job, as far as this view has not reported it; infinite: never."""
         now = self.clock.now()
-        return min((t for job in self.jobs.values() for t in self._changes(job, now)), default=float("inf"))
+        running = self._still_running(now)
+        if any(name.lower() not in running for name in self._awaited):
+            return now
+        return min((t for job in running.values() for t in self._changes(job, now)), default=float("inf"))
+
+    def _still_running(self, now: float) -> dict[str, _Job]:
+        for name in [name for name, job in self.running.items() if job.state(now).terminal]:
+            del self.running[name]
+        return self.running
 
     def _changes(self, job: _Job, now: float) -> list[float]:
-        if job.state(now).terminal:
-            return [now] if job.request.name in self._awaited else []
         times = [job.started_at, job.ended_at]
         if job.emitted(now) < len(job.script.values):
             times.append(job.emitted_at(job.emitted(now) + 1))

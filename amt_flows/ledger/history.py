@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import TypeAlias, overload
 
-from amt_flows.space.space import Configuration
+from amt_flows.space.space import Configuration, Space, configuration_key
 
 Curve: TypeAlias = tuple[tuple[int, float], ...]
 
@@ -57,6 +57,95 @@ class TrialRow:
     def is_hint(self) -> bool:
         """Whether it comes from a parent whose losses can't be compared with ours."""
         return self.parent != "" and not self.identical
+
+
+class History(Sequence[TrialRow]):
+    """The rows of a tuning job's trials, one algorithm's or all, as it goes on.
+
+    Rows are added at the end, and a row is replaced when more is known of its trial; its configuration never
+    changes. So what is derived from configurations is derived once, however many there are.
+    """
+
+    def __init__(self, rows: Iterable[TrialRow] = ()) -> None:
+        self._rows = list(rows)
+        self._keys: dict[int, tuple[Space, set[str], int]] = {}
+        self._taken: dict[int, int] = {}
+
+    @overload
+    def __getitem__(self, at: int) -> TrialRow: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[TrialRow]: ...
+
+    def __getitem__(self, at: int | slice) -> TrialRow | list[TrialRow]:
+        return self._rows[at]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[TrialRow]:
+        return iter(self._rows)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._rows == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def add(self, row: TrialRow) -> int:
+        """Its place."""
+        self._rows.append(row)
+        return len(self._rows) - 1
+
+    def replace(self, place: int, row: TrialRow) -> None:
+        self._rows[place] = row
+
+    def used_keys(self, space: Space) -> Set[str]:
+        """As :func:`used_keys`; it grows with the history."""
+        # By identity: to compare two spaces takes longer than all the rest.
+        _, keys, seen = self._keys.get(id(space), (space, set[str](), 0))
+        if seen < len(self._rows):
+            keys.update(_keys(space, self._rows[seen:]))
+            self._keys[id(space)] = space, keys, len(self._rows)
+        return keys
+
+    def first_free(self, space: Space) -> int:
+        """As :func:`first_free`. What is taken stays taken, so the walk goes on where it ended."""
+        used = self.used_keys(space)
+        self._taken[id(space)] = _first_free(space, used, self._taken.get(id(space), 0))
+        return self._taken[id(space)]
+
+
+def first_free(space: Space, history: Sequence[TrialRow]) -> int:
+    """The index in ``space.grid()`` of the first configuration that no row has; the space's size when there
+    is none. ``space`` is finite."""
+    if isinstance(history, History):
+        return history.first_free(space)
+    return _first_free(space, used_keys(space, history), 0)
+
+
+def _first_free(space: Space, used: Set[str], start: int) -> int:
+    size, index = space.size or 0, start
+    while index < size and configuration_key(space.grid_at(index)) in used:
+        index += 1
+    return index
+
+
+def used_keys(space: Space, history: Sequence[TrialRow]) -> Set[str]:
+    """The keys of the configurations of ``space`` that a row has, whatever its state.
+
+    Rows from elsewhere (a parent with wider ranges) take no place in this space and are left out, so
+    that the number of keys can be compared with ``space.size``. So are those of a parent with other data:
+    what it tried was not tried here.
+    """
+    return history.used_keys(space) if isinstance(history, History) else set(_keys(space, history))
+
+
+def _keys(space: Space, rows: Iterable[TrialRow]) -> Iterator[str]:
+    return (
+        configuration_key(row.configuration)
+        for row in rows
+        if not row.is_hint and space.contains(row.configuration)
+    )
 
 
 @dataclass(frozen=True)

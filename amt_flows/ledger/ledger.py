@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 
 from amt_flows.errors import JournalError, SpecError
 from amt_flows.events import (
@@ -33,10 +36,12 @@ from amt_flows.events import (
     Withdrawn,
 )
 from amt_flows.ledger.algorithms import Algorithm, algorithms_of
-from amt_flows.ledger.history import TrialRow, TrialState
+from amt_flows.ledger.history import History, TrialRow, TrialState
 from amt_flows.ledger.inherited import inherited_rows
 from amt_flows.ledger.training_job import RETRYABLE, STOPPED, TrainingJob, Trial
 from amt_flows.spec import BestEligible, ObjectiveType, TuningSpec
+
+T = TypeVar("T")
 
 
 class Ledger:
@@ -71,8 +76,17 @@ class Ledger:
         self.jobs: dict[str, TrainingJob] = {}
         self.ended: list[TrainingJob] = []
         self._attempts: dict[int, list[TrainingJob]] = {}
-        self._rows: dict[int, TrialRow] = {}
         self._inherited_rows: list[TrialRow] = []
+        # Tallies: what rules and strategies ask for again and again, kept so that an answer costs the same
+        # however many training jobs there have been.
+        self._live: dict[str, TrainingJob] = {}
+        self._waiting: set[int] = set()
+        self._best: TrainingJob | None = None
+        self.trial_numbers: list[int] = []
+        """The numbers of all trials, ascending."""
+        self._trials_of: Counter[str] = Counter()
+        self._histories: dict[str | None, _KeptHistory] = {}
+        self._folds: dict[Hashable, tuple[Any, int]] = {}
 
     @classmethod
     def replay(cls, entries: Iterable[Iterable[Event]]) -> Ledger:
@@ -138,7 +152,7 @@ class Ledger:
             case Attached():
                 self.controller = event.controller
             case Proposed():
-                self.trials.setdefault(event.trial, self._trial(event))
+                self._proposed(event)
             case Launching():
                 if event.trial in self.trials and event.attempt == len(self.attempts(event.trial)) + 1:
                     self.launching = (event.trial, event.attempt)
@@ -183,23 +197,45 @@ class Ledger:
         if (event.parent, event.identical) not in known:
             self.inherited.append(event)
             self._inherited_rows = inherited_rows(self.inherited, self.loss)
+            self._histories.clear()
+
+    def _proposed(self, event: Proposed) -> None:
+        if event.trial in self.trials:
+            return
+        trial = self._trial(event)
+        self.trials[event.trial] = trial
+        self._note_waiting(event.trial)
+        self._trials_of[trial.definition] += 1
+        if self.trial_numbers and event.trial < self.trial_numbers[-1]:
+            # Rows stand in the order of their numbers.
+            self.trial_numbers = sorted(self.trials)
+            self._histories.clear()
+        else:
+            self.trial_numbers.append(event.trial)
 
     def _trial(self, event: Proposed) -> Trial:
         source, definition = event.source, event.definition
         if not definition and len(self.algorithms) > 1 and source.startswith("amt/"):
             # The first journals of tuning jobs that AMT drives have it there.
             source, _, definition = source.partition("/")
-        ordinal = event.trial if len(self.algorithms) < 2 else self._count(definition) + 1
+        ordinal = event.trial if len(self.algorithms) < 2 else self._trials_of[definition] + 1
         return Trial(event.trial, dict(event.configuration), source, event.reason, definition, ordinal)
 
-    def _count(self, definition: str) -> int:
-        return sum(trial.definition == definition for trial in self.trials.values())
+    def _note_waiting(self, number: int) -> None:
+        attempts = self.attempts(number)
+        waits = not attempts or self._is_retried(attempts[-1], len(attempts))
+        if waits and number in self.trials:
+            self._waiting.add(number)
+        else:
+            self._waiting.discard(number)
 
     def _launched(self, event: Launched) -> None:
         if event.job not in self.jobs:
             job = TrainingJob(event.job, event.trial, event.attempt, event.at)
             self.jobs[event.job] = job
+            self._live[event.job] = job
             self._attempts.setdefault(event.trial, []).append(job)
+            self._note_waiting(event.trial)
             if self.launching == (event.trial, event.attempt):
                 self.launching = None
 
@@ -218,6 +254,10 @@ class Ledger:
         if job.has_usable_value:
             self._note_target(job, job.final_value)
         self.ended.append(job)
+        del self._live[job.name]
+        self._note_waiting(job.trial)
+        if self.eligible(job) and (self._best is None or self.order(job) < self.order(self._best)):
+            self._best = job
 
     def _note_target(self, job: TrainingJob, value: float | None) -> None:
         target = self.spec.completion.target_objective_metric_value
@@ -269,7 +309,12 @@ class Ledger:
         one.jobs = {name: job for name, job in self.jobs.items() if job.trial in one.trials}
         one.ended = [job for job in self.ended if job.trial in one.trials]
         one._attempts = {n: jobs for n, jobs in self._attempts.items() if n in one.trials}
-        one._rows = {}
+        one._live = {name: job for name, job in self._live.items() if job.trial in one.trials}
+        one._waiting = self._waiting & one.trials.keys()
+        one._best = one._best_of(one.ended)
+        one.trial_numbers = [number for number in self.trial_numbers if number in one.trials]
+        one._trials_of = Counter(trial.definition for trial in one.trials.values())
+        one._histories, one._folds = {}, {}
         return one
 
     @property
@@ -282,7 +327,8 @@ class Ledger:
 
     @property
     def live(self) -> list[TrainingJob]:
-        return [job for job in self.jobs.values() if job.live]
+        """Training jobs that have not ended, in the order of their launches."""
+        return list(self._live.values())
 
     def attempts(self, trial: int) -> Sequence[TrainingJob]:
         return self._attempts.get(trial, ())
@@ -290,11 +336,7 @@ class Ledger:
     def to_launch(self) -> list[tuple[Trial, int]]:
         """Trials that wait for a launch and the attempt it would be: first the one whose launch was decided
         already, then the oldest trial."""
-        waiting: list[tuple[Trial, int]] = []
-        for number in sorted(self.trials):
-            attempts = self.attempts(number)
-            if not attempts or self._is_retried(attempts[-1], len(attempts)):
-                waiting.append((self.trials[number], len(attempts) + 1))
+        waiting = [(self.trials[n], len(self.attempts(n)) + 1) for n in sorted(self._waiting)]
         return sorted(waiting, key=lambda one: (one[0].number, one[1]) != self.launching)
 
     def _is_retried(self, job: TrainingJob, attempts: int) -> bool:
@@ -306,11 +348,11 @@ class Ledger:
 
     @property
     def next_trial(self) -> int:
-        return max(self.trials, default=0) + 1
+        return self.trial_numbers[-1] + 1 if self.trial_numbers else 1
 
     def next_ordinal(self, algorithm: Algorithm) -> int:
         """Of the next trial, if it is of this algorithm."""
-        return self.next_trial if len(self.algorithms) < 2 else self._count(algorithm.name) + 1
+        return self.next_trial if len(self.algorithms) < 2 else self._trials_of[algorithm.name] + 1
 
     def eligible(self, job: TrainingJob) -> bool:
         """Whether a job may be the best training job. One that met the target may, however it ended: else it
@@ -326,11 +368,22 @@ class Ledger:
     @property
     def best(self) -> TrainingJob | None:
         """The best training job so far; among equals the one that ended first."""
-        best: TrainingJob | None = None
-        for job in self.ended:
-            if self.eligible(job) and (best is None or self.order(job) < self.order(best)):
-                best = job
-        return best
+        return self._best
+
+    def _best_of(self, ended: Iterable[TrainingJob]) -> TrainingJob | None:
+        return min(filter(self.eligible, ended), key=self.order, default=None)
+
+    def over_ended(self, fold: EndedFold[T]) -> T:
+        """The state of a fold over the jobs that have ended, in the order of their ends. It is kept, and goes
+        on with those that have ended since."""
+        state, seen = self._folds.get(fold, (None, 0))
+        if seen == 0:
+            state = fold.start()
+        for job in self.ended[seen:] if seen < len(self.ended) else ():
+            state = fold.step(self, state, job)
+        self._folds[fold] = state, len(self.ended)
+        kept: T = state
+        return kept
 
     def order(self, job: TrainingJob) -> tuple[bool, float]:
         """Where a job that has ended stands among those that may be the best; smaller is better. Whoever met
@@ -340,25 +393,18 @@ class Ledger:
     def _loss_of(self, job: TrainingJob) -> float:
         return math.inf if job.final_value is None else self.loss(job.final_value)
 
-    def history(self, algorithm: Algorithm | None = None) -> list[TrialRow]:
+    def history(self, algorithm: Algorithm | None = None) -> History:
         """What a strategy may see, a row per trial (of one algorithm, if given) in the order of their
-        numbers; those of parents first."""
-        trials = (self.trials[number] for number in sorted(self.trials))
-        own = (self._row(trial) for trial in trials if algorithm in (None, self.algorithm(trial)))
-        return [*self._inherited_rows, *own]
+        numbers; those of parents first. It goes on with the tuning job: take a list of it to keep it as it
+        is."""
+        name = None if algorithm is None else algorithm.name
+        kept = self._histories.get(name)
+        if kept is None:
+            kept = self._histories[name] = _KeptHistory(History(self._inherited_rows))
+        return kept.brought_up_to_date(self, algorithm)
 
-    def _row(self, trial: Trial) -> TrialRow:
-        settled = self._rows.get(trial.number)
-        if settled is not None:
-            return settled
-        attempts = self.attempts(trial.number)
-        job = attempts[-1] if attempts else None
-        row = self._row_of(trial, job)
-        if job is not None and not job.live and job.outcome not in RETRYABLE:
-            self._rows[trial.number] = row
-        return row
-
-    def _row_of(self, trial: Trial, job: TrainingJob | None) -> TrialRow:
+    def row_of(self, trial: Trial, job: TrainingJob | None) -> TrialRow:
+        """A trial as strategies see it, by the latest of its jobs."""
         if job is None:
             return TrialRow(trial.number, trial.configuration, TrialState.PENDING)
         curve = tuple((epoch, self.loss(value)) for epoch, value in job.curve)
@@ -372,3 +418,38 @@ class Ledger:
             loss = self._loss_of(job)
         others = () if loss is None else self.other_losses(job)
         return TrialRow(trial.number, trial.configuration, state, loss, curve, seconds, other_losses=others)
+
+
+class EndedFold(Hashable, Protocol[T]):
+    """What a rule counts over the jobs that have ended, one after the other. Hashable: two that are equal
+    share their state."""
+
+    def start(self) -> T: ...
+
+    def step(self, ledger: Ledger, state: T, job: TrainingJob) -> T:
+        """The state with one more job; ``state`` may be changed and returned."""
+        ...
+
+
+@dataclass
+class _KeptHistory:
+    """A history, and which of its trials may still change."""
+
+    history: History
+    _seen: int = 0
+    _open: dict[int, int] = field(default_factory=dict)
+
+    def brought_up_to_date(self, ledger: Ledger, algorithm: Algorithm | None) -> History:
+        for number in ledger.trial_numbers[self._seen :]:
+            trial = ledger.trials[number]
+            if algorithm is None or ledger.algorithm(trial) is algorithm:
+                row = TrialRow(trial.number, trial.configuration, TrialState.PENDING)
+                self._open[trial.number] = self.history.add(row)
+        self._seen = len(ledger.trial_numbers)
+        for number, place in list(self._open.items()):
+            attempts = ledger.attempts(number)
+            job = attempts[-1] if attempts else None
+            self.history.replace(place, ledger.row_of(ledger.trials[number], job))
+            if job is not None and not job.live and job.outcome not in RETRYABLE:
+                del self._open[number]
+        return self.history

@@ -19,13 +19,15 @@ STOPPED: Final = (Outcome.STOPPED_EARLY, Outcome.STOPPED, Outcome.STOPPED_OUTSID
 class Curve:
     """The objective's values by epoch, ascending; each epoch is recorded once."""
 
-    __slots__ = ("_epochs", "_magnitudes", "_sums", "_values")
+    __slots__ = ("_epochs", "_magnitudes", "_sums", "_values", "extremes")
 
     def __init__(self) -> None:
         self._epochs: list[int] = []
         self._values: list[float] = []
         self._sums: list[float] = []
         self._magnitudes: list[float] = []
+        self.extremes: tuple[float, ...] = ()
+        """The least and the greatest finite value; nothing while there is none."""
 
     def add(self, epoch: int, value: float) -> bool:
         """Record a value; False (and no change) if the epoch has one already."""
@@ -35,6 +37,8 @@ class Curve:
         self._epochs.insert(at, epoch)
         self._values.insert(at, value)
         del self._sums[at:], self._magnitudes[at:]
+        if math.isfinite(value):
+            self.extremes = min((value, *self.extremes)), max((value, *self.extremes))
         return True
 
     def __iter__(self) -> Iterator[tuple[int, float]]:

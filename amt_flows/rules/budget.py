@@ -7,6 +7,7 @@ launch rather than noticed after it. Cost is reserved: a job is charged its wors
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from amt_flows.events import Outcome
 from amt_flows.ledger.ledger import Ledger
@@ -33,7 +34,16 @@ def _worst_case(job: TrainingJobTemplate) -> float:
 
 def committed_cost(ledger: Ledger) -> float:
     """What ended jobs cost and running ones may cost at most."""
-    return sum(_charge(ledger, job) for job in ledger.jobs.values())
+    return ledger.over_ended(_CostOfEnded()) + sum(_charge(ledger, job) for job in ledger.live)
+
+
+@dataclass(frozen=True)
+class _CostOfEnded:
+    def start(self) -> float:
+        return 0.0
+
+    def step(self, ledger: Ledger, state: float, job: TrainingJob) -> float:
+        return state + _charge(ledger, job)
 
 
 def _charge(ledger: Ledger, job: TrainingJob) -> float:

@@ -8,7 +8,6 @@ launched are within the limit and are allowed to end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.rules.budget import committed_cost, worst_case_cost
 from amt_flows.rules.convergence import Convergence, jobs_not_improving
+from amt_flows.rules.tallies import Failed, Meets, Usable
 from amt_flows.spec import TuningSpec
 
 
@@ -70,20 +70,20 @@ class TargetValue:
     def met(self, ledger: Ledger, now: float) -> Reason | None:
         """Only a job that may be the best training job meets it, or a running one that may become it."""
         target = ledger.loss(self.value)
-        for job in (*ledger.ended, *ledger.live):
-            for value in self._values(job):
-                if value is not None and ledger.loss(value) <= target:
-                    message = f"{job.name} reached {value:g}; the target is {self.value:g}"
-                    numbers = {"value": value, "target": self.value}
-                    return Reason("TargetObjectiveMetricValue", message, numbers)
-        return None
+        found = ledger.over_ended(Meets(target)) or (
+            self._running(ledger, target) if self.on_epochs else None
+        )
+        if found is None:
+            return None
+        job, value = found
+        message = f"{job.name} reached {value:g}; the target is {self.value:g}"
+        return Reason("TargetObjectiveMetricValue", message, {"value": value, "target": self.value})
 
-    def _values(self, job: TrainingJob) -> Iterable[float | None]:
-        if job.live:
-            return (value for _, value in job.curve) if self.on_epochs else ()
-        if not job.has_usable_value:
-            return ()
-        return (job.final_value, job.reached)
+    def _running(self, ledger: Ledger, target: float) -> tuple[TrainingJob, float] | None:
+        for job in ledger.live:
+            if any(ledger.loss(value) <= target for value in job.curve.extremes):
+                return job, next(value for _, value in job.curve if ledger.loss(value) <= target)
+        return None
 
 
 @dataclass(frozen=True)
@@ -111,18 +111,17 @@ class MaxFailures:
     unless_success: bool
 
     def met(self, ledger: Ledger, now: float) -> Reason | None:
-        failed = [job for job in ledger.ended if job.failed]
-        if len(failed) < self.limit:
+        failed, last = ledger.over_ended(Failed())
+        if failed < self.limit or last is None:
             return None
-        if self.unless_success and any(job.has_usable_value for job in ledger.ended):
+        if self.unless_success and ledger.over_ended(Usable()):
             return None
         none = " and none succeeded" if self.unless_success else ""
-        message = f"{len(failed)} training jobs failed{none}; {_last(ledger, failed)}"
-        return Reason("MaxFailedTrainingJobs", message, {"failed": len(failed), "limit": self.limit})
+        message = f"{failed} training jobs failed{none}; {_last(ledger, last)}"
+        return Reason("MaxFailedTrainingJobs", message, {"failed": failed, "limit": self.limit})
 
 
-def _last(ledger: Ledger, failed: Sequence[TrainingJob]) -> str:
-    last = failed[-1]
+def _last(ledger: Ledger, last: TrainingJob) -> str:
     why = failure_line(last.failure) or (
         f"no finite value of {ledger.algorithm_of(last).metric_name} was found in its output"
     )
@@ -142,7 +141,7 @@ def nothing_usable(ledger: Ledger) -> Reason | None:
     while there is a best one."""
     if ledger.best is not None:
         return None
-    failed = [job for job in ledger.ended if job.failed]
+    failed, last = ledger.over_ended(Failed())
     cut_short = [job for job in ledger.ended if job.has_usable_value]
     said = [f"none of {len(ledger.jobs)} training jobs can be used" if ledger.jobs else "no job was launched"]
     if cut_short:
@@ -150,9 +149,9 @@ def nothing_usable(ledger: Ledger) -> Reason | None:
             f"{len(cut_short)} were stopped with a value, and only completed ones may be the best "
             '(best_eligible = "completed_and_stopped" lets these be it too)'
         )
-    if failed:
-        said.append(f"{len(failed)} failed; {_last(ledger, failed)}")
-    numbers = {"launched": len(ledger.jobs), "failed": len(failed), "stopped": len(cut_short)}
+    if last is not None:
+        said.append(f"{failed} failed; {_last(ledger, last)}")
+    numbers = {"launched": len(ledger.jobs), "failed": failed, "stopped": len(cut_short)}
     return Reason("NoUsableTrainingJob", "; ".join(said), numbers)
 
 

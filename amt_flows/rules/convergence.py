@@ -19,6 +19,8 @@ from dataclasses import dataclass
 
 from amt_flows.events import Reason
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.training_job import TrainingJob
+from amt_flows.rules.tallies import Usable
 
 LEAST = 50
 WINDOW = 40
@@ -43,17 +45,27 @@ def jobs_not_improving(ledger: Ledger, min_relative: float = 0.0) -> int:
     Jobs that completed or were cut short with a value count; failed ones do not. Only a job that may be the
     best training job can improve it.
     """
-    best, count = math.inf, 0
-    for job in ledger.ended:
-        if not job.has_usable_value or job.final_value is None:
-            continue
-        loss = ledger.loss(job.final_value)
-        if ledger.eligible(job) and improves(loss, best, min_relative):
-            best, count = loss, 0
-        else:
-            count += 1
+    best, count = ledger.over_ended(_Streak(min_relative))
     # Before the first job that can be the best there is nothing to improve on.
     return count if math.isfinite(best) else 0
+
+
+@dataclass(frozen=True)
+class _Streak:
+    """The best loss so far, and how many jobs since did not improve it."""
+
+    min_relative: float
+
+    def start(self) -> tuple[float, int]:
+        return math.inf, 0
+
+    def step(self, ledger: Ledger, state: tuple[float, int], job: TrainingJob) -> tuple[float, int]:
+        if not job.has_usable_value or job.final_value is None:
+            return state
+        (best, count), loss = state, ledger.loss(job.final_value)
+        if ledger.eligible(job) and improves(loss, best, self.min_relative):
+            return loss, 0
+        return best, count + 1
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,7 @@ class Clocks:
 
 def clocks(ledger: Ledger, significant: float = SIGNIFICANT) -> Clocks:
     return Clocks(
-        finished=sum(job.has_usable_value for job in ledger.ended),
+        finished=ledger.over_ended(Usable()),
         since_significant=jobs_not_improving(ledger, significant),
         since_any=jobs_not_improving(ledger),
     )

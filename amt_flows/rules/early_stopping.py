@@ -27,7 +27,8 @@ from amt_flows.events import Judgement
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.rules.hyperband import HyperbandRule
-from amt_flows.rules.prospects import Prospect, completed_jobs, longest, prospect, same_length
+from amt_flows.rules.prospects import Prospect, longest, prospect, same_length
+from amt_flows.rules.tallies import AveragesAt, Lengths, average_at, middle
 from amt_flows.spec import ComparedJobs, EarlyStoppingType, StrategyType, TuningSpec
 
 GRACE_FRACTION = 0.1
@@ -68,10 +69,10 @@ class MedianRule:
         fresh = [job for job in fresh if job.curve.last_epoch > job.judged_epoch]
         if not fresh:
             return ()
-        compared, grace, wanted = self._compared(ledger), self._grace(ledger), self._wanted(ledger)
+        grace, wanted = self._grace(ledger), self._wanted(ledger)
         for job in fresh:
             for epoch in job.curve.epochs_after(job.judged_epoch):
-                judgement = self._judge_epoch(ledger, job, epoch, (compared, wanted, grace))
+                judgement = self._judge_epoch(ledger, job, epoch, (wanted, grace))
                 judgements.append(judgement)
                 if judgement.stop:
                     break
@@ -82,25 +83,21 @@ class MedianRule:
         ledger: Ledger,
         job: TrainingJob,
         epoch: int,
-        measure: tuple[Sequence[TrainingJob], int, float | None],
+        measure: tuple[int, float | None],
     ) -> Judgement:
-        """``measure``: the jobs to compare with, how many are wanted, and the first epoch to judge."""
-        compared, wanted, grace = measure
+        """``measure``: how many jobs to compare with are wanted, and the first epoch to judge."""
+        wanted, grace = measure
         value = job.curve.value(epoch)
         assert value is not None
-        averages = [
-            (ledger.loss(other.curve.running_average(epoch)), other.curve.rounding(epoch))
-            for other in compared
-            if other is not job and other.curve.last_epoch >= epoch
-        ]
-        count = len(averages)
+        averages, running = self._averages(ledger, job, epoch)
+        count = len(averages) + len(running)
         if count < wanted:
             why = f"{count} of {wanted} jobs to compare with reached epoch {epoch}"
             return Judgement(job.name, epoch, value, None, count, False, why)
         if grace is None or epoch < grace:
             until = "no job has completed" if grace is None else f"grace lasts until epoch {grace:g}"
             return Judgement(job.name, epoch, value, None, count, False, until)
-        median_loss, rounding = _median(averages)
+        median_loss, rounding = _median(middle(averages, running))
         median = -median_loss if ledger.spec.maximize else median_loss
         # Two equal curves never stop each other.
         worse = ledger.loss(value) > median_loss + rounding
@@ -110,16 +107,22 @@ class MedianRule:
         # A value that isn't a number has no prospects to weigh.
         if worse and self.spares and math.isfinite(value):
             return _spared_if_hopeful(judgement, ledger, prospect(ledger, job, epoch))
-        if not worse and self.beyond_median and epoch >= SECOND_HALF * longest(completed_jobs(ledger)):
+        if not worse and self.beyond_median and epoch >= SECOND_HALF * longest(ledger):
             return _stopped_if_hopeless(judgement, ledger, prospect(ledger, job, epoch))
         return judgement
 
-    def _compared(self, ledger: Ledger) -> list[TrainingJob]:
-        if self.compare_with is ComparedJobs.ALL:
-            return list(ledger.jobs.values())
-        if self.compare_with is ComparedJobs.ENDED:
-            return list(ledger.ended)
-        return completed_jobs(ledger)
+    def _averages(
+        self, ledger: Ledger, job: TrainingJob, epoch: int
+    ) -> tuple[Sequence[tuple[float, float]], Sequence[tuple[float, float]]]:
+        """The running averages at the epoch of the jobs to compare with: of those that have ended, ascending,
+        and of running ones."""
+        completed = self.compare_with is ComparedJobs.COMPLETED
+        running = ledger.live if self.compare_with is ComparedJobs.ALL else ()
+        return ledger.over_ended(AveragesAt(epoch, completed)), [
+            average_at(ledger, other, epoch)
+            for other in running
+            if other is not job and other.curve.last_epoch >= epoch
+        ]
 
     def _wanted(self, ledger: Ledger) -> int:
         if self.min_jobs is not None:
@@ -130,14 +133,14 @@ class MedianRule:
         """The first epoch that may be judged; None while that can't be known."""
         if self.grace_epochs is not None:
             return self.grace_epochs
-        lengths = [job.curve.last_epoch for job in completed_jobs(ledger)]
+        lengths = ledger.over_ended(Lengths())
         return math.ceil(GRACE_FRACTION * statistics.median(lengths)) if lengths else None
 
 
-def _median(averages: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """The median of numbers that come with their rounding errors, and its own."""
-    middle = sorted(averages)[(len(averages) - 1) // 2 : len(averages) // 2 + 1]
-    return statistics.median(number for number, _ in averages), max(rounding for _, rounding in middle)
+def _median(middle: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The median, from the one or two numbers in the middle, which come with their rounding errors; and its
+    own."""
+    return statistics.median(number for number, _ in middle), max(rounding for _, rounding in middle)
 
 
 def _spared_if_hopeful(judgement: Judgement, ledger: Ledger, prospect: Prospect | None) -> Judgement:

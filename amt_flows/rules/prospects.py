@@ -12,9 +12,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from amt_flows.events import Outcome
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.training_job import TrainingJob
+from amt_flows.rules.tallies import Completed, LargestGain, Lengths, Longest
 
 # More hardly move a median, and each costs a walk over its curve at every epoch that is judged.
 PACEMAKERS = 100
@@ -35,42 +35,42 @@ class Prospect:
         return self.reach <= self.best or math.isclose(self.reach, self.best, rel_tol=ROUNDING)
 
 
-def completed_jobs(ledger: Ledger) -> list[TrainingJob]:
-    return [job for job in ledger.ended if job.outcome is Outcome.COMPLETED]
-
-
-def longest(completed: Sequence[TrainingJob]) -> int:
+def longest(ledger: Ledger) -> int:
     """The epochs of the longest completed job: how far a running one is taken to go."""
-    return max((job.curve.last_epoch for job in completed), default=0)
+    lengths = ledger.over_ended(Lengths())
+    return lengths[-1] if lengths else 0
+
+
+def _longest_of_all(ledger: Ledger) -> int:
+    """The last epoch that any job has reached, running ones too."""
+    return max(ledger.over_ended(Longest()), max((job.curve.last_epoch for job in ledger.live), default=0))
 
 
 def same_length(ledger: Ledger) -> bool:
     """Whether all jobs may run equally long, as far as is known: the completed ones did, and none of the
     others has run longer."""
-    lengths = {job.curve.last_epoch for job in completed_jobs(ledger)}
-    longest_of_all = max((job.curve.last_epoch for job in ledger.jobs.values()), default=0)
-    return not lengths or lengths == {longest_of_all}
+    lengths = ledger.over_ended(Lengths())
+    return not lengths or lengths[0] == lengths[-1] == _longest_of_all(ledger)
 
 
-def _end(completed: Sequence[TrainingJob]) -> float:
+def _end(ledger: Ledger) -> float:
     """How far a running job may go: a length that two completed jobs share and none exceeds is taken for the
     length of all; otherwise the longest of n, and one n-th more (see :func:`_gain_of_others`)."""
-    end = longest(completed)
-    if sum(job.curve.last_epoch == end for job in completed) > 1:
+    lengths, end = ledger.over_ended(Lengths()), longest(ledger)
+    if lengths[-2:] == [end, end]:
         return end
-    return end * (1 + 1 / len(completed)) if completed else end
+    return end * (1 + 1 / len(lengths)) if lengths else end
 
 
-def _is_limit(ledger: Ledger, completed: Sequence[TrainingJob]) -> bool:
+def _is_limit(ledger: Ledger) -> bool:
     """Whether the longest completed job's length may be the longest of all: two share it, or there is but one
     completed job; and no job has run longer."""
-    lengths = [job.curve.last_epoch for job in completed]
-    end = max(lengths, default=0)
-    shared = len(lengths) == 1 or lengths.count(end) > 1
-    return shared and not any(job.curve.last_epoch > end for job in ledger.jobs.values())
+    lengths, end = ledger.over_ended(Lengths()), longest(ledger)
+    shared = len(lengths) == 1 or lengths[-2:] == [end, end]
+    return shared and _longest_of_all(ledger) <= end
 
 
-def _end_at_its_pace(ledger: Ledger, completed: Sequence[TrainingJob], here: tuple[int, float]) -> float:
+def _end_at_its_pace(ledger: Ledger, here: tuple[int, float]) -> float:
     """How far a job may go that stands ``here`` (epoch, best loss) when jobs differ in length.
 
     Scripts that end themselves once nothing improves run the longer the slower they learn. So a job that took
@@ -80,7 +80,7 @@ def _end_at_its_pace(ledger: Ledger, completed: Sequence[TrainingJob], here: tup
     """
     epoch, reached = here
     ends: list[float] = []
-    for other in completed[-PACEMAKERS:]:
+    for other in ledger.over_ended(Completed())[-PACEMAKERS:]:
         if not len(other.curve):
             continue
         # The last epoch at which it was still behind: its pace isn't known more finely than that.
@@ -101,15 +101,14 @@ def prospect(ledger: Ledger, job: TrainingJob, epoch: int) -> Prospect | None:
     losses = [(at, ledger.loss(value)) for at, value in job.curve if at <= epoch]
     if best is None or best.final_value is None or len(losses) < 2:
         return None
-    completed = completed_jobs(ledger)
     # The best of its epochs, so that one noisy epoch doesn't condemn a job.
     reached = min(loss for _, loss in losses)
     if not math.isfinite(reached):
         return Prospect(math.inf, ledger.loss(best.final_value))
-    end = _end(completed)
-    if not _is_limit(ledger, completed):
-        end = max(end, _end_at_its_pace(ledger, completed, (epoch, reached)))
-    gain = max(_own_gain(losses, end), _gain_of_others(ledger, completed, epoch))
+    end = _end(ledger)
+    if not _is_limit(ledger):
+        end = max(end, _end_at_its_pace(ledger, (epoch, reached)))
+    gain = max(_own_gain(losses, end), _gain_of_others(ledger, epoch))
     if not math.isfinite(gain):
         return None
     return Prospect(reached - gain, ledger.loss(best.final_value))
@@ -129,17 +128,10 @@ def _own_gain(losses: Sequence[tuple[int, float]], end: float) -> float:
     return 0.5 * rate * max(0, end - now) if rate else 0.0
 
 
-def _gain_of_others(ledger: Ledger, completed: Sequence[TrainingJob], epoch: int) -> float:
+def _gain_of_others(ledger: Ledger, epoch: int) -> float:
     """The largest gain that may be made from ``epoch`` to the end, judged by those of n completed jobs: the
     largest seen, and one n-th more. That is how far the largest of n equally likely amounts falls short, on
     average, of the largest possible one (the estimate of serial numbers: Goodman 1952, "Serial Number
     Analysis")."""
-    gains = []
-    for other in completed:
-        then = other.curve.value_until(epoch) if other.curve.last_epoch >= epoch else None
-        if then is None or other.final_value is None:
-            continue
-        gain = ledger.loss(then) - ledger.loss(other.final_value)
-        if math.isfinite(gain):
-            gains.append(gain)
-    return max(0.0, max(gains)) * (1 + 1 / len(gains)) if gains else 0.0
+    largest, count = ledger.over_ended(LargestGain(epoch))
+    return max(0.0, largest) * (1 + 1 / count) if count else 0.0

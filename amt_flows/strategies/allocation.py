@@ -56,9 +56,11 @@ def next_algorithm(
     fewest = min(open_to, key=lambda i: (len(rows[i]), i))
     if len(open_to) == 1:
         return Turn(fewest, "the only algorithm with configurations left" if len(rows) > 1 else "")
+    if takes_turns:
+        return Turn(fewest, "algorithms take turns")
     scale = _scale(rows)
     rewards = [_rewards(each, scale) for each in rows]
-    if takes_turns or not any(map(any, rewards)):
+    if not any(map(any, rewards)):
         return Turn(fewest, "algorithms take turns")
     if len(rows[fewest]) < FIRST_TRIALS:
         return Turn(fewest, f"each algorithm has {FIRST_TRIALS} trials first")

@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from amt_flows.ledger.history import Proposal, TrialRow
+from amt_flows.ledger.history import Proposal, TrialRow, used_keys
 from amt_flows.space.space import Configuration, Scaling, Space
 from amt_flows.strategies.cost import CostModel, cost_model
-from amt_flows.strategies.evidence import Evidence, ended, gather, has_loss
+from amt_flows.strategies.evidence import Evidence, ended, gather, has_loss, worth_seeing
 from amt_flows.strategies.gaussian_process import Array, NotPositiveDefinite, Posterior, condition, fit
 from amt_flows.strategies.hints import with_hints
 from amt_flows.strategies.improvement_per_time import cheapest
@@ -22,7 +22,7 @@ from amt_flows.strategies.predictions import Predictions
 from amt_flows.strategies.quasirandom import QuasiRandom
 from amt_flows.strategies.rescaling import changed, rescaled
 from amt_flows.strategies.search import best_unused
-from amt_flows.strategies.unused import is_exhausted, used_keys
+from amt_flows.strategies.unused import is_exhausted
 
 LEAST_INITIAL = 4
 MOST_INITIAL = 10
@@ -86,9 +86,10 @@ class Bayesian:
     def propose(
         self, space: Space, history: Sequence[TrialRow], *, number: int, seed: int
     ) -> Proposal | None:
-        used = used_keys(space, history)
+        whole, used = history, used_keys(space, history)
         if is_exhausted(space, used):
             return None
+        history = worth_seeing(history)
         wanted = self._initial_for(space)
         if any(row.is_hint for row in history):
             # The parents' best, which come first, are an initial design; hints stand for the rest of it.
@@ -97,7 +98,7 @@ class Bayesian:
         with_loss = sum(has_loss(row) for row in results)
         if len(results) < wanted or with_loss < min(LEAST_WITH_LOSS, wanted):
             reason = f"initial design: {with_loss} results with a loss so far, {wanted} wanted"
-            return _quasi_random(space, history, number=number, seed=seed, why=("initial", reason))
+            return _quasi_random(space, whole, number=number, seed=seed, why=("initial", reason))
         try:
             with one_thread():
                 seen = rescaled(space, history)
@@ -113,10 +114,10 @@ class Bayesian:
                     found = cheapest(model, seen, used, found, costs=costs, rng=rng)
         except NotPositiveDefinite as error:
             why = ("quasi-random", f"no model: {error}")
-            return _quasi_random(space, history, number=number, seed=seed, why=why)
+            return _quasi_random(space, whole, number=number, seed=seed, why=why)
         if found is None:
             why = ("quasi-random", "all that the model likes is taken")
-            return _quasi_random(space, history, number=number, seed=seed, why=why)
+            return _quasi_random(space, whole, number=number, seed=seed, why=why)
         configuration, log_improvement = found
         reason = _reason(view, evidence, posterior, (seen.encode(configuration), log_improvement))
         if costs is not None and promising is not None and promising != found:

@@ -6,6 +6,7 @@ between -3 and 3 whatever the losses are.
 
 from __future__ import annotations
 
+import heapq
 import math
 import sys
 from collections.abc import Sequence
@@ -24,6 +25,12 @@ from amt_flows.strategies.gaussian_process import Array
 # How many rows the model sees. Its cost grows with the cube of them, its use of far more of them is small.
 MAX_ROWS = 256
 MAX_PENDING = 128
+
+# Of a longer history so many rows are looked at, at most: four times as many as the model sees, so that what
+# is judged by the others (a median, a rank) hardly changes.
+MOST_OF_A_HISTORY = 1024
+FIRST_RESULTS = 64
+"""Those by which scales are chosen (``rescaling.py``)."""
 
 # A failed row's target is the worst seen, and at least this when there is hardly anything to compare with.
 FAILED_AT_LEAST = 1.0
@@ -50,6 +57,21 @@ def has_loss(row: TrialRow) -> bool:
         and row.loss is not None
         and math.isfinite(row.loss)
     )
+
+
+def worth_seeing(history: Sequence[TrialRow]) -> Sequence[TrialRow]:
+    """The rows of a long history that a proposal is made from, in their order: the first results, the best
+    ones, the most recent ones, what is pending, and all hints. A short one is seen whole."""
+    if len(history) <= MOST_OF_A_HISTORY:
+        return history
+    results = [row for row in history if row.state is not TrialState.PENDING and not row.is_hint]
+    others = [row for row in history if row.state is TrialState.PENDING or row.is_hint]
+    if len(results) <= MOST_OF_A_HISTORY:
+        return history
+    best = heapq.nsmallest(MAX_ROWS, filter(has_loss, results), key=lambda row: row.loss or 0.0)
+    recent = results[-(MOST_OF_A_HISTORY - MAX_ROWS - FIRST_RESULTS) :]
+    kept = {row.number: row for row in (*results[:FIRST_RESULTS], *best, *recent, *others)}
+    return [kept[number] for number in sorted(kept)]
 
 
 def relevant(space: Space, history: Sequence[TrialRow]) -> list[TrialRow]:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from amt_flows.ledger.history import Proposal, TrialRow
+from amt_flows.ledger.history import Proposal, TrialRow, first_free, used_keys
 from amt_flows.space.space import Space
-from amt_flows.strategies.unused import first_unused, is_exhausted, used_keys
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,8 @@ class Grid:
         size = space.size
         if size is None:
             raise ValueError("a grid needs a finite space: give each continuous range a step")
-        used = used_keys(space, history)
-        if is_exhausted(space, used):
+        index = first_free(space, history)
+        if index >= size:
             return None
-        # Among any len(used) + 1 configurations one is free, so the walk is bounded by the history.
-        chosen = first_unused((space.grid_at(index) for index in range(len(used) + 1)), used)
-        return None if chosen is None else Proposal(chosen, "grid", f"{len(used) + 1} of {size}")
+        taken = len(used_keys(space, history))
+        return Proposal(space.grid_at(index), "grid", f"{taken + 1} of {size}")

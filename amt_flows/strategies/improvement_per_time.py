@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import numpy as np
 
 from amt_flows.space.space import Space, Value, configuration_key
@@ -22,7 +24,7 @@ ANYWHERE = 384
 def cheapest(
     model: Predictions,
     space: Space,
-    used: frozenset[str],
+    used: Set[str],
     best: tuple[dict[str, Value], float],
     *,
     costs: CostModel,

@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 from scipy.stats import qmc
 
-from amt_flows.ledger.history import Proposal, TrialRow
+from amt_flows.ledger.history import Proposal, TrialRow, used_keys
 from amt_flows.space.space import Point, Space
-from amt_flows.strategies.unused import draw_unused, used_keys
+from amt_flows.strategies.unused import draw_unused
 
 # A trial whose own point is taken jumps this far ahead, beyond the points of all other trials:
 # taking the next point instead would take another trial's, and shift every trial after it.

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from amt_flows.ledger.history import Proposal, TrialRow
+from amt_flows.ledger.history import Proposal, TrialRow, used_keys
 from amt_flows.space.space import Space
-from amt_flows.strategies.unused import draw_unused, used_keys
+from amt_flows.strategies.unused import draw_unused
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ configuration maps to, so what was chosen is what is tried.
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import numpy as np
 from scipy.optimize import minimize
 
@@ -41,7 +43,7 @@ FINE_VALUES = 100
 
 
 def best_unused(
-    model: Predictions, space: Space, used: frozenset[str], rng: np.random.Generator
+    model: Predictions, space: Space, used: Set[str], rng: np.random.Generator
 ) -> tuple[dict[str, Value], float] | None:
     """A configuration whose key is not in ``used``, and its log expected improvement.
 

@@ -6,11 +6,10 @@ None only when there is none left. This file is where both are kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Set
 
 import numpy as np
 
-from amt_flows.ledger.history import TrialRow
 from amt_flows.space.space import Space, Value, configuration_key
 
 # Draws that may hit a taken configuration before the search becomes systematic.
@@ -21,39 +20,25 @@ DRAWS = 64
 LISTED = 4_096
 
 
-def used_keys(space: Space, history: Sequence[TrialRow]) -> frozenset[str]:
-    """The keys of the configurations of ``space`` that a row has, whatever its state.
-
-    Rows from elsewhere (a parent with wider ranges) take no place in this space and are left out, so
-    that the number of keys can be compared with ``space.size``. So are those of a parent with other data:
-    what it tried was not tried here.
-    """
-    return frozenset(
-        configuration_key(row.configuration)
-        for row in history
-        if not row.is_hint and space.contains(row.configuration)
-    )
-
-
-def is_exhausted(space: Space, used: frozenset[str]) -> bool:
+def is_exhausted(space: Space, used: Set[str]) -> bool:
     """Whether no configuration of ``space`` is left."""
     return space.size is not None and len(used) >= space.size
 
 
-def first_unused(configurations: Iterable[dict[str, Value]], used: frozenset[str]) -> dict[str, Value] | None:
+def first_unused(configurations: Iterable[dict[str, Value]], used: Set[str]) -> dict[str, Value] | None:
     """The first of ``configurations`` that is not taken, or None."""
     return next((c for c in configurations if configuration_key(c) not in used), None)
 
 
 def _first_allowed(
-    space: Space, configurations: Iterable[dict[str, Value]], used: frozenset[str]
+    space: Space, configurations: Iterable[dict[str, Value]], used: Set[str]
 ) -> dict[str, Value] | None:
     return first_unused((c for c in configurations if space.allows(c)), used)
 
 
 def draw_unused(
     space: Space,
-    used: frozenset[str],
+    used: Set[str],
     draw: Callable[[], dict[str, Value]],
     rng: np.random.Generator,
 ) -> dict[str, Value] | None:
@@ -68,7 +53,7 @@ def draw_unused(
     return pick_unused(space, used, rng) if drawn is None else drawn
 
 
-def pick_unused(space: Space, used: frozenset[str], rng: np.random.Generator) -> dict[str, Value] | None:
+def pick_unused(space: Space, used: Set[str], rng: np.random.Generator) -> dict[str, Value] | None:
     """A free configuration, uniformly where the space is small enough to list; None if there is none.
 
     A larger finite space is walked from a random index up to the first free one. That takes at most

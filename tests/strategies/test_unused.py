@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from amt_flows.ledger.history import TrialRow, TrialState
+from amt_flows.ledger.history import TrialRow, TrialState, used_keys
 from amt_flows.space.space import Continuous, Integer, Space, configuration_key
-from amt_flows.strategies.unused import LISTED, draw_unused, is_exhausted, pick_unused, used_keys
+from amt_flows.strategies.unused import LISTED, draw_unused, is_exhausted, pick_unused
 
 SMALL = Space((Integer("n", 0, 9), Integer("m", 0, 9)))
 LARGE = Space(tuple(Integer(f"n{i}", 0, 10**9) for i in range(30)))
