@@ -148,3 +148,14 @@ def test_the_first_free_place_of_a_grid_is_found_from_where_the_last_one_was(pla
         rows = ledger.history(ledger.algorithms[0])
         free = next((i for i in range(12) if i not in places[:number]), 12)
         assert first_free(space, rows) == first_free(space, list(rows)) == free
+
+
+@given(
+    st.lists(st.floats(-5, 5), max_size=9),
+    st.lists(st.floats(-5, 5), max_size=4),
+)
+def test_the_middle_of_two_lists_is_that_of_both(long: list[float], short: list[float]) -> None:
+    both = sorted([*long, *short])
+    if both:
+        found = tallies.middle([(value, 0.0) for value in sorted(long)], [(value, 0.0) for value in short])
+        assert [value for value, _ in found] == both[(len(both) - 1) // 2 : len(both) // 2 + 1]
