@@ -3,8 +3,8 @@
     python benchmarks/growth.py [--jobs 1000,10000] [--cases random,auto,...] [--journal memory|directory]
 
 Nothing trains: jobs are scripts of values on a virtual clock, so that all that is measured is the tuner's own
-CPU time. Where Optuna is installed, its study in memory is driven through as many trials and values in the same
-run. Figures are milliseconds of CPU a training job, and ratios to the first number of jobs and to Optuna.
+CPU time. Where Optuna is installed, its study in memory is driven through as many trials and values in the
+same run. Figures are milliseconds of CPU a training job, and ratios to the first number of jobs and to Optuna.
 """
 
 from __future__ import annotations

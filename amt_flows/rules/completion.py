@@ -70,9 +70,9 @@ class TargetValue:
     def met(self, ledger: Ledger, now: float) -> Reason | None:
         """Only a job that may be the best training job meets it, or a running one that may become it."""
         target = ledger.loss(self.value)
-        found = ledger.over_ended(Meets(target)) or (
-            self._running(ledger, target) if self.on_epochs else None
-        )
+        found = ledger.over_ended(Meets(target))
+        if found is None and self.on_epochs:
+            found = self._running(ledger, target)
         if found is None:
             return None
         job, value = found
