@@ -4,7 +4,7 @@
 
 Nothing trains: jobs are scripts of values on a virtual clock, so that all that is measured is the tuner's own
 CPU time. Where Optuna is installed, its study in memory is driven through as many trials and values in the
-same run. Figures are milliseconds of CPU a training job, and ratios to the first number of jobs and to Optuna.
+same run. Figures are milliseconds of CPU a training job, and ratios to the first number and to Optuna.
 """
 
 from __future__ import annotations
