@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import unquote
 
 from amt_flows.backends.home import Home, home_directory, home_text, is_in_s3
 from amt_flows.errors import BackendError, JournalError, TuningJobNotFound
@@ -43,6 +44,17 @@ def _journal(folder: str, home: Home) -> Journal:
         return S3Journal(f"{home_text(home).rstrip('/')}/{folder}/journal")
     directory = home_directory(home)
     return DirectoryJournal(directory / folder / "journal", home=directory)
+
+
+def home_at(location: str, name: str) -> str | None:
+    """The home whose journal of the tuning job ``name`` is at the URI ``location``; None for a journal that
+    is in no home. The inverse of ``open_journal(name, home).location``."""
+    folder = f"/{name.lower()}/journal"
+    scheme, rest = location.partition("://")[::2]
+    if not rest.endswith(folder) or scheme not in ("file", "s3"):
+        return None
+    rest = rest.removesuffix(folder)
+    return f"s3://{rest}" if scheme == "s3" else unquote(rest) or "/"
 
 
 def journals(home: Home = None) -> Iterator[tuple[str, Journal]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from amt_flows.deploy.candidate import Deployable, candidate_of
+from amt_flows.deploy.candidate import Candidate, Deployable, candidate_of
 from amt_flows.errors import DeployRejected, NotComparable, Problem
 from amt_flows.spec import ObjectiveType
 
@@ -62,7 +62,7 @@ def compare(challenger: Deployable, champion: Champion | None, min_improvement: 
     candidate = candidate_of(challenger)
     metric, value = candidate.objective_metric, candidate.objective_value
     gain = None if champion is None else _gain(candidate.objective_type, value, champion)
-    same = champion is not None and _is_same(candidate.training_job, candidate.tuning_job, champion)
+    same = champion is not None and _is_same(candidate, champion)
     if champion is not None:
         _check_objectives(metric, candidate.objective_type, champion)
     promote = not same and (gain is None or _is_enough(gain, min_improvement, value))
@@ -94,8 +94,12 @@ def _is_enough(gain: float, minimum: float, value: float) -> bool:
     return gain > slack and gain >= minimum - slack
 
 
-def _is_same(training_job: str, tuning_job: str, champion: Champion) -> bool:
-    return (training_job, tuning_job) == (champion.training_job, champion.tuning_job)
+def _is_same(candidate: Candidate, champion: Champion) -> bool:
+    """By its value too: in another home, a tuning job of the same name may have trained another model."""
+    names = (candidate.training_job, candidate.tuning_job) == (champion.training_job, champion.tuning_job)
+    return names and math.isclose(
+        candidate.objective_value, champion.objective_value, rel_tol=_ROUNDING, abs_tol=0.0
+    )
 
 
 def _check_objectives(metric: str, kind: str, champion: Champion) -> None:

@@ -7,7 +7,7 @@ reads no other tuning job's record.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from amt_flows.backends.home import Home
@@ -50,6 +50,7 @@ def next_in_series(
     kind: WarmStartType,
     home: Home = None,
     by_amt: bool = False,
+    elsewhere: Sequence[Ledger] = (),
 ) -> tuple[TuningSpec, list[PassedOver]]:
     """``spec`` as the tuning job ``name`` of its series: warm-started from the ``learn_from`` latest ones
     that have ended with a usable training job, after the parents that the spec has already.
@@ -57,6 +58,7 @@ def next_in_series(
     One that was opened before, by a run that died, is as it was opened: others may have ended since. A
     predecessor that does not fit any more, because other hyperparameters are tuned now, say, is passed over;
     so is, if SageMaker's own tuner is to learn from it (``by_amt``), one that it has not tuned itself.
+    ``elsewhere`` are tuning jobs of the series that are known to be kept in other homes.
     Raises SpecError, JournalError.
     """
     before = Ledger.replay(open_journal(name, home).read())
@@ -66,7 +68,7 @@ def next_in_series(
     wanted = min(learn_from, MOST_PARENTS - len(given))
     found: list[str] = []
     passed_over: list[PassedOver] = []
-    for ledger in predecessors(name, home) if wanted > 0 else ():
+    for ledger in predecessors(name, home, elsewhere) if wanted > 0 else ():
         problems = list(parent_problems(parent_from_ledger(ledger), spec, "parent"))
         if by_amt and ledger.backend.partition(":")[0] != AMT:
             passed_over.append(PassedOver(ledger.name, "was not tuned by AMT, which knows only its own"))
@@ -83,14 +85,21 @@ def next_in_series(
     return spec.model_copy(update={"warm_start": start}).named(name), passed_over
 
 
-def predecessors(name: str, home: Home = None) -> Iterator[Ledger]:
+def predecessors(name: str, home: Home = None, elsewhere: Sequence[Ledger] = ()) -> Iterator[Ledger]:
     """The tuning jobs of the same series that have ended with a best training job, the latest first."""
-    series = re.escape(name.lower()[: -ID_DIGITS - 1])
-    like_it = re.compile(rf"{series}-[0-9a-f]{{{ID_DIGITS}}}")
-    ledgers = [
-        Ledger.replay(journal.read())
-        for folder, journal in journals(home)
-        if folder != name.lower() and like_it.fullmatch(folder)
+    here = [
+        Ledger.replay(journal.read()) for folder, journal in journals(home) if is_predecessor(folder, name)
     ]
-    ended = [one for one in ledgers if one.opened and one.finished and one.best is not None]
+    ended = [one for one in (*here, *elsewhere) if one.opened and one.finished and one.best is not None]
     return iter(sorted(ended, key=lambda one: one.opened_at, reverse=True))
+
+
+def is_predecessor(other: str, name: str) -> bool:
+    """Whether ``other`` is the name of another tuning job of the series of ``name``."""
+    like_it = rf"{re.escape(series_of(name))}-[0-9a-f]{{{ID_DIGITS}}}"
+    return other.lower() != name.lower() and re.fullmatch(like_it, other.lower()) is not None
+
+
+def series_of(name: str) -> str:
+    """In lower case: names are compared without regard to it."""
+    return name.lower()[: -ID_DIGITS - 1]

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from amt_flows.amt import HandedOff
 from amt_flows.backends.home import home_directory, is_in_s3
@@ -17,6 +19,7 @@ from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.places import (
     POLL_SECONDS,
     SageMakerTuner,
+    home_at,
     journals,
     open_backend,
     open_journal,
@@ -55,6 +58,17 @@ def test_a_home_is_a_directory_or_a_folder_in_s3(tmp_path: Path, monkeypatch: py
     assert home_directory() == Path("~/.amt-flows").expanduser(), (
         "training jobs need a directory all the same"
     )
+
+
+@given(st.text(st.characters(exclude_characters="\0/", exclude_categories=("Cs",)), min_size=1, max_size=20))
+def test_a_home_is_found_again_from_the_place_of_a_journal(folder: str) -> None:
+    if folder in (".", ".."):
+        return
+    home = Path("/nowhere") / folder
+    assert home_at(open_journal("Demo", home).location, "Demo") == str(home)
+    assert home_at(open_journal("Demo", "s3://bucket/a b").location, "demo") == "s3://bucket/a b"
+    for location in ("memory:", "file:///x/other/journal", "https://x/demo/journal"):
+        assert home_at(location, "demo") is None
 
 
 @pytest.mark.parametrize("home", ["/somewhere", HOME])

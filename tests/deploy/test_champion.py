@@ -65,6 +65,13 @@ def test_the_champion_itself_is_not_promoted_again() -> None:
     assert "is the champion already" in found.sentence
 
 
+def test_a_model_of_the_same_name_from_another_home_is_another_model() -> None:
+    one = candidate(value=0.9)
+    its_namesake = champion(0.8, training_job=one.training_job, tuning_job=one.tuning_job)
+    found = compare(one, its_namesake)
+    assert (found.promote, found.is_champion) == (True, False)
+
+
 @pytest.mark.parametrize(
     "other", [{"objective_metric": "f1"}, {"objective_type": "Minimize"}], ids=["metric", "direction"]
 )

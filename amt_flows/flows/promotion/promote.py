@@ -8,12 +8,10 @@ from typing import Annotated
 
 from prefect import flow
 
-from amt_flows.backends.places import open_journal
 from amt_flows.deploy.candidate import Candidate, Deployable, candidate_of
 from amt_flows.deploy.champion import Comparison
 from amt_flows.deploy.promotion import Promotion
 from amt_flows.deploy.target import Target, check_target
-from amt_flows.errors import TuningJobNotFound
 from amt_flows.flows.parameters import (
     ApprovalTimeout,
     AskForApproval,
@@ -28,10 +26,8 @@ from amt_flows.flows.promotion.deploy import compare_with_champion, promote_in_t
 from amt_flows.flows.promotion.outcome import SERIALIZER, Decision, Outcome
 from amt_flows.flows.promotion.promotion_page import publish, request_for_approval
 from amt_flows.flows.promotion.saved_steps import saved_step
-from amt_flows.flows.tuning.results import load_result
+from amt_flows.flows.tuning.results import result_named
 from amt_flows.flows.tuning.run_tuning import this_flow_run
-from amt_flows.ledger.record import load_ledger
-from amt_flows.results import TuningResult, result_of
 
 
 @dataclass(frozen=True)
@@ -69,8 +65,8 @@ def promote(
         min_improvement: By how much it must be better, in the units of its metric.
         ask_for_approval: Ask a person before anything is changed.
         approval_timeout_seconds: How long to wait for that person.
-        home: Where tuning jobs are kept, a directory or s3://bucket/folder. Empty: $AMT_FLOWS_HOME, or
-            ~/.amt-flows.
+        home: Where the tuning job is kept, a directory or s3://bucket/folder: no other counts. Empty: where
+            the server's artifacts say, or else in $AMT_FLOWS_HOME, or ~/.amt-flows.
     """
     check_target(target)
     terms = Terms(only_if_better, min_improvement, ask_for_approval, approval_timeout_seconds)
@@ -146,14 +142,3 @@ def _outcome(
         comparison=comparison,
         promotion=promotion,
     )
-
-
-def result_named(tuning_job: str, home: str | None = None) -> TuningResult:
-    """The result of a tuning job: from its artifact on the Prefect server, else from its record. Raises
-    TuningJobNotFound, JournalError."""
-    try:
-        return load_result(tuning_job)
-    except TuningJobNotFound:
-        journal = open_journal(tuning_job, home)
-        ledger = load_ledger(journal, tuning_job)
-        return result_of(ledger, journal.location)

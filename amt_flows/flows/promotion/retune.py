@@ -4,11 +4,9 @@ a series, learns from the last ones, and promotes its model only if that is bett
 # Annotations are real types here, not text: a runner loads this file under a name of its own, where Prefect
 # could not find what a text stands for.
 
-from typing import Annotated, cast
+from typing import Annotated
 
 from prefect import flow, get_run_logger, runtime
-from prefect.exceptions import CancelledRun
-from prefect.states import Cancelled
 from pydantic import Field
 
 from amt_flows.backends.places import AMT
@@ -29,7 +27,9 @@ from amt_flows.flows.promotion.approval import DAY_SECONDS
 from amt_flows.flows.promotion.outcome import SERIALIZER, Outcome
 from amt_flows.flows.promotion.promote import Terms, promote_on_terms
 from amt_flows.flows.promotion.tune_then_deploy import check_pipeline, tuned
+from amt_flows.flows.tuning.cancel import or_cancelled
 from amt_flows.flows.tuning.hooks import RETUNE, stop_after_crash, stop_on_cancellation
+from amt_flows.flows.tuning.parents import series_elsewhere
 from amt_flows.flows.tuning.run_tuning import name_for_run, this_flow_run
 from amt_flows.spec import TuningSpec, WarmStartType
 from amt_flows.tuning.series import MOST_PARENTS, check_series, next_in_series
@@ -91,18 +91,17 @@ def retune(
     log = get_run_logger()
     name = name_for_run(check_series(series or spec.name), this_flow_run().flow_run.id)
     by_amt = backend == AMT and training is None
+    # What AMT is to learn from it finds itself; a home that was given is the only one that counts.
+    elsewhere = [] if home or by_amt else series_elsewhere(name)
     asked, passed_over = next_in_series(
-        spec, name, learn_from=learn_from, kind=data, home=home, by_amt=by_amt
+        spec, name, learn_from=learn_from, kind=data, home=home, by_amt=by_amt, elsewhere=elsewhere
     )
     for one in passed_over:
         log.warning("Nothing is learnt from %s: it %s.", one.name, one.why)
     check_pipeline(asked, target, backend if training is None else "")
     parents = () if asked.warm_start is None else asked.warm_start.parents
     log.info("%s learns from %s.", name, ", ".join(parents) or "no earlier tuning job")
-    try:
-        result = tuned(asked, backend, region, home, training=training)
-    except CancelledRun as stopped:
-        # Only a returned state makes the server show the run as Cancelled; an exception would fail it.
-        return cast(Outcome, Cancelled(message=str(stopped)))
     terms = Terms(True, min_improvement, ask_for_approval, approval_timeout_seconds)
-    return promote_on_terms(result, target, terms)
+    return or_cancelled(
+        lambda: promote_on_terms(tuned(asked, backend, region, home, training=training), target, terms)
+    )

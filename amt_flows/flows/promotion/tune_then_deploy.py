@@ -3,11 +3,9 @@
 # Annotations are real types here, not text: a runner loads this file under a name of its own, where Prefect
 # could not find what a text stands for.
 
-from typing import Annotated, cast
+from typing import Annotated
 
 from prefect import flow, runtime
-from prefect.exceptions import CancelledRun
-from prefect.states import Cancelled
 
 from amt_flows.backends.places import LOCAL
 from amt_flows.deploy.candidate import Candidate
@@ -29,6 +27,7 @@ from amt_flows.flows.promotion.approval import DAY_SECONDS
 from amt_flows.flows.promotion.outcome import SERIALIZER, Outcome
 from amt_flows.flows.promotion.promote import Terms, promote_on_terms
 from amt_flows.flows.promotion.saved_steps import saved_step
+from amt_flows.flows.tuning.cancel import or_cancelled
 from amt_flows.flows.tuning.hooks import stop_after_crash, stop_on_cancellation
 from amt_flows.flows.tuning.run_tuning import name_in_this_run, this_flow_run
 from amt_flows.flows.tuning.tune import tune
@@ -85,13 +84,10 @@ def tune_then_deploy(
     name = name_in_this_run(spec)
     named = spec if spec.name is not None else spec.named(name)
     check_pipeline(named, target, backend if training is None else "")
-    try:
-        result = tuned(named, backend, region, home, training=training)
-    except CancelledRun as stopped:
-        # Only a returned state makes the server show the run as Cancelled; an exception would fail it.
-        return cast(Outcome, Cancelled(message=str(stopped)))
     terms = Terms(only_if_better, min_improvement, ask_for_approval, approval_timeout_seconds)
-    return promote_on_terms(result, target, terms)
+    return or_cancelled(
+        lambda: promote_on_terms(tuned(named, backend, region, home, training=training), target, terms)
+    )
 
 
 def tuned(

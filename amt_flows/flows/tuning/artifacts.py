@@ -40,6 +40,10 @@ LARGEST_TABLE = 1_000_000
 """Characters. Prefect's server takes more; a browser that draws it every few seconds should not have to."""
 
 RESULT_TYPE = "tuning-result"
+JOURNAL = "journal"
+"""What an artifact's metadata call the URI of the tuning job's journal."""
+LONGEST_METADATA = 500
+"""Prefect cuts longer ones."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,12 @@ def plain(value: Any) -> Any:
     return value
 
 
+def metadata(tuning: RunningTuningJob) -> dict[str, str] | None:
+    """By which whoever knows only the tuning job's name finds its record."""
+    location = tuning.journal.location
+    return {JOURNAL: location} if len(location) <= LONGEST_METADATA else None
+
+
 class Publisher:
     """Publishes the artifacts of one flow run. They are drawn in the flow's thread, to which the ledger
     belongs, and sent in the background."""
@@ -122,6 +132,7 @@ class Publisher:
         self._api = api
         self._flow_run_id = flow_run_id
         self._name = name
+        self._metadata: dict[str, str] | None = None
         self._again = again or Recurrence(PUBLISH_SECONDS)
         self._ids: dict[str, UUID] = {}
         self._sending: Future[None] | None = None
@@ -131,6 +142,7 @@ class Publisher:
 
     def tick(self, tuning: RunningTuningJob) -> None:
         """Publish where the tuning job stands, if there is news and it is time to."""
+        self._metadata = metadata(tuning)
         if self._sending is not None:
             if not self._sending.done():
                 return
@@ -172,6 +184,7 @@ class Publisher:
             wait([self._sending])
             self._take_note(self._sending)
         ledger, now = tuning.ledger, tuning.now()
+        self._metadata = metadata(tuning)
         try:
             result = result_of(ledger, tuning.journal.location, now)
             self._api.now(lambda client: self._put(client, [result_page(result)]))
@@ -188,7 +201,8 @@ class Publisher:
             # Forgotten until it has worked: an artifact that somebody deleted is made anew.
             known = self._ids.pop(page.kind, None) or self._made_before(client, page.kind)
             if known is not None:
-                client.update_artifact(known, ArtifactUpdate(data=page.data, description=page.description))
+                news = ArtifactUpdate(data=page.data, description=page.description, metadata_=self._metadata)
+                client.update_artifact(known, news)
             else:
                 known = client.create_artifact(self._artifact(page)).id
             self._ids[page.kind] = known
@@ -210,5 +224,6 @@ class Publisher:
             type=page.type,
             data=page.data,
             description=page.description,
+            metadata_=self._metadata,
             flow_run_id=self._flow_run_id,
         )

@@ -6,19 +6,34 @@ the loop looks at its own flow run now and then, and at the flow runs that calle
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
+from typing import TypeVar, cast
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import CancelledRun, ObjectNotFound
+from prefect.states import Cancelled
 
+from amt_flows.errors import TuningInterrupted
 from amt_flows.flows.api import Api, Recurrence
 from amt_flows.ledger.running_tuning_job import RunningTuningJob
 
 LOOK_SECONDS = 3.0
 REASON = "cancelled in Prefect"
+
+T = TypeVar("T")
+
+
+def or_cancelled(run: Callable[[], T]) -> T:
+    """What ``run`` returns, for a flow to return. If it was cancelled, or its process was told to end, that is
+    a state: only a returned one makes the server show the flow run as Cancelled; an exception would fail it."""
+    try:
+        return run()
+    except (CancelledRun, TuningInterrupted) as stopped:
+        return cast(T, Cancelled(message=str(stopped)))
 
 
 class CancelWatch:

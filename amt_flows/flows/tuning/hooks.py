@@ -19,6 +19,7 @@ from prefect.logging.loggers import flow_run_logger
 from amt_flows.backends.places import LOCAL, Place, SageMakerTuner
 from amt_flows.flows.blocks import backend_for
 from amt_flows.flows.tuning.cancel import REASON
+from amt_flows.flows.tuning.named import home_of_run
 from amt_flows.flows.tuning.run_tuning import name_for_run
 from amt_flows.tuning.stop import end_tuning_job
 
@@ -60,17 +61,20 @@ class TuningOfRun:
 def tuning_of_run(flow_name: str, flow_run: FlowRun) -> TuningOfRun:
     """Which it is and where, from the flow run's parameters, as the flow itself got them."""
     given = flow_run.parameters
-    spec, home = given.get("spec"), given.get("home")
+    spec = given.get("spec")
     name = spec.get("name") if isinstance(spec, Mapping) else getattr(spec, "name", None)
+    if flow_name == RETUNE:
+        name, flow_name = None, given.get("series") or name or flow_name
+    name = name or name_for_run(flow_name, flow_run.id)
+    # Its process may have had another home than the one that looks after it.
+    home = given.get("home") or home_of_run(flow_run.id, name)
     backend = backend_for(
         given.get("backend") or LOCAL,
         region=given.get("region"),
         home=home,
         training=given.get("training"),
     )
-    if flow_name == RETUNE:
-        name, flow_name = None, given.get("series") or name or flow_name
-    return TuningOfRun(name or name_for_run(flow_name, flow_run.id), home, backend)
+    return TuningOfRun(name, home, backend)
 
 
 def _tell(flow: Flow[..., Any], flow_run: FlowRun, name: str, stopped: list[str]) -> None:

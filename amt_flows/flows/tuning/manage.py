@@ -3,21 +3,20 @@
 # Annotations are real types here, not text: a runner loads this file under a name of its own, where Prefect
 # could not find what a text stands for.
 
-from typing import Annotated, cast
+from typing import Annotated
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.exceptions import CancelledRun
-from prefect.states import Cancelled
 
 from amt_flows.backends.places import open_journal, place_at
-from amt_flows.errors import TuningInterrupted
 from amt_flows.flows.parameters import Home, TuningJobName, labelled
 from amt_flows.flows.promotion.persistence import SERIALIZER
+from amt_flows.flows.tuning.cancel import or_cancelled
+from amt_flows.flows.tuning.named import home_named
+from amt_flows.flows.tuning.parents import parents_known
 from amt_flows.flows.tuning.run_tuning import run_tuning
 from amt_flows.ledger.record import load_ledger
 from amt_flows.results import TuningResult
-from amt_flows.tuning.parents import parents_in
 from amt_flows.tuning.stop import PATIENCE_SECONDS, end_tuning_job
 
 REASON = "stopped in Prefect"
@@ -31,8 +30,8 @@ def stop_tuning(
 
     Args:
         name: The tuning job's name.
-        home: Where tuning jobs are kept, a directory or s3://bucket/folder. Empty: $AMT_FLOWS_HOME, or
-            ~/.amt-flows.
+        home: Where the tuning job is kept, a directory or s3://bucket/folder: no other counts. Empty: where
+            the server's artifacts say, or else in $AMT_FLOWS_HOME, or ~/.amt-flows.
         kill: Give training jobs no time to save their work.
     """
     return _stop(name, home, kill=kill)
@@ -41,16 +40,16 @@ def stop_tuning(
 @task(name="stop tuning job", task_run_name="stop-{name}", cache_policy=NO_CACHE, persist_result=False)
 def stop_task(name: str, home: str | None = None, kill: bool = False) -> list[str]:
     """The same as :func:`stop_tuning`, as a task for flows of your own. Returns the names of the training
-    jobs that ran. Raises TuningJobNotFound, JournalError, BackendError."""
+    jobs that ran. Raises TuningJobNotFound, NameTaken, JournalError, BackendError."""
     return _stop(name, home, kill=kill)
 
 
 def _stop(name: str, home: str | None, *, kill: bool) -> list[str]:
-    log = get_run_logger()
-    ledger = load_ledger(open_journal(name, home), name)
+    log, kept_in = get_run_logger(), home_named(name, home)
+    ledger = load_ledger(open_journal(name, kept_in), name)
     ending = end_tuning_job(
         name,
-        home,
+        kept_in,
         reason=REASON,
         kill=kill,
         patience=PATIENCE_SECONDS,
@@ -72,13 +71,13 @@ def resume_tuning(name: TuningJobName, home: Home = None) -> TuningResult:
 
     Args:
         name: The tuning job's name.
-        home: Where tuning jobs are kept, a directory or s3://bucket/folder. Empty: $AMT_FLOWS_HOME, or
-            ~/.amt-flows.
+        home: Where the tuning job is kept, a directory or s3://bucket/folder: no other counts. Empty: where
+            the server's artifacts say, or else in $AMT_FLOWS_HOME, or ~/.amt-flows.
     """
-    journal = open_journal(name, home)
+    kept_in = home_named(name, home)
+    journal = open_journal(name, kept_in)
     ledger = load_ledger(journal, name)
-    place = place_at(ledger.backend, home)
-    try:
-        return run_tuning(ledger.spec, backend=place, journal=journal, parents=parents_in(home, place))
-    except (CancelledRun, TuningInterrupted) as stopped:
-        return cast(TuningResult, Cancelled(message=str(stopped)))
+    place = place_at(ledger.backend, kept_in)
+    return or_cancelled(
+        lambda: run_tuning(ledger.spec, backend=place, journal=journal, parents=parents_known(home, place))
+    )

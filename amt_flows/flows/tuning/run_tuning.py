@@ -22,6 +22,7 @@ from amt_flows.flows.tuning.announcements import Announcer
 from amt_flows.flows.tuning.artifacts import Publisher
 from amt_flows.flows.tuning.budget import TaskRunBudget
 from amt_flows.flows.tuning.cancel import CancelWatch
+from amt_flows.flows.tuning.parents import parents_known
 from amt_flows.flows.tuning.stages import TaskStages, hand_over
 from amt_flows.ledger.running_tuning_job import News, OnTick, RunningTuningJob
 from amt_flows.names import tuning_job_name_from
@@ -35,7 +36,6 @@ from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.interrupts import graceful_interrupts, stop_jobs_on_breakdown
 from amt_flows.tuning.loop import drive
 from amt_flows.tuning.notices import opening_notices
-from amt_flows.tuning.parents import parents_in
 from amt_flows.tuning.series import ID_DIGITS, LONGEST_NAME
 from amt_flows.tuning.warm_start import Reader
 
@@ -77,7 +77,12 @@ def run_tuning(
             driven = _by_amt(spec, backend, journal)
         else:
             driven = _by_us(
-                spec, backend, journal, clock, budget or TaskRunBudget(), parents or parents_in(place=backend)
+                spec,
+                backend,
+                journal,
+                clock,
+                budget or TaskRunBudget(),
+                parents or parents_known(place=backend),
             )
         followed = driven.followed
         had_ended = followed.ledger.finished

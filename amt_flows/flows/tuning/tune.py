@@ -3,22 +3,20 @@
 # Annotations are real types here, not text: a runner loads this file under a name of its own, where Prefect
 # could not find what a text stands for.
 
-from typing import Annotated, cast
+from typing import Annotated
 
 from prefect import flow, runtime
-from prefect.exceptions import CancelledRun
-from prefect.states import Cancelled
 
 from amt_flows.backends.places import open_journal
-from amt_flows.errors import TuningInterrupted
 from amt_flows.flows.blocks import backend_for
 from amt_flows.flows.parameters import Backend, Home, Region, TrainingBlock, labelled
 from amt_flows.flows.promotion.persistence import SERIALIZER
+from amt_flows.flows.tuning.cancel import or_cancelled
 from amt_flows.flows.tuning.hooks import stop_after_crash, stop_on_cancellation
+from amt_flows.flows.tuning.parents import parents_known
 from amt_flows.flows.tuning.run_tuning import name_in_this_run, run_tuning
 from amt_flows.results import TuningResult
 from amt_flows.spec import TuningSpec
-from amt_flows.tuning.parents import parents_in
 
 
 def _flow_run_name() -> str:
@@ -57,13 +55,11 @@ def tune(
             ~/.amt-flows.
     """
     place = backend_for(backend, region=region, home=home, training=training)
-    try:
-        return run_tuning(
+    return or_cancelled(
+        lambda: run_tuning(
             spec,
             backend=place,
             journal=open_journal(name_in_this_run(spec), home),
-            parents=parents_in(home, place),
+            parents=parents_known(home, place),
         )
-    except (CancelledRun, TuningInterrupted) as stopped:
-        # Only a returned state makes the server show the run as Cancelled; an exception would fail it.
-        return cast(TuningResult, Cancelled(message=str(stopped)))
+    )
