@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from amt_flows.errors import DeployRejected, Problem
 from amt_flows.ledger.algorithms import algorithm_named
+from amt_flows.ledger.failures import failure_line
 from amt_flows.results import TuningResult
 from amt_flows.results.result import Metric, spec_of
 from amt_flows.spec.dotted import get
@@ -52,13 +53,18 @@ Deployable = TuningResult | Candidate
 def candidate_of(result: Deployable) -> Candidate:
     """The best training job of a tuning job, ready to be put to work. A candidate is its own.
 
-    Raises DeployRejected when there is no best training job, or it left no model.
+    Raises DeployRejected when there is no best training job, or it left no model; it says what became of the
+    tuning job. So it does for what is no result, such as the None of a step that returned nothing.
     """
     if isinstance(result, Candidate):
         return result
+    if not isinstance(result, TuningResult):
+        message = "is no result of a tuning job, and no candidate"
+        raise DeployRejected("The deployment", [Problem("result", result, message)])
     best = result.best
     if best is None or best.objective_value is None:
-        raise _rejected(result, "best", None, "there is no training job with a usable objective value")
+        message = f"there is no training job with a usable objective value; {_what_became_of(result)}"
+        raise _rejected(result, "best", None, message)
     if best.artifact is None:
         raise _rejected(
             result,
@@ -86,6 +92,26 @@ def candidate_of(result: Deployable) -> Candidate:
         network_isolation=bool(verbatim.get("EnableNetworkIsolation", False)),
         tags=dict(spec.tags),
     )
+
+
+def named_after(result: Deployable) -> str:
+    """The training job whose model is put to work, or, when there is none, whatever has the best name: for
+    titles, which are made before anything is refused."""
+    if isinstance(result, Candidate):
+        return result.training_job
+    best = getattr(result, "best", None)
+    return str(getattr(best or result, "name", "nothing"))
+
+
+def _what_became_of(result: TuningResult) -> str:
+    """The tuning job's end, and the last failure, which most often is everybody's."""
+    end = f"{result.status.value}: {result.reasons[0].message}" if result.reasons else "it still runs"
+    failed = [job for job in result.jobs if job.failed]
+    if not failed:
+        return end
+    last = max(failed, key=lambda job: job.ended_at or job.launched_at)
+    why = failure_line(last.failure) or "it reported no usable value"
+    return f"{end}; {last.name}: {why}"
 
 
 def _text(value: object) -> str | None:

@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amt_flows.deploy import Candidate, Champion, candidate_of, compare
+from amt_flows.backends.simulated import Script
+from amt_flows.deploy import Candidate, Champion, candidate_of, compare, create_model
 from amt_flows.errors import DeployRejected, NotComparable
+from amt_flows.ports import JobState
+from amt_flows.results import result_of
 from deploy.candidates import candidate, result
-from worlds import spec
+from worlds import run, spec
 
 
 def champion(value: float = 0.8, **changes: Any) -> Champion:
@@ -123,3 +126,17 @@ def test_without_a_model_there_is_nothing_to_deploy(best: dict[str, Any] | None,
         found = found.model_copy(update={"best": None})
     with pytest.raises(DeployRejected, match=message):
         candidate_of(found)
+
+
+def test_without_a_best_it_is_said_what_became_of_the_tuning_job() -> None:
+    failed = Script(end=JobState.FAILED, failure="Traceback:\nValueError: no rows")
+    ledger, _ = run(spec(), lambda hyperparameters: failed)
+    with pytest.raises(DeployRejected, match=r"usable objective value; Failed: .*ValueError: no rows"):
+        candidate_of(result_of(ledger, "file:///journal"))
+
+
+@pytest.mark.parametrize("nothing", [None, {}, "demo"])
+def test_what_is_no_result_is_refused_by_a_sentence(nothing: Any) -> None:
+    for act in (candidate_of, create_model, lambda one: compare(one, None)):
+        with pytest.raises(DeployRejected, match="no result of a tuning job"):
+            act(nothing)

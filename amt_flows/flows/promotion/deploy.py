@@ -25,7 +25,7 @@ from prefect.client.schemas.objects import TaskRun
 
 from amt_flows.deploy import endpoints, local, models, promotion, registry
 from amt_flows.deploy.attempt import EndpointProgress
-from amt_flows.deploy.candidate import Deployable, candidate_of
+from amt_flows.deploy.candidate import Deployable, named_after
 from amt_flows.deploy.champion import Comparison, compare
 from amt_flows.deploy.endpoints import LiveEndpoint
 from amt_flows.deploy.ensuring import Made
@@ -69,7 +69,7 @@ _RETRIED: _Retried = {
 
 def _for_its_job(step: str) -> Callable[[], str]:
     def name() -> str:
-        return f"{step}-{candidate_of(runtime.task_run.parameters['result']).training_job}"
+        return f"{step}-{named_after(runtime.task_run.parameters['result'])}"
 
     return name
 

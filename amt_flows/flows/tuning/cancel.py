@@ -28,8 +28,8 @@ T = TypeVar("T")
 
 
 def or_cancelled(run: Callable[[], T]) -> T:
-    """What ``run`` returns, for a flow to return. If it was cancelled, or its process was told to end, that is
-    a state: only a returned one makes the server show the flow run as Cancelled; an exception would fail it."""
+    """What ``run`` returns, for a flow to return; and a state if it was cancelled, or its process was told to
+    end: only a returned state makes the server show a flow run as Cancelled, an exception would fail it."""
     try:
         return run()
     except (CancelledRun, TuningInterrupted) as stopped:
