@@ -58,9 +58,10 @@ def candidate_of(result: Deployable) -> Candidate:
     """
     if isinstance(result, Candidate):
         return result
-    if not isinstance(result, TuningResult):
+    given: object = result
+    if not isinstance(given, TuningResult):  # whatever types say, a step may have returned nothing
         message = "is no result of a tuning job, and no candidate"
-        raise DeployRejected("The deployment", [Problem("result", result, message)])
+        raise DeployRejected("The deployment", [Problem("result", given, message)])
     best = result.best
     if best is None or best.objective_value is None:
         message = f"there is no training job with a usable objective value; {_what_became_of(result)}"

@@ -60,7 +60,7 @@ def test_a_home_is_a_directory_or_a_folder_in_s3(tmp_path: Path, monkeypatch: py
     )
 
 
-@given(st.text(st.characters(exclude_characters="\0/", exclude_categories=("Cs",)), min_size=1, max_size=20))
+@given(st.text(st.characters(exclude_characters="\0/", exclude_categories=["Cs"]), min_size=1, max_size=20))
 def test_a_home_is_found_again_from_the_place_of_a_journal(folder: str) -> None:
     if folder in (".", ".."):
         return
