@@ -197,7 +197,8 @@ def _explain_tuning_job(record: Record, *, as_json: bool) -> None:
     except NothingToExplain as none:
         # No fault of whoever asks, nor an error: a tuning job's first minutes are like that.
         if as_json:
-            print_json({"importance": [], "note": none.happened})
+            edge_figures = [asdict(edge) for edge in on_edges]
+            print_json({"importance": [], "note": none.happened, "edges": edge_figures})
         else:
             click.echo(none.happened)
     if on_edges and not as_json:

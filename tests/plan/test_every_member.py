@@ -11,8 +11,10 @@ from typing import Any, Final
 
 import pytest
 
-from amt_flows.amt.request import amt_request
+from amt_flows.amt.request import LOCAL, amt_request
+from amt_flows.backends.local.notices import INSTEAD as HERE_INSTEAD
 from amt_flows.backends.sagemaker.check import problems_of as sagemaker_problems
+from amt_flows.backends.sagemaker.notices import INSTEAD as THERE_INSTEAD
 from amt_flows.backends.sagemaker.request import create_training_job_request
 from amt_flows.backends.sagemaker.service_model import service_model
 from amt_flows.errors import Problem, SpecError
@@ -336,3 +338,8 @@ def test_an_image_that_may_print_no_metric_is_told_before_it_is_paid_for() -> No
     own = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/xgboost:1"
     body[ONE]["AlgorithmSpecification"]["TrainingImage"] = own
     assert not notices(from_amt_request(body), "sagemaker:eu-west-1"), "it brings its metrics"
+
+
+def test_each_member_and_each_setting_of_one_place_only_has_its_sentence() -> None:
+    assert set(HERE_INSTEAD) == set(VERBATIM)
+    assert set(THERE_INSTEAD) == set(LOCAL)

@@ -72,6 +72,8 @@ def _program_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
         yield from _function_problems(template.function, working_directory(template.working_directory))
     else:
         message = "local training jobs need one, e.g. `python train.py`, or a function `module:function`"
+        if template.sagemaker:
+            message += "; beside a request body: --set training_job.command='python train.py'"
         yield Problem(f"{AT}.command", None, message)
 
 
