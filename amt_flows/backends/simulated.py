@@ -99,6 +99,24 @@ class _Job:
         return self.script.end if self.ended_at == self.natural_end else JobState.STOPPED
 
 
+class _Jobs(dict[str, _Job]):
+    """All jobs by their names in small letters, and which of them had not ended at the last look: an old world
+    isn't asked about every job that it has ever had."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._running: dict[str, _Job] = {}
+
+    def add(self, job: _Job) -> None:
+        name = job.request.name.lower()
+        self[name] = self._running[name] = job
+
+    def still_running(self, now: float) -> dict[str, _Job]:
+        for name in [name for name, job in self._running.items() if job.state(now).terminal]:
+            del self._running[name]
+        return self._running
+
+
 @dataclass
 class SimulatedBackend:
     """Runs ``train(hyperparameters)``'s scripts. Several controllers may share one object; the points that
@@ -107,18 +125,16 @@ class SimulatedBackend:
     clock: VirtualClock
     train: Callable[[Mapping[str, str]], Script]
     capacity: int | None = None
-    jobs: dict[str, _Job] = field(default_factory=dict)
+    jobs: _Jobs = field(default_factory=_Jobs)
     launches: list[str] = field(default_factory=list)
     """Every training job that was really started, in order: the proof that none was twice."""
-    running: dict[str, _Job] = field(default_factory=dict)
-    """Those that had not ended at the last look."""
     _reported: dict[str, int] = field(default_factory=dict)
     _awaited: set[str] = field(default_factory=set)
     """Jobs that this view was asked about and whose end it has not reported."""
 
     def view(self) -> SimulatedBackend:
         """The same world as a new controller meets it."""
-        return SimulatedBackend(self.clock, self.train, self.capacity, self.jobs, self.launches, self.running)
+        return SimulatedBackend(self.clock, self.train, self.capacity, self.jobs, self.launches)
 
     def check(self, spec: TuningSpec) -> Sequence[Problem]:
         return ()
@@ -131,11 +147,10 @@ class SimulatedBackend:
             return Launch.ATTACHED
         now = self.clock.now()
         if self.capacity is not None:
-            busy = len(self._still_running(now))
+            busy = len(self.jobs.still_running(now))
             if busy >= self.capacity:
                 raise CapacityUnavailable(f"All {self.capacity} places are taken.")
-        job = _Job(request, self.train(request.hyperparameters), now)
-        self.jobs[request.name.lower()] = self.running[request.name.lower()] = job
+        self.jobs.add(_Job(request, self.train(request.hyperparameters), now))
         self.launches.append(request.name)
         return Launch.STARTED
 
@@ -213,15 +228,10 @@ class SimulatedBackend:
     def next_change(self) -> float:
         """When something happens next to a job, as far as this view has not reported it; infinite: never."""
         now = self.clock.now()
-        running = self._still_running(now)
+        running = self.jobs.still_running(now)
         if any(name.lower() not in running for name in self._awaited):
             return now
         return min((t for job in running.values() for t in self._changes(job, now)), default=float("inf"))
-
-    def _still_running(self, now: float) -> dict[str, _Job]:
-        for name in [name for name, job in self.running.items() if job.state(now).terminal]:
-            del self.running[name]
-        return self.running
 
     def _changes(self, job: _Job, now: float) -> list[float]:
         times = [job.started_at, job.ended_at]

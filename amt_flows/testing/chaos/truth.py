@@ -114,7 +114,7 @@ class _Waiting(SimulatedBackend):
     """A view that lets others move while it waits."""
 
     def __init__(self, jobs: SimulatedBackend, sleep: Sleep) -> None:
-        super().__init__(jobs.clock, jobs.train, jobs.capacity, jobs.jobs, jobs.launches, jobs.running)
+        super().__init__(jobs.clock, jobs.train, jobs.capacity, jobs.jobs, jobs.launches)
         self._sleep = sleep
 
     def wait(self, timeout: float) -> None:
