@@ -100,8 +100,8 @@ class _Job:
 
 
 class _Jobs(dict[str, _Job]):
-    """All jobs by their names in small letters, and which of them had not ended at the last look: an old world
-    isn't asked about every job that it has ever had."""
+    """All jobs by their names in small letters, and which of them had not ended at the last look: an old
+    world isn't asked about every job that it has ever had."""
 
     def __init__(self) -> None:
         super().__init__()
