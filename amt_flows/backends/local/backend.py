@@ -292,7 +292,7 @@ def _artifact(paths: JobPaths, standing: Standing) -> str | None:
     if standing.state not in (JobState.COMPLETED, JobState.STOPPED):
         return None
     try:
-        return paths.model.as_uri() if any(paths.model.iterdir()) else None
+        return paths.container.model.as_uri() if any(paths.container.model.iterdir()) else None
     except (FileNotFoundError, NotADirectoryError):  # somebody may be moving it away
         return None
 

@@ -1,7 +1,7 @@
 """Where the local backend keeps what: the layout of a training job's directory.
 
-Below it is SageMaker's container layout (``input``, ``model``, ``checkpoints``, ``output``), so that one
-script runs in both places; beside that lie the files by which worker and controllers know of each other,
+Below it is SageMaker's container layout (:mod:`amt_flows.backends.container`), so that one script runs in
+both places; beside that lie the files by which worker and controllers know of each other,
 which :mod:`amt_flows.backends.local_worker` lists. Names of jobs are case-insensitive, as AMT's.
 """
 
@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from amt_flows.backends.container import Container
 from amt_flows.names import is_tuning_job_name
 
 TRAINING_JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
@@ -92,23 +93,8 @@ class JobPaths:
         return self.directory / "kill"
 
     @property
-    def model(self) -> Path:
-        return self.directory / "model"
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.directory / "checkpoints"
-
-    @property
-    def output(self) -> Path:
-        return self.directory / "output"
-
-    @property
-    def input(self) -> Path:
-        return self.directory / "input"
-
-    def channel(self, name: str) -> Path:
-        return self.input / "data" / name
+    def container(self) -> Container:
+        return Container(self.directory)
 
 
 def tuning_paths(root: Path, tuning_job: str) -> TuningPaths | None:

@@ -1,8 +1,4 @@
-"""From a job request to a directory that a worker can run: SageMaker's container contract on this machine.
-
-https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo.html has the files; the ``SM_``
-variables are those of SageMaker's training toolkit.
-"""
+"""From a job request to a directory that a worker can run: SageMaker's container layout on this machine."""
 
 from __future__ import annotations
 
@@ -15,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from amt_flows.backends.container import HOST, Container, variables
 from amt_flows.backends.local.paths import JobPaths, is_channel_name
 from amt_flows.errors import LaunchRejected
 from amt_flows.metrics.expressions import required_text
@@ -22,7 +19,6 @@ from amt_flows.ports import JobRequest
 from amt_flows.spec.metric_definitions import definitions
 
 VERSION = 1
-HOST = "algo-1"
 FUNCTION_RUNNER = Path(__file__).with_name("function.py")
 PYTHONS = ("python", "python3")
 VALUES_FILE = "amt-flows-values.json"
@@ -74,32 +70,19 @@ def local_input(place: str) -> Path | None:
     return Path(unquote(parts.path))
 
 
-def variable(prefix: str, name: str) -> str:
-    return prefix + re.sub(r"[^A-Za-z0-9]", "_", name).upper()
-
-
 def environment(request: JobRequest, paths: JobPaths) -> dict[str, str]:
     """The variables that the job gets beside the inherited ones. The template's own come last and win."""
     template, values = request.template, request.hyperparameters
     return {
-        "PYTHONUNBUFFERED": "1",
-        "SAGEMAKER_BASE_DIR": str(paths.directory),
-        "TRAINING_JOB_NAME": request.name,
-        "SM_HPS": json.dumps(dict(values)),
-        "SM_USER_ARGS": json.dumps(user_arguments(values, template.flags)),
-        "SM_MODEL_DIR": str(paths.model),
-        "SM_CHECKPOINT_DIR": str(paths.checkpoints),
-        "SM_OUTPUT_DIR": str(paths.output),
-        "SM_OUTPUT_DATA_DIR": str(paths.output / "data"),
-        "SM_INPUT_DIR": str(paths.input),
-        "SM_INPUT_CONFIG_DIR": str(paths.input / "config"),
-        "SM_CHANNELS": json.dumps(sorted(template.inputs)),
-        "SM_HOSTS": json.dumps([HOST]),
-        "SM_CURRENT_HOST": HOST,
-        "SM_NUM_CPUS": str(os.cpu_count() or 1),
-        "SM_NUM_GPUS": str(_count_gpus()),
-        **{variable("SM_HP_", name): value for name, value in values.items()},
-        **{variable("SM_CHANNEL_", name): str(paths.channel(name)) for name in template.inputs},
+        **variables(
+            paths.container,
+            request.name,
+            values,
+            values,
+            user_arguments(values, template.flags),
+            template.inputs,
+            gpus=_count_gpus(),
+        ),
         **template.environment,
     }
 
@@ -187,12 +170,12 @@ def build(request: JobRequest, paths: JobPaths, scratch: Path) -> None:
     """Fill ``scratch``, which is to become the job's directory. Raises LaunchRejected, OSError."""
     content, command = worker_request(request), worker_command(request, paths)
     inputs = {name: _input(request, name, place) for name, place in request.template.inputs.items()}
-    for part in ("input/config", "input/data", "model", "checkpoints", "output/data"):
-        (scratch / part).mkdir(parents=True)
-    for name, document in config_files(request).items():
-        (scratch / "input/config" / name).write_text(json.dumps(document), encoding="utf-8")
+    container = Container(scratch)
+    container.make()
+    container.checkpoints.mkdir()
+    container.write_config(config_files(request))
     for name, place in inputs.items():
-        (scratch / "input/data" / name).symlink_to(place)
+        container.channel(name).symlink_to(place)
     (scratch / "command").write_bytes(command)
     (scratch / "request.json").write_text(json.dumps(content), encoding="utf-8")
 

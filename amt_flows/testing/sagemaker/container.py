@@ -1,67 +1,38 @@
-"""SageMaker's container layout in a directory of this machine.
-
-https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo.html has the files; the ``SM_``
-variables are those of SageMaker's training toolkit. This is written apart from the local backend, which keeps
-the same contract: a test of one against the other would prove nothing if they shared it.
-"""
+"""The container of a training job that really runs: filled before it starts, and what it left saved in S3."""
 
 from __future__ import annotations
 
 import io
-import json
 import os
-import re
 import shutil
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from amt_flows.backends.container import HOST, Container, variables
 from amt_flows.testing.sagemaker.artifacts import Storage, files_in, output_uri, tar_gz
 from amt_flows.testing.sagemaker.commands import Command, decoded, of_the_user, plain_text, user_arguments
 from amt_flows.testing.sagemaker.job import SimulatedTrainingJob
-
-HOST = "algo-1"
 
 
 class CannotPrepare(Exception):
     """The container can't be filled; the text is the job's failure reason."""
 
 
-@dataclass(frozen=True)
-class Container:
-    """The directory that stands for ``/opt/ml`` of one job."""
+def checkpoints(container: Container, request: Mapping[str, Any]) -> Path:
+    """Where a request has them: it may name another place below ``/opt/ml``."""
+    given = str((request.get("CheckpointConfig") or {}).get("LocalPath") or "/opt/ml/checkpoints")
+    inside = container.base / given.removeprefix("/opt/ml").strip("/")
+    return inside if inside.is_relative_to(container.base) else container.checkpoints
 
-    base: Path
 
-    @property
-    def model(self) -> Path:
-        return self.base / "model"
-
-    @property
-    def output(self) -> Path:
-        return self.base / "output"
-
-    @property
-    def code(self) -> Path:
-        return self.base / "code"
-
-    def data(self, channel: str) -> Path:
-        return self.base / "input/data" / channel
-
-    def checkpoints(self, request: Mapping[str, Any]) -> Path:
-        """The request may name another place below /opt/ml."""
-        given = str((request.get("CheckpointConfig") or {}).get("LocalPath") or "/opt/ml/checkpoints")
-        inside = self.base / given.removeprefix("/opt/ml").strip("/")
-        return inside if inside.is_relative_to(self.base) else self.base / "checkpoints"
-
-    def failure(self) -> str:
-        """What the training wrote about its failure."""
-        try:
-            return (self.output / "failure").read_text(encoding="utf-8", errors="replace").strip()
-        except OSError:
-            return ""
+def failure_text(container: Container) -> str:
+    """What the training wrote about its failure."""
+    try:
+        return (container.output / "failure").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def prepare(container: Container, job: SimulatedTrainingJob, storage: Storage) -> None:
@@ -70,18 +41,15 @@ def prepare(container: Container, job: SimulatedTrainingJob, storage: Storage) -
     Raises CannotPrepare.
     """
     shutil.rmtree(container.base, ignore_errors=True)
-    for directory in ("input/config", "input/data", "model", "output/data"):
-        (container.base / directory).mkdir(parents=True)
-    for name, content in config_files(job).items():
-        path = container.base / "input/config" / name
-        path.write_text(json.dumps(content), encoding="utf-8")
+    container.make()
+    container.write_config(config_files(job))
     for channel in job.request.get("InputDataConfig") or ():
         _download_channel(container, channel, storage)
     _unpack_sources(container, job, storage)
-    checkpoints = container.checkpoints(job.request)
-    checkpoints.mkdir(parents=True, exist_ok=True)
+    kept = checkpoints(container, job.request)
+    kept.mkdir(parents=True, exist_ok=True)
     if job.checkpointed:
-        storage.download(_checkpoint_uri(job), checkpoints)
+        storage.download(_checkpoint_uri(job), kept)
 
 
 def config_files(job: SimulatedTrainingJob) -> dict[str, Any]:
@@ -114,7 +82,7 @@ def _download_channel(container: Container, channel: Mapping[str, Any], storage:
     name, source = str(channel["ChannelName"]), channel["DataSource"].get("S3DataSource")
     if source is None:
         raise CannotPrepare(f"ClientError: only S3 is simulated as a data source (channel {name})")
-    directory = container.data(name)
+    directory = container.channel(name)
     directory.mkdir(parents=True, exist_ok=True)
     if not storage.download(str(source["S3Uri"]), directory):
         raise CannotPrepare(
@@ -158,42 +126,29 @@ def environment(
     resources = job.request.get("ResourceConfig") or {}
     return {
         **os.environ,
-        "PYTHONUNBUFFERED": "1",
         "AWS_REGION": job.region,
         "AWS_DEFAULT_REGION": job.region,
         **aws,
-        "SAGEMAKER_BASE_DIR": str(container.base),
-        "TRAINING_JOB_NAME": job.name,
         "TRAINING_JOB_ARN": job.arn,
-        "SM_HPS": json.dumps({name: decoded(value) for name, value in values.items()}),
-        "SM_USER_ARGS": json.dumps(user_arguments(values)),
-        "SM_MODEL_DIR": str(container.model),
-        "SM_CHECKPOINT_DIR": str(container.checkpoints(job.request)),
-        "SM_OUTPUT_DIR": str(container.output),
-        "SM_OUTPUT_DATA_DIR": str(container.output / "data"),
-        "SM_INPUT_DIR": str(container.base / "input"),
-        "SM_INPUT_CONFIG_DIR": str(container.base / "input/config"),
-        "SM_CHANNELS": json.dumps(sorted(channels)),
-        "SM_HOSTS": json.dumps([HOST]),
-        "SM_CURRENT_HOST": HOST,
         "SM_CURRENT_INSTANCE_TYPE": str(resources.get("InstanceType") or ""),
-        "SM_NUM_CPUS": str(os.cpu_count() or 1),
-        "SM_NUM_GPUS": "0",
-        **{_variable("SM_HP_", name): plain_text(value) for name, value in values.items()},
-        **{_variable("SM_CHANNEL_", name): str(container.data(name)) for name in channels},
+        **variables(
+            container,
+            job.name,
+            {name: decoded(value) for name, value in values.items()},
+            {name: plain_text(value) for name, value in values.items()},
+            user_arguments(values),
+            channels,
+            checkpoints=checkpoints(container, job.request),
+        ),
         **(job.request.get("Environment") or {}),
         **command.environment,
     }
 
 
-def _variable(prefix: str, name: str) -> str:
-    return prefix + re.sub(r"[^A-Za-z0-9]", "_", name).upper()
-
-
 def save_checkpoints(container: Container, job: SimulatedTrainingJob, storage: Storage) -> None:
     """Checkpoints outlive the machine if the request says where. Raises MissingBucket."""
     if job.checkpointed:
-        storage.upload(container.checkpoints(job.request), _checkpoint_uri(job))
+        storage.upload(checkpoints(container, job.request), _checkpoint_uri(job))
 
 
 def save_output_data(container: Container, job: SimulatedTrainingJob, storage: Storage) -> None:

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from amt_flows.backends.container import Container
 from amt_flows.testing.sagemaker.artifacts import MissingBucket, Storage, files_in
 from amt_flows.testing.sagemaker.commands import Command, NoCommand, command_line
 from amt_flows.testing.sagemaker.container import (
     CannotPrepare,
-    Container,
     environment,
+    failure_text,
     prepare,
     save_checkpoints,
     save_output_data,
@@ -232,7 +233,7 @@ class RealTraining:
                 upload_and_finish(self._job, self._shared, now, lambda: files, stopped_as=self._stopped_as)
                 return
             self._job.leave_instances(failed_at)
-            self._job.finish(FAILED, "Failed", self._now(), algorithm_error(container.failure(), code))
+            self._job.finish(FAILED, "Failed", self._now(), algorithm_error(failure_text(container), code))
 
     def _stopped_before_training(self) -> None:
         with self._shared.lock:
