@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from amt_flows.errors import Problem
-from amt_flows.nearest import nearest
-from amt_flows.spec.amt_fields import SHARED, VERBATIM, Algorithm, table
+from amt_flows.nearest import nearest, plain
+from amt_flows.spec.amt_fields import SHARED, SINGLE, VERBATIM, Algorithm, table
 from amt_flows.spec.dotted import copied, steps_of
+from amt_flows.spec.synonyms import WELL_KNOWN
 from amt_flows.spec.verbatim import SURELY_MISSPELT
 
 
@@ -97,6 +99,19 @@ def _meant(name: str, shape: Shape) -> str | None:
     """The member that is meant by a name: itself when that may stand here."""
     if name in shape.names:
         return name
+    known = _names_elsewhere().get(plain(name))
+    if known in shape.names:
+        return known
     if shape.is_open:
         return nearest(name, shape.names, cutoff=SURELY_MISSPELT) or name
     return nearest(name, shape.names)
+
+
+@cache
+def _names_elsewhere() -> Mapping[str, str]:
+    """AMT's members by the plain names that their settings have in our shape, and in other tools."""
+    members = {place.own: place.amt.rpartition(".")[2] for place in table([SINGLE])}
+    ours = {plain(own.rpartition(".")[2]): member for own, member in members.items()}
+    theirs = {name: members[path] for name, path in WELL_KNOWN.items() if path in members}
+    # `type` and `name` alone are those of many.
+    return {name: member for name, member in {**theirs, **ours}.items() if name not in ("type", "name")}

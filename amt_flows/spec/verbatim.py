@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from amt_flows.errors import Problem
-from amt_flows.nearest import nearest
+from amt_flows.nearest import nearest, plain
 from amt_flows.spec.amt_fields import INSIDE, VERBATIM, algorithm_places
 from amt_flows.spec.dotted import MISSING, get
 from amt_flows.spec.parts import TrainingJobTemplate
@@ -61,9 +61,10 @@ def _overwritten(given: Mapping[str, Any], at: str, here: str) -> Iterator[Probl
         "HyperParameters": f"a training job gets its own; write `{at}static_hyperparameters` for the others",
         "Tags": "a training job gets those of the tuning job; write `tags`",
     }
-    for name, remedy in remedies.items():
-        if name in given:
-            yield Problem(f"{here}.{name}", given[name], remedy)
+    by_plain = {plain(name): remedy for name, remedy in remedies.items()}
+    for name, value in given.items():
+        if plain(name) in by_plain:
+            yield Problem(f"{here}.{name}", value, by_plain[plain(name)])
 
 
 def _misspelt(given: Mapping[str, Any], here: str) -> Iterator[Problem]:

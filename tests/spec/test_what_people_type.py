@@ -9,7 +9,9 @@ import pytest
 
 from amt_flows.backends.local.check import problems_of as problems_here
 from amt_flows.spec import TuningSpec
+from amt_flows.spec.amt_fields import CONFIG, ONE
 from amt_flows.spec.dotted import MISSING
+from spec.bodies import bayesian
 from spec.samples import changed, good, problems_of, several
 
 TOTAL: Final = "limits.max_number_of_training_jobs"
@@ -229,3 +231,28 @@ def test_a_script_whose_name_has_a_space_is_a_script(tmp_path: Path) -> None:
 
 def test_nothing_is_missing_in_the_samples() -> None:
     TuningSpec.parse(changed(_with_parts(), {"limits": MISSING, TOTAL: 3}))
+
+
+# --- in a request body -----------------------------------------------------------------------------------
+
+IN_A_BODY: list[tuple[str, str]] = [
+    (f"{CONFIG}.ResourceLimits.MaxTrainingJobs", "MaxNumberOfTrainingJobs"),
+    (f"{CONFIG}.ResourceLimits.MaxJobs", "MaxNumberOfTrainingJobs"),
+    (f"{CONFIG}.ResourceLimits.MaxParallelJobs", "MaxParallelTrainingJobs"),
+    (f"{CONFIG}.ResourceLimits.MaxRuntime", "MaxRuntimeInSeconds"),
+    (f"{CONFIG}.Seed", "RandomSeed"),
+    (f"{CONFIG}.EarlyStoppingType", "TrainingJobEarlyStoppingType"),
+    (f"{ONE}.Role", "RoleArn"),
+]
+
+
+@pytest.mark.parametrize(("path", "right"), IN_A_BODY, ids=[path for path, _ in IN_A_BODY])
+def test_a_member_of_a_body_is_told_amt_s_name(path: str, right: str) -> None:
+    problems = problems_of(changed(bayesian(), {path: 3}))
+    assert list(problems) == [path]
+    assert problems[path].message == f"no such member; write `{right}`"
+
+
+def test_a_member_of_a_body_that_is_none_gets_the_list() -> None:
+    path = f"{CONFIG}.ResourceLimits.MaxGpus"
+    assert "the members here are" in problems_of(changed(bayesian(), {path: 3}))[path].message
