@@ -6,6 +6,7 @@ import gzip
 import json
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
@@ -15,7 +16,7 @@ from hypothesis import given
 from amt_flows.backends.sagemaker.service_model import compiled, service_model
 from amt_flows.reporting import metric_regex
 from amt_flows.testing.sagemaker.agenda import Agenda
-from amt_flows.testing.sagemaker.artifacts import join_uri, split_uri, tar_gz
+from amt_flows.testing.sagemaker.artifacts import files_in, join_uri, split_uri, tar_gz
 from amt_flows.testing.sagemaker.commands import Command, Commands, command_line, find_command, user_arguments
 from amt_flows.testing.sagemaker.faults import Faults
 from amt_flows.testing.sagemaker.job import MESSAGES
@@ -182,3 +183,21 @@ def test_archives_are_the_same_for_the_same_files() -> None:
 def test_the_error_of_a_refusal_reads_well() -> None:
     assert str(throttled()) == "ThrottlingException: Rate exceeded"
     assert json.loads(json.dumps(throttled().message)) == "Rate exceeded"
+
+
+def test_a_file_that_goes_while_a_job_s_output_is_collected_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a process does that outlived its training, and renames what it writes."""
+    (tmp_path / "deep").mkdir()
+    for name in ("a", "b", "deep/c"):
+        (tmp_path / name).write_text(name)
+    real = Path.read_bytes
+
+    def read(path: Path) -> bytes:
+        if path.name == "b":
+            path.unlink()
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read)
+    assert list(files_in(tmp_path)) == [("a", b"a"), ("deep/c", b"deep/c")]

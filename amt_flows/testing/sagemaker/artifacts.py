@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -88,10 +89,15 @@ class Storage:
 
 
 def files_in(directory: Path) -> Iterator[tuple[str, bytes]]:
-    """(path below it, content) of the files in a directory."""
-    for path in sorted(directory.rglob("*")):
-        if path.is_file():
-            yield path.relative_to(directory).as_posix(), path.read_bytes()
+    """(path below it, content) of the files in a directory. What outlived the training may still be renaming
+    and removing some; those are left out."""
+    for path in sorted(Path(place, name) for place, _, names in os.walk(directory) for name in names):
+        try:
+            content = path.read_bytes() if path.is_file() else None
+        except FileNotFoundError:
+            continue
+        if content is not None:
+            yield path.relative_to(directory).as_posix(), content
 
 
 def tar_gz(files: Mapping[str, bytes]) -> bytes:
