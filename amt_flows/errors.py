@@ -93,6 +93,16 @@ def _rebuild(kind: type[AmtFlowsError], state: dict[str, object], args: tuple[ob
     return error
 
 
+def shown(value: object) -> str:
+    """A value for a message: in Python's words, shortened, whatever it is."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # thousands of digits, or of objects in objects
+        return f"{type(value).__name__} too large to be shown"
+    # Both ends: a path says at its end which file it is.
+    return text if len(text) <= 80 else f"{text[:30]}...{text[-47:]}"
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong with a request: where, what was given, and what to write instead."""
@@ -102,11 +112,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        shown = repr(self.value)
-        if len(shown) > 80:
-            # Both ends: a path says at its end which file it is.
-            shown = f"{shown[:30]}...{shown[-47:]}"
-        given = "" if self.value is None else f" (given: {shown})"
+        given = "" if self.value is None else f" (given: {shown(self.value)})"
         return f"{self.field}: {self.message}{given}"
 
 

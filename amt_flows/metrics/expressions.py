@@ -38,7 +38,7 @@ def lint(regex: str) -> list[str]:
         return [f"is {len(regex)} characters long; SageMaker takes at most {LONGEST_REGEX}"]
     try:
         pattern = re.compile(regex)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         return [f"is not a regular expression: {error}"]
     if pattern.groups == 0:
         return [

@@ -27,9 +27,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from amt_flows.errors import AmtFlowsError
+from amt_flows.errors import AmtFlowsError, shown
 from amt_flows.nearest import nearest
 from amt_flows.spec import TrainingJobTemplate
+from amt_flows.spec.given_file import NotAFile, read_given
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -37,6 +38,7 @@ else:
     import tomli as tomllib
 
 VARIABLE: Final = "AMT_FLOWS_PRICES"
+MOST_MEGABYTES: Final = 1
 _FIELDS: Final = ("currency", "local", "spot_discount", "instances", "regions")
 _FLEXIBLE: Final = "HyperParameterTuningResourceConfig"
 
@@ -95,14 +97,18 @@ def price_table(given: str | None = None) -> PriceTable | None:
 def read_table(path: Path) -> PriceTable:
     """Raises PricesError."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(read_given(path, MOST_MEGABYTES).decode("utf-8"))
     except FileNotFoundError:
         raise PricesError(
             f"There is no price table {path}.",
             remedy="`amt-flows plan SPEC --write-prices FILE` writes one to fill in",
         ) from None
+    except NotAFile as error:
+        raise PricesError(f"The price table {path} {error}.") from None
     except OSError as error:
         raise PricesError(f"The price table {path} can't be read: {error.strerror or error}.") from None
+    except RecursionError:
+        raise PricesError(f"The price table {path} has tables in tables to no end.") from None
     except ValueError as error:
         raise PricesError(f"The price table {path} is not valid TOML: {error}.") from None
     problems = list(_problems(data))
@@ -126,14 +132,14 @@ def _problems(data: Mapping[str, Any]) -> Iterator[str]:
             yield f"there is no field {name!r}; {hint}"
         elif name == "currency":
             if not isinstance(value, str):
-                yield f"currency is {value!r}, not a text"
+                yield f"currency is {shown(value)}, not a text"
         elif name == "local":
             yield from _price_problems(name, value)
         elif name == "spot_discount":
             if not _is_number(value) or not 0 <= value < 1:
-                yield f"spot_discount is {value!r}, not a share from 0 to below 1"
+                yield f"spot_discount is {shown(value)}, not a share from 0 to below 1"
         elif not isinstance(value, Mapping):
-            yield f"{name} is {value!r}, not a table"
+            yield f"{name} is {shown(value)}, not a table"
         elif name == "instances":
             yield from _table_problems(name, value)
         else:
@@ -141,7 +147,7 @@ def _problems(data: Mapping[str, Any]) -> Iterator[str]:
                 if isinstance(prices, Mapping):
                     yield from _table_problems(f"regions.{region}", prices)
                 else:
-                    yield f"regions.{region} is {prices!r}, not a table of prices"
+                    yield f"regions.{region} is {shown(prices)}, not a table of prices"
 
 
 def _table_problems(where: str, prices: Mapping[str, Any]) -> Iterator[str]:
@@ -155,11 +161,14 @@ def _table_problems(where: str, prices: Mapping[str, Any]) -> Iterator[str]:
 
 def _price_problems(where: str, price: object) -> Iterator[str]:
     if not _is_number(price) or price < 0:  # type: ignore[operator]
-        yield f"{where} is {price!r}, not a price of 0 or more"
+        yield f"{where} is {shown(price)}, not a price of 0 or more"
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # of an integer beyond every float
+        return False
 
 
 def price_of(template: TrainingJobTemplate, table: PriceTable, address: str) -> Price:

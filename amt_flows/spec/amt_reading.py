@@ -24,6 +24,7 @@ from amt_flows.spec.amt_shape import put_right, request_shape
 from amt_flows.spec.amt_words import AmtsWords
 from amt_flows.spec.dotted import MISSING, copied, get, put, take
 from amt_flows.spec.parts import StrategyType
+from amt_flows.spec.plain_values import plain_problems
 
 Body: TypeAlias = dict[str, Any]
 T = TypeVar("T")
@@ -53,6 +54,9 @@ def read_amt_request(
 
     Raises SpecError with every problem found, in AMT's own paths and names.
     """
+    unfit = plain_problems(data)
+    if unfit:
+        raise SpecError(unfit)
     given, problems = _well_placed(data)
     algorithms = _algorithms_of(given)
     body, misshapen = put_right(given, request_shape(algorithms))

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from amt_flows.errors import Problem, SpecError
+from amt_flows.spec.given_file import NotAFile, read_given
+from amt_flows.spec.plain_values import DEEPEST, TOO_DEEP
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,7 +26,7 @@ else:
 if TYPE_CHECKING:
     import yaml
 
-DEEPEST: Final = 50
+MOST_MEGABYTES: Final = 10
 MOST_NODES: Final = 100_000
 """Of a YAML document, those that aliases repeat counted each time."""
 
@@ -46,17 +48,21 @@ def read_document(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     kind, parse = _reader(path.suffix.lower())
     try:
-        data = parse(_text(path.read_bytes()))
+        data = parse(_text(read_given(path, MOST_MEGABYTES)))
         _check_depth(data, DEEPEST)
     except FileNotFoundError:
         raise _problem(path, "no such file; give the path of a spec") from None
     except _Unfit as unfit:
         raise _problem(path, str(unfit)) from None
     except RecursionError:
-        raise _problem(path, _TOO_DEEP) from None
+        raise _problem(path, TOO_DEEP) from None
+    except NotAFile as error:
+        raise _problem(path, str(error)) from None
     except OSError as error:
-        raise _problem(path, f"can't be read: {error}") from None
+        raise _problem(path, f"can't be read: {error.strerror or error}") from None
     except ValueError as error:
+        if "set_int_max_str_digits" in str(error):
+            raise _problem(path, "has a number of thousands of digits, which no field takes") from None
         raise _problem(path, f"is not valid {kind}: {error}") from None
     if not isinstance(data, dict):
         raise _problem(path, "must hold one object with the spec's fields")
@@ -92,12 +98,9 @@ def _text(data: bytes) -> str:
         ) from None
 
 
-_TOO_DEEP: Final = f"has objects in objects to a depth of more than {DEEPEST}, which no spec needs"
-
-
 def _check_depth(value: object, left: int) -> None:
     if left < 0:
-        raise _Unfit(_TOO_DEEP)
+        raise _Unfit(TOO_DEEP)
     inner: Iterable[object] = ()
     if isinstance(value, Mapping):
         inner = value.values()
@@ -169,7 +172,7 @@ class _Values:
         if self._count > MOST_NODES:
             raise _Unfit(f"has more than {MOST_NODES:,} values once its aliases are written out")
         if depth > DEEPEST:
-            raise _Unfit(_TOO_DEEP)
+            raise _Unfit(TOO_DEEP)
         if isinstance(node, self._yaml.ScalarNode):
             return self._scalar(node)
         if node.tag not in (f"{_STANDARD}map", f"{_STANDARD}seq"):

@@ -18,6 +18,7 @@ from amt_flows.space.space import Space
 from amt_flows.spec.amt_reading import is_amt_request, read_amt_request
 from amt_flows.spec.files import read_document
 from amt_flows.spec.parts import TuningFields
+from amt_flows.spec.plain_values import plain_problems
 from amt_flows.spec.rules import rule_problems
 from amt_flows.spec.shape import shape_problems
 from amt_flows.spec.spaces import space_of
@@ -34,6 +35,9 @@ class TuningSpec(TuningFields):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, title="Tuning job")
 
     def __init__(self, **data: Any) -> None:
+        problems = plain_problems(data)
+        if problems:
+            raise SpecError(problems)
         try:
             super().__init__(**data)
         except ValidationError as error:

@@ -99,10 +99,26 @@ class Listing(Service):
             yield {"TrainingJobName": "demo-001", "LastModifiedTime": at, "CreationTime": at}
 
 
+MORE_THAN_A_PAGE = [5_000.0] * 101
+
+
+def test_where_a_page_holds_all_jobs_each_listing_is_of_all() -> None:
+    service = Listing()
+    changes = Changes(service, "demo-")
+    service.modified = MORE_THAN_A_PAGE[1:]
+    for i in range(4):
+        assert changes.next_is_full
+        list(changes.since_last(100.0 + 20 * i, [4_000.0]))
+    assert [modified for modified, _ in service.asked] == [None] * 4
+    service.modified = MORE_THAN_A_PAGE
+    list(changes.since_last(200.0, [4_000.0]))
+    assert not changes.next_is_full
+
+
 def test_only_what_has_changed_is_listed_and_everything_now_and_then() -> None:
     service = Listing()
     changes = Changes(service, "demo-")
-    service.modified = [5_000.0]
+    service.modified = MORE_THAN_A_PAGE
     list(changes.since_last(100.0, [None]))
     service.modified = []
     for i in range(1, FULL_EVERY + 2):
@@ -118,7 +134,7 @@ def test_only_what_has_changed_is_listed_and_everything_now_and_then() -> None:
 def test_a_listing_that_broke_off_does_not_move_the_time_on() -> None:
     service = Listing()
     changes = Changes(service, "demo-")
-    service.modified = [5_000.0]
+    service.modified = MORE_THAN_A_PAGE
     list(changes.since_last(100.0, []))
     service.modified = [9_000.0, 9_001.0]
     next(changes.since_last(120.0, []))  # and no further
@@ -129,7 +145,7 @@ def test_a_listing_that_broke_off_does_not_move_the_time_on() -> None:
 def test_our_clock_going_backwards_asks_for_more_and_not_for_less() -> None:
     service = Listing()
     changes = Changes(service, "demo-")
-    service.modified = [5_000.0]
+    service.modified = MORE_THAN_A_PAGE
     list(changes.since_last(100.0, []))
     service.modified = []
     list(changes.since_last(50.0, []))

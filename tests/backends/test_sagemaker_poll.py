@@ -213,6 +213,55 @@ def test_a_deleted_job_is_lost() -> None:
         assert "no training job" in str(report.failure)
 
 
+def deleted_while(world: SimulatedSageMaker, controller: Controller, name: str) -> float:
+    """Seconds until the controller has decided on a job that somebody stops and deletes behind its back."""
+    sagemaker = client("sagemaker")
+    sagemaker.stop_training_job(TrainingJobName=name)
+    while world.job(name).live:
+        world.advance(1)
+    sagemaker.delete_training_job(TrainingJobName=name)
+    began = world.clock.now()
+    report = controller.end(name)
+    assert report.state is JobState.LOST
+    return world.clock.now() - began
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_one_that_is_stopped_and_deleted_behind_our_back_is_decided_within_a_few_polls(seen: bool) -> None:
+    script = JobScript([0.5] * 100, seconds_per_epoch=60, stopping_seconds=0, uploading_seconds=0)
+    with SimulatedSageMaker(script) as world:
+        controller = Controller(world, poll_seconds=20)
+        (name,) = controller.launch(request())
+        if seen:
+            controller.until(lambda report: report.state is JobState.RUNNING, name)
+        # Two polls of twenty seconds and their jitter; before it was listed, the time that listings may lag.
+        assert deleted_while(world, controller, name) <= (100 if seen else 160)
+
+
+def test_one_that_the_service_does_not_know_yet_is_not_lost() -> None:
+    """Each call may meet a part of the service that has not heard of it."""
+    with SimulatedSageMaker(SCRIPT) as world:
+        controller = Controller(world, poll_seconds=20)
+        (name,) = controller.launch(request())
+        with (
+            world.inject("DescribeTrainingJob", refusals.not_found(), rate=0.3),
+            world.inject("ListTrainingJobs", refusals.throttled(), times=3),
+        ):
+            assert controller.end(name).state is JobState.COMPLETED
+
+
+def test_a_listing_of_all_costs_no_more_calls_where_a_page_holds_it() -> None:
+    script = JobScript([0.5] * 40, seconds_per_epoch=60)
+    with SimulatedSageMaker(script) as world:
+        controller = Controller(world, poll_seconds=20)
+        (name,) = controller.launch(request())
+        controller.until(lambda report: report.state is JobState.RUNNING, name)
+        before, began = world.calls["ListTrainingJobs"], world.clock.now()
+        controller.end(name)
+        polls = (world.clock.now() - began) / 20
+        assert world.calls["ListTrainingJobs"] - before <= polls + 5
+
+
 # -- lags ------------------------------------------------------------------------------------------------
 
 

@@ -135,7 +135,9 @@ def test_the_policy_allows_what_is_called_and_nothing_else() -> None:
     with SimulatedSageMaker(own_level) as world, s3_journal(world) as journal:
         world.inject("CreateTrainingJob", refusals.connection_lost(), times=1, after=True)
         run(early(), backend(world), world.clock, journal)
-        S3Journal(journal.location, client("s3")).ask_to_stop("enough")
+        again = S3Journal(journal.location, client("s3"))
+        again.ask_to_stop("enough")
+        assert again.read()
         allowed = actions_of(policy(journal="s3://journals/tunings"))
     assert called(world) == allowed
 

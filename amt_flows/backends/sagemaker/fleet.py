@@ -31,6 +31,7 @@ from amt_flows.backends.sagemaker.watched import (
     final_values,
     lost_report,
     may_have_restarted,
+    stopped_and_gone,
 )
 from amt_flows.ports import Clock, JobReport, JobState
 from amt_flows.spec import MetricDefinition
@@ -39,8 +40,10 @@ logger = logging.getLogger("amt_flows")
 
 FEW: Final = 5
 """Up to so many unknown jobs are described one by one; more are searched for by the hundred."""
-UNLISTED_SECONDS: Final = 600.0
-"""After so long, a job that no listing has shown is looked for by its name."""
+UNLISTED_SECONDS: Final = 60.0
+"""After so long, a job that no listing has shown is looked for by its name: listings lag behind launches."""
+MISSING_POLLS: Final = 3
+"""So many polls in a row a job is unknown before it counts as deleted: not all of the service may know it."""
 
 
 @dataclass(frozen=True)
@@ -191,10 +194,14 @@ class Fleet:
     def _look_for(self, job: Watched) -> None:
         """A job that a full listing lacks: deleted, or the listing is behind."""
         answer = self._service.describe(job.name)
-        if answer is None:
-            self._end(job, lost_report(job.name))
-        else:
+        if answer is not None:
+            job.missing_polls = 0
             job.see_description(answer)
+            return
+        job.missing_polls += 1
+        self._changes.request_full()
+        if job.missing_polls >= MISSING_POLLS:
+            self._end(job, lost_report(job.name))
 
     def _settle(self, job: Watched) -> None:
         """Report the end of a job, unless its last values are still to come.
@@ -204,7 +211,8 @@ class Fleet:
         """
         answer = self._service.describe(job.name)
         if answer is None:
-            self._end(job, lost_report(job.name))
+            was_stopped = job.state is JobState.STOPPING
+            self._end(job, stopped_and_gone(job.name) if was_stopped else lost_report(job.name))
             return
         if not state_of(str(answer["TrainingJobStatus"]), None).terminal:
             return  # Describe is behind the listing

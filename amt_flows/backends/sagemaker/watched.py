@@ -38,6 +38,8 @@ class Watched:
     ended: bool = False
     """The service says that it has ended. It is reported so when its last values are there."""
     polls_after_end: int = 0
+    missing_polls: int = 0
+    """In a row, that have found it neither in the listing nor by its name."""
     final: JobReport | None = None
     averages: Averages | None = None
 
@@ -120,3 +122,9 @@ def final_report(name: str, answer: Mapping[str, Any], log_uri: str) -> JobRepor
 
 def lost_report(name: str) -> JobReport:
     return JobReport(name, JobState.LOST, failure="SageMaker knows no training job of this name")
+
+
+def stopped_and_gone(name: str) -> JobReport:
+    """A job that was seen to be stopped, and was deleted before more could be asked: its values are those
+    that were read while it ran. It isn't launched again, since somebody wanted it to end."""
+    return JobReport(name, JobState.STOPPED)

@@ -235,7 +235,9 @@ def _is_torn(data: bytes) -> bool:
     """Whether this is what a power cut may leave of an entry: nothing, zeros, or its beginning."""
     try:
         json.loads(data)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        return False  # nothing that we write is nested that deep
+    except ValueError:
         head = data.partition(b"\0")[0]
         # An entry is written in ASCII, so that no cut leaves anything else.
         return data.isascii() and (head.startswith(_HEAD) or _HEAD.startswith(head))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -12,11 +13,13 @@ from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 from amt_flows.errors import Problem, SpecError
 from amt_flows.events import Outcome
 from amt_flows.spec import TuningSpec
+from amt_flows.spec.given_file import NotAFile, read_given
 from amt_flows.tuning.warm_start.parent import Parent, ParentJob
 
 FINAL_VALUE: Final = "FinalObjectiveValue"
 """The objective's column in ``TuningResult.to_frame()`` and in the SageMaker SDK's analytics."""
 MOST_ROWS: Final = 10_000
+MOST_MEGABYTES: Final = 50
 
 _OUTCOMES: Final = {"Completed": Outcome.COMPLETED, "Stopped": Outcome.STOPPED}
 
@@ -85,12 +88,14 @@ def _contents(table: Table, where: str) -> tuple[list[str], list[Mapping[str, An
 def _read(path: Path, where: str) -> tuple[list[str], list[Mapping[str, Any]]]:
     try:
         # Spreadsheets begin a file with a mark that would become a part of the first column's name.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            columns = list(reader.fieldnames or ())
-            rows: list[Mapping[str, Any]] = list(reader)
+        text = read_given(path, MOST_MEGABYTES).decode("utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        columns = list(reader.fieldnames or ())
+        rows: list[Mapping[str, Any]] = list(reader)
     except FileNotFoundError:
         raise _problem(where, "there is no such file; give the path of a CSV file of training jobs") from None
+    except NotAFile as error:
+        raise _problem(where, str(error)) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _problem(where, f"can't be read as CSV: {error}") from None
     return columns, rows
@@ -122,7 +127,7 @@ def is_empty(cell: object) -> bool:
 def _number(cell: Any) -> float | None:
     try:
         value = float(cell)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return value if math.isfinite(value) else None
 
