@@ -19,14 +19,16 @@ def read_given(path: Path, most_megabytes: int) -> bytes:
     try:
         mode = path.stat().st_mode
     except ValueError:
-        raise NotAFile("is no name of a file: it holds a null character") from None
+        raise NotAFile("can't be read: its name holds a null character") from None
     if stat.S_ISDIR(mode):
-        raise NotAFile("is a directory, and no file")
+        raise NotAFile("can't be read: it is a directory, and no file")
     is_piped = stat.S_ISFIFO(mode) and path.is_absolute() and path.parts[1] in ("dev", "proc")
     if not stat.S_ISREG(mode) and not is_piped and not (stat.S_ISCHR(mode) and path.parts[1:2] == ("dev",)):
-        raise NotAFile("is no file, but a pipe, a socket or a device")
+        raise NotAFile("can't be read: it is no file, but a pipe, a socket or a device")
     with path.open("rb") as file:
         data = file.read(most_megabytes * MEGABYTE + 1)
     if len(data) > most_megabytes * MEGABYTE:
-        raise NotAFile(f"is larger than {most_megabytes} MB, which no such file needs to be")
+        raise NotAFile(
+            f"can't be read: it is larger than {most_megabytes} MB, which no such file needs to be"
+        )
     return data

@@ -19,6 +19,8 @@ DEEPEST: Final = 50
 MOST_PROBLEMS: Final = 10
 LARGEST: Final = 2**63 - 1
 TOO_DEEP: Final = f"has objects in objects to a depth of more than {DEEPEST}, which no spec needs"
+_BOUNDS: Final = ("min_value", "max_value")
+"""A range says itself which numbers it takes."""
 _NAMES: Final = ("name", "Name")
 
 Steps = tuple[str | int, ...]
@@ -48,7 +50,7 @@ def _found(value: object, steps: Steps) -> Iterator[Problem]:
                 wrong = _wrong_with_name(inner)
             if wrong:
                 yield Problem(dotted(at), inner, wrong)
-        elif isinstance(inner, int) and abs(inner) > LARGEST:
+        elif isinstance(inner, int) and abs(inner) > LARGEST and step not in _BOUNDS:
             yield Problem(dotted(at), None, f"is a number of more than 63 bits; the largest is {LARGEST}")
         else:
             yield from _found(inner, at)

@@ -1,10 +1,15 @@
 """The least permissions that whoever drives a tuning job on SageMaker needs, as an IAM policy.
 
 A test records every call of tuning jobs on the simulated service and compares both ways: what is called is
-allowed, and what is allowed is called. (The role that the *training jobs* assume is another matter: it
-reads the data and writes the models.)
+allowed, and what is allowed is called.
+
+Two more roles have theirs here: the one that the *training jobs* assume, which reads the data and writes the
+models (after "CreateTrainingJob API: Execution Role Permissions" in SageMaker's documentation), and that of
+whoever only looks.
 
     python -m amt_flows.backends.sagemaker.policy --journal s3://bucket/tunings
+    python -m amt_flows.backends.sagemaker.policy --for training-job --data s3://bucket/data --models s3://b/m
+    python -m amt_flows.backends.sagemaker.policy --for viewer --journal s3://bucket/tunings
 """
 
 from __future__ import annotations
@@ -41,6 +46,16 @@ IMPLIED: Final[Mapping[str, tuple[str, ...]]] = {
 """What a call needs beside the action of its own name: a request with tags, and with a role."""
 ON_LOGS: Final = ("logs:DescribeLogStreams", "logs:GetLogEvents")
 ON_METRICS: Final = ("cloudwatch:GetMetricData",)
+ON_OWN_LOGS: Final = (
+    "logs:CreateLogGroup",
+    "logs:CreateLogStream",
+    "logs:DescribeLogStreams",
+    "logs:PutLogEvents",
+)
+ON_IMAGES: Final = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+ON_ALL_OF_A_JOB: Final = ("cloudwatch:PutMetricData", "ecr:GetAuthorizationToken")
+"""They can't be narrowed down."""
+ROLES: Final = ("controller", "training-job", "viewer")
 ON_JOURNAL: Final = ("s3:GetObject", "s3:PutObject")
 ON_JOURNAL_BUCKET: Final = ("s3:ListBucket",)
 
@@ -84,28 +99,54 @@ def policy(
             **_allow("PassRole", ["iam:PassRole"], role),
             "Condition": {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
         },
-        _allow(
-            "ReadLogs",
-            ON_LOGS,
-            f"arn:{partition}:logs:*:*:log-group:{GROUP}",
-            f"arn:{partition}:logs:*:*:log-group:{GROUP}:*",
-        ),
+        _allow("ReadLogs", ON_LOGS, *_logs(partition)),
     ]
     if approximate_curves:
         statements.append(_allow("ReadMetrics", ON_METRICS, "*"))
     if journal is not None:
-        statements += _journal(journal, partition)
+        statements += _folder("Journal", ON_JOURNAL, journal, partition)
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _journal(address: str, partition: str) -> list[dict[str, Any]]:
+def viewer_policy(*, journal: str | None = None, partition: str = "aws") -> dict[str, Any]:
+    """For whoever looks at tuning jobs and their logs, and starts and stops nothing."""
+    statements = [_allow("ReadLogs", ON_LOGS, *_logs(partition))]
+    if journal is not None:
+        statements += _folder("Journal", ("s3:GetObject",), journal, partition)
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def training_job_policy(
+    *, data: Sequence[str] = (), models: Sequence[str] = (), partition: str = "aws"
+) -> dict[str, Any]:
+    """For the role that training jobs assume. ``data`` are the ``s3://`` folders that they read, ``models``
+    those that they write models and checkpoints to. Keys and VPCs of one's own need more."""
+    statements = [
+        _allow("Logs", ON_OWN_LOGS, *_logs(partition)),
+        _allow("Images", ON_IMAGES, f"arn:{partition}:ecr:*:*:repository/*"),
+        _allow("MetricsAndLogin", ON_ALL_OF_A_JOB, "*"),
+    ]
+    for number, address in enumerate(data, start=1):
+        statements += _folder(f"Data{number}", ("s3:GetObject",), address, partition)
+    for number, address in enumerate(models, start=1):
+        statements += _folder(f"Models{number}", ("s3:GetObject", "s3:PutObject"), address, partition)
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _logs(partition: str) -> tuple[str, str]:
+    group = f"arn:{partition}:logs:*:*:log-group:{GROUP}"
+    return group, f"{group}:*"
+
+
+def _folder(name: str, actions: Sequence[str], address: str, partition: str) -> list[dict[str, Any]]:
     parts = urlsplit(address)
     bucket, folder = f"arn:{partition}:s3:::{parts.netloc}", parts.path.strip("/")
+    below = f"{folder}/*" if folder else "*"
     return [
-        _allow("Journal", ON_JOURNAL, f"{bucket}/{folder}/*"),
+        _allow(name, actions, f"{bucket}/{below}"),
         {
-            **_allow("ListJournal", ON_JOURNAL_BUCKET, bucket),
-            "Condition": {"StringLike": {"s3:prefix": f"{folder}/*"}},
+            **_allow(f"List{name}", ON_JOURNAL_BUCKET, bucket),
+            "Condition": {"StringLike": {"s3:prefix": below}},
         },
     ]
 
@@ -130,7 +171,19 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--amt", action="store_true", help="for tuning jobs that SageMaker's own tuner drives"
     )
-    print(json.dumps(policy(**vars(parser.parse_args(words))), indent=2))
+    parser.add_argument("--for", dest="whom", default=ROLES[0], choices=ROLES, help="whom the policy is for")
+    parser.add_argument("--data", action="append", default=[], help="s3:// folder that training jobs read")
+    parser.add_argument("--models", action="append", default=[], help="s3:// folder that they write to")
+    given = vars(parser.parse_args(words))
+    whom, data, models = given.pop("whom"), given.pop("data"), given.pop("models")
+    partition = given["partition"]
+    if whom == "training-job":
+        document = training_job_policy(data=data, models=models, partition=partition)
+    elif whom == "viewer":
+        document = viewer_policy(journal=given["journal"], partition=partition)
+    else:
+        document = policy(**given)
+    print(json.dumps(document, indent=2))
 
 
 if __name__ == "__main__":

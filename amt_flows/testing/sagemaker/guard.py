@@ -74,7 +74,11 @@ class Guard:
             return _refuse(environ, start_response, refused)
         environ["wsgi.input"] = body.rest()
         self._name_for_moto(environ)
-        answer: Iterable[bytes] = ClosingIterator(self._behind(environ, start_response), body.close)
+        try:
+            answer: Iterable[bytes] = ClosingIterator(self._behind(environ, start_response), body.close)
+        except BaseException:
+            body.close()
+            raise
         return answer
 
     # -- which machine, and which page -----------------------------------------------------------
