@@ -33,11 +33,19 @@ class Commands(click.Group):
             raise click.UsageError(f"There is no command {given!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        from amt_flows.cli.streams import prepare_streams
+
+        prepare_streams()
+        return super().main(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except AmtFlowsError as error:
-            click.echo(str(error), err=True)
+            from amt_flows.show.visible import visible
+
+            click.echo(visible(str(error)), err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             # Where no tuning job is driven here, which would be ended gracefully.

@@ -9,7 +9,7 @@ import click
 
 from amt_flows.cli.completion import TRAINING_JOB, TUNING_JOB
 from amt_flows.cli.group import examples, home_option, json_option, main
-from amt_flows.cli.printing import print_csv, print_described, print_json, print_result, show
+from amt_flows.cli.printing import print_csv, print_described, print_json, print_result, say, show
 from amt_flows.errors import AmtFlowsError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _list(home: str | None, *, as_json: bool) -> None:
         show(records_table(records))
         for record in records:
             if isinstance(record, DamagedRecord):
-                click.echo(f"{record.name}: {record.damage}", err=True)
+                say(f"{record.name}: {record.damage}", err=True)
     else:
         click.echo(f"No tuning job in {home_text(home) if is_in_s3(home) else home_directory(home)} yet.")
 
@@ -115,7 +115,7 @@ def logs(job: tuple[str, ...], home: str | None, lines: int, as_json: bool) -> N
     if as_json:
         print_json({"TrainingJobName": name, "Lines": text.splitlines()})
     else:
-        click.echo(text)
+        say(text)
 
 
 @main.command(epilog=examples("amt-flows report nightly-7", "amt-flows report nightly-7 --markdown | less"))
@@ -178,7 +178,7 @@ def explain(name: str, job: str | None, home: str | None, as_json: bool) -> None
     if as_json:
         print_json(why_json(told))
     else:
-        click.echo("\n".join(why_lines(ledger, told)))
+        say("\n".join(why_lines(ledger, told)))
 
 
 def _explain_tuning_job(record: Record, *, as_json: bool) -> None:

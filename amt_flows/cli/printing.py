@@ -17,9 +17,18 @@ if TYPE_CHECKING:
 def show(renderable: RenderableType) -> None:
     from rich.console import Console
 
+    from amt_flows.show.terminal import Visible
+
     # A pipe has no width; 80 columns would fold what a file has room for.
     console = Console() if sys.stdout.isatty() else Console(width=160)
-    console.print(renderable)
+    console.print(Visible(renderable))
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """A line for a person, with others' texts in it."""
+    from amt_flows.show.visible import visible
+
+    click.echo(visible(text), err=err)
 
 
 def print_json(value: object) -> None:
@@ -41,7 +50,8 @@ def print_csv(result: TuningResult) -> None:
 
 def print_result(result: TuningResult, home: str | None, *, as_json: bool) -> None:
     if as_json:
-        click.echo(result.model_dump_json(indent=2))
+        # In ASCII, which every console and pipe has; what is escaped is the same to whoever parses it.
+        print_json(result.model_dump(mode="json"))
         return
     from amt_flows.show.terminal import terminal_summary
 

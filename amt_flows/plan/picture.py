@@ -17,6 +17,7 @@ from amt_flows.plan.text import plan_text
 from amt_flows.plan.words import PlannedRange
 from amt_flows.show.page import document
 from amt_flows.show.pictures.drawing import COLOURS, FAINT, INK, WIDTH_INCHES, PicturesNotInstalled, svg
+from amt_flows.show.visible import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,9 +56,11 @@ def _page(plan: Plan, picture: str) -> str:
     with console.capture() as captured:
         console.print(plan_text(plan))
     title = f"Plan of {plan.name or 'a tuning job'}"
-    text = html.escape(captured.get())
+    text = html.escape(visible(captured.get()))
     figure = f"<figure>{picture}</figure>"
-    return document(title, f"<h1>{html.escape(title)}</h1>\n{figure}\n<pre><code>{text}</code></pre>")
+    return document(
+        title, f"<h1>{html.escape(visible(title))}</h1>\n{figure}\n<pre><code>{text}</code></pre>"
+    )
 
 
 def space_figure(plan: Plan) -> Figure:

@@ -11,6 +11,8 @@ import html
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
+from amt_flows.show.visible import visible
+
 GREEN: Final = "#2e9e5b"
 AMBER: Final = "#c77700"
 RED: Final = "#d9534f"
@@ -23,7 +25,7 @@ _CELL: Final = "text-align:{};vertical-align:top;padding:.15em .7em .15em 0"
 
 def text(value: object, longest: int = LONGEST) -> str:
     """Any value as text on one line, with nothing in it taken for markup; a long one loses its end."""
-    line = " ".join(str(value).split())
+    line = visible(" ".join(str(value).split()))
     return html.escape(line if len(line) <= longest else line[: longest - 1] + "…")
 
 

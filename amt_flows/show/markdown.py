@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from amt_flows.show.visible import visible
+
 # More points than this make a chart no clearer.
 # Mermaid's own first colour is nearly that of Prefect's page.
 LINE_COLOUR = '%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "#1d4ed8"}}}}%%'
@@ -15,13 +17,13 @@ CHART_POINTS = 100
 
 def cell(text: object) -> str:
     """Any text on one line, with nothing in it taken for markup."""
-    one_line = " ".join(str(text).split())
+    one_line = _one_line(text)
     return re.sub(r"([\\`*_\[\]#~])", r"\\\1", one_line).replace("&", "&amp;").replace("<", "&lt;")
 
 
 def code(text: object) -> str:
     """A code span; its fence is longer than any run of backticks inside."""
-    one_line = " ".join(str(text).split()) or " "
+    one_line = _one_line(text) or " "
     fence = "`" * (_longest_run(one_line) + 1)
     pad = " " if one_line.startswith("`") or one_line.endswith("`") else ""
     return f"{fence}{pad}{one_line}{pad}{fence}"
@@ -29,6 +31,7 @@ def code(text: object) -> str:
 
 def fenced(text: str, language: str = "text") -> str:
     """A code block that no backticks in ``text`` can end."""
+    text = visible(text)
     fence = "`" * max(3, _longest_run(text) + 1)
     return f"{fence}{language}\n{text}\n{fence}"
 
@@ -36,6 +39,10 @@ def fenced(text: str, language: str = "text") -> str:
 def link(text: str, address: str) -> str:
     """``address`` is one of :mod:`amt_flows.show.links`, in which nothing ends a link."""
     return f"[{cell(text)}]({address})"
+
+
+def _one_line(text: object) -> str:
+    return visible(" ".join(str(text).split()))
 
 
 def _longest_run(text: str) -> int:

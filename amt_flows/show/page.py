@@ -9,6 +9,7 @@ from amt_flows.ledger.ledger import Ledger
 from amt_flows.results import TuningResult
 from amt_flows.show.pictures.overview import pictures
 from amt_flows.show.report import report_markdown
+from amt_flows.show.visible import visible
 
 _STYLE: Final = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto; }
@@ -42,8 +43,9 @@ def report_page(ledger: Ledger, result: TuningResult) -> str:
 
 def document(title: str, body: str) -> str:
     """An HTML document that loads and runs nothing. ``title`` is text, ``body`` HTML."""
+    title = html.escape(visible(title))
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_STYLE}</style></head>\n"

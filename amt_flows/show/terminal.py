@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -25,6 +26,7 @@ from amt_flows.show.text import (
     local_time,
     number,
 )
+from amt_flows.show.visible import visible
 
 if TYPE_CHECKING:
     from amt_flows.results.records import DamagedRecord, Record
@@ -56,6 +58,17 @@ def _headline(result: TuningResult) -> Text:
         (result.name, "bold"), " ", (status(result), style.get(result.status, "bold yellow"))
     )
     return text.append(f" {took(result)}: {tally(result)}")
+
+
+@dataclass(frozen=True)
+class Visible:
+    """Anything that a terminal shows, with the control characters of others' texts written out."""
+
+    inner: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self.inner, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
 
 
 UNLIMITED = 100_000

@@ -149,7 +149,14 @@ def worker_command(request: JobRequest, paths: JobPaths) -> bytes:
     for text in texts:
         if "\0" in text:
             raise LaunchRejected(f"No program can be given a text with a NUL character in it: {text!r}.")
-    return b"".join(os.fsencode(text) + b"\0" for text in texts)
+    return b"".join(_encoded(text) + b"\0" for text in texts)
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return os.fsencode(text)
+    except UnicodeEncodeError:  # in a locale that has no such character, as C
+        return text.encode("utf-8", "surrogateescape")
 
 
 def _definitions(request: JobRequest) -> list[dict[str, str]]:

@@ -86,6 +86,9 @@ class _Terminal:
         from rich.console import Console
         from rich.live import Live
 
+        from amt_flows.show.terminal import Visible
+
+        self._visible = Visible
         # Drawn from the tuning job's own thread alone: the ledger is not made for two. What a callback
         # prints goes above the display, unless standard output leads elsewhere: then it stays out of it.
         together = sys.stdout is not None and sys.stdout.isatty()
@@ -96,7 +99,7 @@ class _Terminal:
         if self._frames.is_due(tuning):
             if not self._live.is_started:
                 self._live.start()
-            self._live.update(panel(tuning.ledger, tuning.now()), refresh=True)
+            self._live.update(self._visible(panel(tuning.ledger, tuning.now())), refresh=True)
 
     def close(self) -> None:
         self._live.stop()

@@ -14,12 +14,13 @@ from amt_flows.ledger.running_tuning_job import News, RunningTuningJob
 from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.results import training_seconds
 from amt_flows.show.text import count, duration, hyperparameters, number
+from amt_flows.show.visible import visible
 
 QUIET_SECONDS = 60.0
 
 
 def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(visible(line), file=sys.stderr, flush=True)
 
 
 class Lines:
