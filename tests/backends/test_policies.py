@@ -10,6 +10,8 @@ import pytest
 from amt_flows.backends.sagemaker.policy import actions_of, main
 from amt_flows.ledger.journals.s3 import S3Journal, folders
 from amt_flows.testing.sagemaker import SimulatedSageMaker
+from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.loop import drive
 from backends.sagemaker_world import REGION, backend, client, early, own_level
 
 
@@ -24,12 +26,8 @@ def test_whoever_looks_may_read_what_looking_reads(capsys: pytest.CaptureFixture
     with SimulatedSageMaker(own_level) as world:
         place = {"LocationConstraint": REGION}
         client("s3").create_bucket(Bucket="journals", CreateBucketConfiguration=place)
-        run(
-            early(),
-            backend(world),
-            world.clock,
-            S3Journal("s3://journals/tunings/demo/journal", client("s3")),
-        )
+        journal = S3Journal("s3://journals/tunings/demo/journal", client("s3"))
+        drive(Tuning.open(early(), backend(world), journal, clock=world.clock))
         world.actions.clear()
         assert folders("s3://journals/tunings", client("s3")) == ["demo"]
         assert S3Journal("s3://journals/tunings/demo/journal", client("s3")).read()
