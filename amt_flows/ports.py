@@ -114,6 +114,8 @@ class JobReport:
     """The first of each metric. Reporting one again does no harm."""
     names: tuple[str, ...] = ()
     """Of a job that ended without a value of a metric: names that its output has in front of numbers."""
+    notes: tuple[str, ...] = ()
+    """What else is to be known of a job that has ended: a metric that was not searched for any more, say."""
 
     def outcome(self, *, stopped_early: bool, has_objective: bool, was_asked: bool = True) -> Outcome:
         """How a job of this report, which is of a terminal state, has ended. ``stopped_early``: it was to be;
@@ -218,7 +220,8 @@ class Journal(Protocol):
         ...
 
     def asked_to_stop(self) -> str | None:
-        """The reason of the note, if there is one."""
+        """The reason of the note, if there is one. Raises JournalError once the record has been damaged
+        behind its writer's back: an entry is gone."""
         ...
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LOCAL = "local"
 SAGEMAKER = "sagemaker"
 POLL_SECONDS = "AMT_FLOWS_SAGEMAKER_POLL_SECONDS"
+LEASE_SECONDS = "AMT_FLOWS_LEASE_SECONDS"
 AMT = "amt"
 """No backend of ours: SageMaker's own tuner drives the tuning job."""
 
@@ -90,7 +91,7 @@ def open_backend(kind: str = LOCAL, *, home: Home = None, region: str | None = N
     if kind == LOCAL:
         from amt_flows.backends.local import LocalBackend
 
-        return LocalBackend(home_directory(home))
+        return LocalBackend(home_directory(home), lease_seconds=_lease_seconds())
     if kind == SAGEMAKER:
         from amt_flows.backends.sagemaker import SageMakerBackend
 
@@ -104,15 +105,24 @@ def open_backend(kind: str = LOCAL, *, home: Home = None, region: str | None = N
 
 def _poll_seconds() -> float:
     """20, or what is set: less for a simulated service whose jobs take seconds, more for a busy account."""
-    text = os.environ.get(POLL_SECONDS, "20")
+    return _seconds_set(POLL_SECONDS, 20, 0.05, 3600)
+
+
+def _lease_seconds() -> float:
+    """How long a local training job that can't be seen from here may give no sign of life."""
+    return _seconds_set(LEASE_SECONDS, 120, 1, 86_400)
+
+
+def _seconds_set(variable: str, usual: float, least: float, most: float) -> float:
+    text = os.environ.get(variable, str(usual))
     try:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
-    if not 0.05 <= seconds <= 3600:
+    if not least <= seconds <= most:
         raise BackendError(
-            f"${POLL_SECONDS} is {text!r}.",
-            remedy="set it to a number of seconds from 0.05 to 3600, or unset it",
+            f"${variable} is {text!r}.",
+            remedy=f"set it to a number of seconds from {least:g} to {most:g}, or unset it",
         )
     return seconds
 

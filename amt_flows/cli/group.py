@@ -6,7 +6,10 @@ Results go to standard output, progress and messages to standard error; the exit
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import errno
+import signal
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -18,7 +21,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 class Commands(click.Group):
     """Suggests the command that was probably meant, and ends a known error with its message and exit code
-    instead of a traceback."""
+    instead of a traceback. On its way out no further Ctrl-C changes that code."""
+
+    ends_process = False
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
+        # Without arguments it is the command of this process, and not called from a program.
+        self.ends_process = args is None
+        return super().main(args, *more, **options)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -49,8 +59,54 @@ class Commands(click.Group):
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             # Where no tuning job is driven here, which would be ended gracefully.
+            self._no_more_interrupts()
             click.echo("Interrupted.", err=True)
             ctx.exit(TuningInterrupted.exit_code)
+        except (MemoryError, OSError, ImportError, SystemError, RuntimeError) as error:
+            known = _in_a_sentence(error)
+            if known is None:
+                raise
+            click.echo(str(known), err=True)
+            ctx.exit(known.exit_code)
+        finally:
+            self._no_more_interrupts()
+
+    def _no_more_interrupts(self) -> None:
+        if self.ends_process and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+NO_MEMORY = AmtFlowsError(
+    "There is not enough memory for amt-flows itself.",
+    because="a limit is set (`ulimit -v`, a container's), or the machine is out of memory",
+    remedy="allow more: about 500 MB beside the training jobs; then run the same tuning job again",
+)
+
+
+OF_MEMORY = (
+    "failed to map segment",
+    "annot allocate memory",
+    "without exception set",
+    "can't start new thread",
+)
+"""What Python says beside MemoryError when there is none left."""
+
+
+def _in_a_sentence(error: Exception) -> AmtFlowsError | None:
+    """What the machine refused; None for a mistake of ours, whose traceback is of use, and for the end of
+    whoever read our output, which click knows."""
+    if isinstance(error, MemoryError) or any(words in str(error) for words in OF_MEMORY):
+        return NO_MEMORY
+    if not isinstance(error, OSError) or error.errno == errno.EPIPE:
+        return None
+    where = f" ({error.filename})" if error.filename else ""
+    return AmtFlowsError(
+        f"The system refused: {error.strerror or error}{where}.",
+        because="the disk is full or gone, or permissions are missing"
+        if error.filename
+        else "a limit of this process or of the machine was reached",
+        remedy="put that right, then run the same command again",
+    )
 
 
 def examples(*lines: str) -> str:

@@ -35,6 +35,7 @@ def ending_of(
             names=[*metrics, *report.names],
             said=failure,
         )
+        failure = "; ".join([failure, *report.notes])
     elif outcome is Outcome.COMPLETED:
         failure = None
     return Ended(

@@ -1,7 +1,10 @@
-"""Ctrl-C and SIGTERM while a tuning job runs: first a graceful stop, then a hard one."""
+"""Ctrl-C, SIGTERM and a closed terminal while a tuning job runs: first a graceful stop, then a hard one."""
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -12,35 +15,57 @@ from amt_flows.errors import AmtFlowsError, Fenced, TuningInterrupted
 from amt_flows.ledger.running_tuning_job import RunningTuningJob
 from amt_flows.tuning.engine import Tuning
 
+logger = logging.getLogger("amt_flows")
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 @contextmanager
 def graceful_interrupts(tuning: RunningTuningJob) -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into a request to stop the tuning job as AMT does: running jobs are
-    stopped, the best so far is kept, the result is published. The second one ends the wait:
-    TuningInterrupted is raised, and whoever drives kills what still runs. Outside the main thread, where
-    Python delivers no signals, nothing is changed.
+    """Turn the first SIGINT, SIGTERM or SIGHUP (the terminal was closed) into a request to stop the tuning
+    job as AMT does: running jobs are stopped, the best so far is kept, the result is published. The second
+    one ends the wait: TuningInterrupted is raised, and whoever drives kills what still runs, which no further
+    one interrupts. A closed terminal is often told twice, so SIGHUP is never a second one; under nohup it is
+    none. Outside the main thread, where Python delivers no signals, nothing is changed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     asked = False
+    nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    handled = [number for number in SIGNALS if not (nohup and number == signal.SIGHUP)]
+    terminals = [fd for fd in range(3) if os.isatty(fd)]
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         nonlocal asked
-        if asked:
+        if number == signal.SIGHUP:
+            _write_nowhere(terminals)
+        if asked and number != signal.SIGHUP:
+            for every in handled:
+                signal.signal(every, signal.SIG_IGN)
             raise TuningInterrupted(
                 "Interrupted a second time: running training jobs were killed.",
                 remedy="run the same tuning job again to go on from its record",
             )
-        asked = True
-        tuning.request_stop(f"stopped by {signal.Signals(number).name}")
+        if not asked:
+            asked = True
+            tuning.request_stop(f"stopped by {signal.Signals(number).name}")
 
-    previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, on_signal) for number in handled}
     try:
         yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _write_nowhere(terminals: list[int]) -> None:
+    """A terminal that was closed takes no output, and the first line of progress would end us."""
+    with contextlib.suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for fd in terminals:
+            os.dup2(nowhere, fd)
+        os.close(nowhere)
 
 
 class stop_jobs_on_breakdown:  # noqa: N801 - reads as a phrase in a with statement
@@ -59,4 +84,8 @@ class stop_jobs_on_breakdown:  # noqa: N801 - reads as a phrase in a with statem
             return
         kill = isinstance(error, TuningInterrupted) or not isinstance(error, AmtFlowsError)
         # Straight to the backend: the journal may be what broke.
-        tuning.backend.stop(tuning.ledger.name, tuning.job_names_that_may_live(), kill=kill)
+        try:
+            tuning.backend.stop(tuning.ledger.name, tuning.job_names_that_may_live(), kill=kill)
+        except AmtFlowsError as unstopped:
+            # What broke first is what is to be told.
+            logger.error("Training jobs may still run. %s", unstopped)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import select
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -128,7 +129,16 @@ def test_a_definition_of_a_library_reads_its_log(site: Site) -> None:
     assert site.values(name, "Validation-accuracy") == [0.5, 0.75]
 
 
-# -- the parts, without processes ---------------------------------------------------------------------
+# -- the parts, without workers -----------------------------------------------------------------------
+
+
+def collect(values: Values) -> None:
+    """Until all that was fed is searched."""
+    give_up_at = time.monotonic() + 20
+    while values.search.waiting:
+        assert time.monotonic() < give_up_at
+        select.select(values.search.readers, values.search.writers, [], 0.1)
+        values.collect()
 
 
 def values_in(directory: Path, pieces: list[bytes], regex: str = r"v=(\S+)") -> list[float]:
@@ -181,10 +191,13 @@ def test_values_that_do_not_fit_on_the_disk_are_kept_until_they_do(tmp_path: Pat
     values = Values(str(tmp_path), [{"name": "v", "regex": r"v=(\S+)", "literal": "v="}])
     (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
     values.feed(b"v=1\nv=2\n")
+    collect(values)
     lost = [values.lost]
     (tmp_path / "metrics.jsonl").unlink()
     values.feed(b"v=3\n")
+    collect(values)
     lost.append(values.lost)
+    values.finish()
     assert lost == [True, False]
     assert values.error is not None
     assert (tmp_path / "metrics.jsonl").read_text().count("\n") == 3

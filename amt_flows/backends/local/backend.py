@@ -11,6 +11,7 @@ other systems, whatever stayed in its process group).
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import secrets
 import shutil
@@ -24,16 +25,20 @@ from amt_flows.backends.home import home_directory
 from amt_flows.backends.local.check import problems_of
 from amt_flows.backends.local.paths import JobPaths, TuningPaths, tuning_paths
 from amt_flows.backends.local.process import (
+    has_worker,
     kill_training,
     read_json,
     reap_workers,
+    remains_of,
     signal_worker,
     start_worker,
+    workers_below,
 )
 from amt_flows.backends.local.request import VERSION, build
-from amt_flows.backends.local.state import Standing, abandon, look
+from amt_flows.backends.local.state import Leases, Standing, abandon, kill_worker, look
 from amt_flows.backends.local.values_file import read_values_file, told_instead
 from amt_flows.backends.local.watch import Watch
+from amt_flows.backends.local_worker.lease import USUAL_SECONDS, lease_text
 from amt_flows.backends.local_worker.processes import is_alive
 from amt_flows.errors import (
     BackendError,
@@ -44,13 +49,20 @@ from amt_flows.errors import (
     system_reason,
 )
 from amt_flows.ledger.journals.new_home import make_home
+from amt_flows.ledger.journals.plain_files import what_stands_at
+from amt_flows.ledger.names import parse_training_job_name
 from amt_flows.ports import FoundJob, JobReport, JobRequest, JobState, Launch, MetricPoint, Unread
 from amt_flows.spec import TuningSpec
 
 if TYPE_CHECKING:
     from amt_flows.backends.local_worker.processes import Identity
 
+logger = logging.getLogger("amt_flows")
+
 LIVENESS_SECONDS = 0.5
+LOOK_AGAIN_SECONDS = 0.01
+KILL_SECONDS = 3.0
+"""How long a worker that is to kill its training may take, before it is killed itself."""
 
 PASSING_ERRORS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}
@@ -64,14 +76,23 @@ class LocalBackend:
     ``root`` is that directory; without it, ``AMT_FLOWS_HOME`` or ``~/.amt-flows``. It must be on a file
     system with hard links and FIFOs, which local disks have. Several objects, in one process or many,
     may use the same root, and several threads the same object.
+
+    ``lease_seconds`` is for a root that several machines or containers share: how long a training job whose
+    worker can't be seen from here may give no sign of life before it counts as lost; after as long, a worker
+    that can't give one ends its training.
     """
 
-    def __init__(self, root: Path | str | None = None) -> None:
+    def __init__(self, root: Path | str | None = None, *, lease_seconds: float = USUAL_SECONDS) -> None:
+        if not 1 <= lease_seconds <= 86_400:
+            raise ValueError(f"lease_seconds is {lease_seconds!r}: a lease lasts from 1 to 86400 seconds")
+        self.lease_seconds = float(lease_seconds)
         self.root = home_directory(root).absolute()
         self._lock = threading.RLock()
         self._told: dict[Path, int] = {}  # how much of a job's metrics.jsonl, in bytes
         self._own: dict[Path, Identity] = {}  # workers that this object started
         self._live: dict[JobPaths, Identity | None] = {}  # jobs to watch, and their workers as far as known
+        self._leases = Leases()
+        self._strays: dict[Path, set[JobPaths]] = {}  # jobs that ran without their files when we came
         self._watch = Watch()
         self._waiting = threading.Lock()
 
@@ -97,13 +118,26 @@ class LocalBackend:
             )
         reap_workers()
         with self._lock:
+            self._refuse_what_runs_without_files(tuning, paths)
             try:
-                if not paths.directory.exists() and _create(tuning, paths, request):
+                if not paths.directory.exists() and _create(tuning, paths, request, self.lease_seconds):
                     self._start(paths)
                     return Launch.STARTED
                 return self._attach(paths, request)
             except OSError as error:
                 raise _cannot_launch(request, error) from error
+
+    def _refuse_what_runs_without_files(self, tuning: TuningPaths, paths: JobPaths) -> None:
+        """Whoever has just come can't know a job whose directory was removed while it ran."""
+        if tuning.jobs not in self._strays:
+            self._strays[tuning.jobs] = {JobPaths(place) for place in self._workers_without_files(tuning)}
+        if paths in self._strays[tuning.jobs] and (remains := remains_of(paths)):
+            remains.signal(kill=False)
+            raise CapacityUnavailable(
+                f"Training job {paths.directory.name} still runs, although its directory is gone.",
+                because="the directory was moved or removed while it ran",
+                remedy="nothing: it is stopped, and then launched anew",
+            )
 
     def _start(self, paths: JobPaths) -> None:
         self._own[paths.directory] = self._live[paths] = start_worker(paths)
@@ -147,11 +181,14 @@ class LocalBackend:
         if paths is None:
             return JobReport(name, JobState.LOST, failure="no training job can have this name")
         # First the state, then the values: what was written before the end is then told with it.
-        standing = look(paths, self._own.get(paths.directory))
+        standing = self._gone(paths) or self._look(paths)
         points, unread = self._new_points(paths)
         if standing.state.terminal:
             self._live.pop(paths, None)
             self._own.pop(paths.directory, None)
+            self._leases.forget(paths)
+            for note in standing.notes:
+                logger.warning("Training job %s: %s.", name, note)
         else:
             self._live[paths] = standing.worker or self._own.get(paths.directory)
         names, said = told_instead(paths) if standing.state is JobState.COMPLETED else ((), None)
@@ -168,11 +205,41 @@ class LocalBackend:
             log=paths.log.as_uri() if paths.log.exists() else None,
             unread=unread,
             names=names,
+            notes=standing.notes,
         )
+
+    def _look(self, paths: JobPaths) -> Standing:
+        return look(paths, self._own.get(paths.directory), self._leases)
+
+    def _gone(self, paths: JobPaths) -> Standing | None:
+        """Where a job stands whose files are gone; None for one whose files are there, or that never had
+        any. It does not end before all that runs for it has.
+
+        Raises BackendError when it is not the job's directory alone that has gone.
+        """
+        if paths.request.exists():
+            return None
+        remains, known = remains_of(paths), paths in self._live
+        if not remains and not known:
+            return None
+        if not paths.directory.parent.exists():
+            raise BackendError(
+                f"The directory of the training jobs, {_nearest_gone(paths.directory)}, has vanished while "
+                "they ran; they are stopped.",
+                because="it was moved or removed, or its disk was unmounted",
+                remedy="put it back, then run the same tuning job again: it goes on from its record",
+            )
+        if remains:
+            remains.signal(kill=False)
+            return Standing(JobState.STOPPING)
+        failure = f"its directory {paths.directory} was removed or renamed while it ran"
+        return Standing(JobState.FAILED, ended_at=time.time(), failure=failure)
 
     def _new_points(self, paths: JobPaths) -> tuple[tuple[MetricPoint, ...], tuple[Unread, ...]]:
         start = self._told.get(paths.directory, 0)
         try:
+            if what_stands_at(paths.values):
+                return (), ()
             with paths.values.open("rb") as file:
                 file.seek(start)
                 data = file.read()
@@ -186,47 +253,96 @@ class LocalBackend:
     def find(self, tuning_job: str) -> Sequence[FoundJob]:
         reap_workers()
         tuning = tuning_paths(self.root, tuning_job)
-        if tuning is None or not tuning.jobs.is_dir():
+        if tuning is None:
             return ()
         with self._lock:
-            found = [self._found(JobPaths(d)) for d in tuning.jobs.iterdir() if not d.name.startswith(".")]
+            strays = self._workers_without_files(tuning)
+            if not strays and not tuning.jobs.is_dir():
+                return ()
+            found = [self._found(JobPaths(directory)) for directory in _directories(tuning.jobs)]
+            found += [_without_files(place) for place in strays]
         return sorted((job for job in found if job), key=lambda job: (job.trial, job.attempt, job.name))
+
+    def _workers_without_files(self, tuning: TuningPaths) -> list[Path]:
+        return [place for place in workers_below(tuning.jobs) if not JobPaths(place).request.exists()]
 
     def _found(self, paths: JobPaths) -> FoundJob | None:
         request = read_json(paths.request)
         if request is None or request.get("v") != VERSION:
             return None  # what a power cut left, or another version's
+        if str(request["name"]).lower() != paths.directory.name:
+            return None  # it was renamed, by its script perhaps
         return FoundJob(
             request["name"],
             request["trial"],
             request["attempt"],
             request["fingerprint"],
             request["hyperparameters"],
-            look(paths, self._own.get(paths.directory)).state,
+            self._look(paths).state,
         )
 
     # -- stopping --------------------------------------------------------------------------------
 
     def stop(self, tuning_job: str, names: Sequence[str], *, kill: bool = False) -> None:
         tuning = tuning_paths(self.root, tuning_job)
+        stopped: list[JobPaths] = []
+        unstopped: BackendError | None = None
         for name in names:
             paths = tuning.job(name) if tuning else None
-            if paths is not None and paths.request.exists() and not paths.end.exists():
-                self._stop(paths, kill=kill)
+            if paths is None:
+                continue
+            if not paths.request.exists():
+                remains_of(paths).signal(kill=kill)
+            elif not paths.end.exists():
+                stopped.append(paths)
+                try:
+                    self._stop(paths, kill=kill)
+                except BackendError as error:
+                    unstopped = error
+        if kill:
+            self._see_killed(stopped)
+        if unstopped is not None:
+            raise unstopped
 
     def _stop(self, paths: JobPaths, *, kill: bool) -> None:
-        # The wish first, then the signal: a worker that is woken must find it.
-        (paths.kill if kill else paths.stop).touch()
+        # The wish first, then the signal: a worker that is woken must find it. But whoever can't write may
+        # signal all the same.
+        try:
+            (paths.kill if kill else paths.stop).touch()
+        except OSError as error:
+            unwritten: OSError | None = error
+        else:
+            unwritten = None
         if read_json(paths.claim) is None:
             abandon(paths, JobState.STOPPED, None)
         claim = read_json(paths.claim)
         if claim is None or "abandoned" in claim:
+            if unwritten is not None:
+                remains_of(paths).signal(kill=kill)
             return
-        signal_worker(paths, claim)
+        signalled = signal_worker(paths, claim)
         if kill:
-            # Directly too: a worker that hangs in a bad regex would come to it late.
+            # Directly too: a worker that stands still would come to it late.
             kill_training(paths)
-        look(paths)  # ends what a dead worker left behind
+        if unwritten is not None and not signalled:
+            raise BackendError(
+                f"Training job {paths.directory.name} can't be asked to stop: {unwritten.strerror} "
+                f"({paths.directory}), and its worker can't be signalled from here.",
+                because="the directory's permissions or its disk",
+                remedy="grant access or make room; or stop it where it was started, as the user who did",
+            )
+        self._look(paths)  # ends what a dead worker left behind
+
+    def _see_killed(self, killed: Sequence[JobPaths]) -> None:
+        """Kill the workers that don't come to kill their trainings soon, as one does that is suspended. Their
+        guards end the rest."""
+        give_up_at = time.monotonic() + KILL_SECONDS
+        while left := [paths for paths in killed if not paths.end.exists() and has_worker(paths)]:
+            if time.monotonic() >= give_up_at:
+                break
+            time.sleep(LOOK_AGAIN_SECONDS)
+        for paths in left:
+            kill_worker(paths)
 
     # -- waiting ---------------------------------------------------------------------------------
 
@@ -249,11 +365,36 @@ class LocalBackend:
 
     def _has_changed(self, paths: JobPaths) -> bool:
         with self._lock:
-            standing = look(paths, self._own.get(paths.directory))
+            standing = self._look(paths)
             return standing.state.terminal or _size(paths.values) > self._told.get(paths.directory, 0)
 
 
-def _create(tuning: TuningPaths, paths: JobPaths, request: JobRequest) -> bool:
+def _directories(jobs: Path) -> list[Path]:
+    try:
+        return [directory for directory in jobs.iterdir() if not directory.name.startswith(".")]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise BackendError(
+            f"The directory of the training jobs, {jobs}, can't be read: {error.strerror}.",
+            remedy="grant access to it, or give another --home",
+        ) from None
+
+
+def _without_files(place: Path) -> FoundJob | None:
+    """A job that runs although its files are gone, and with them what it was asked for."""
+    parts = parse_training_job_name(place.name)
+    return (
+        None if parts is None else FoundJob(place.name, parts.trial, parts.attempt, "", {}, JobState.RUNNING)
+    )
+
+
+def _nearest_gone(directory: Path) -> Path:
+    """The uppermost directory of a path that is not there."""
+    return next(path for path in reversed((directory, *directory.parents)) if not path.exists())
+
+
+def _create(tuning: TuningPaths, paths: JobPaths, request: JobRequest, lease_seconds: float) -> bool:
     """Prepare a job's directory; it appears complete or not at all. False when somebody else was quicker.
 
     Raises LaunchRejected, OSError.
@@ -265,6 +406,7 @@ def _create(tuning: TuningPaths, paths: JobPaths, request: JobRequest) -> bool:
     scratch.mkdir()
     try:
         build(request, paths, scratch)
+        (scratch / paths.lease.name).write_bytes(lease_text(0, lease_seconds))
         scratch.rename(paths.directory)
     except OSError as error:
         shutil.rmtree(scratch, ignore_errors=True)

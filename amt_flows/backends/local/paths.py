@@ -63,6 +63,10 @@ class JobPaths:
         return self.directory / "claim"
 
     @property
+    def lease(self) -> Path:
+        return self.directory / "lease"
+
+    @property
     def process(self) -> Path:
         return self.directory / "process.json"
 

@@ -11,8 +11,13 @@ for this start. It outlives the controller: all that a controller needs to know 
     output.log      its output, capped
     metrics.jsonl   the values found in it, one JSON object a line
     stop, kill      made by a controller: end the job, with or without its grace time
+    lease           a number that grows for as long as the worker is at work
     end.json        made last: how it ended
     ../../wake/*    FIFOs of controllers that wait: a byte in each says that there is something new
 
-Exit status: 0 when end.json was written, 3 when another worker has the job, 74 when no end could be written.
+It is two processes: the worker, and its parent, which ends all that it started should the worker be killed.
+Regexes are searched for in a third one, which can be ended when a search takes too long.
+
+Exit status: 0 when end.json was written, 3 when another worker has the job, 74 when no end could be written,
+70 when the worker was killed.
 """

@@ -12,6 +12,13 @@ if __name__ == "__main__":
         package = sys.modules[name] = type(sys)(name)
         package.__path__ = [place]
 
+    if sys.argv[1] == "--search":
+        sagemaker = sys.modules["amt_flows.backends.sagemaker"] = type(sys)("amt_flows.backends.sagemaker")
+        sagemaker.__path__ = [f"{backends}/sagemaker"]
+        from amt_flows.backends.local_worker.search import main as search
+
+        os._exit(search(sys.argv[2], sys.argv[3:]))
+
     from amt_flows.backends.local_worker.main import main
 
     # Not sys.exit: there is nothing left to tidy up, and a controller waits for this slot.

@@ -1,7 +1,7 @@
 """Who runs a job, and what is wanted of it."""
 
 # No pathlib: its import would cost every training job milliseconds.
-# ruff: noqa: PTH108, PTH110, PTH118, PTH123
+# ruff: noqa: PTH108, PTH118, PTH123
 
 from __future__ import annotations
 
@@ -71,6 +71,6 @@ def reserve_end(directory: str) -> None:
 def wish(directory: str) -> str:
     """What a controller wants of the job: "kill", "stop" or nothing."""
     for word in ("kill", "stop"):
-        if os.path.exists(os.path.join(directory, word)):
+        if os.path.lexists(os.path.join(directory, word)):
             return word
     return ""

@@ -1,7 +1,7 @@
 """Ending what a training job leaves behind."""
 
 # No pathlib: its import would cost every training job milliseconds.
-# ruff: noqa: PTH112, PTH123, PTH208
+# ruff: noqa: PTH112, PTH208
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import signal
 import time
 
-from amt_flows.backends.local_worker.processes import after_name
+from amt_flows.backends.local_worker.processes import parent_of
 
 
 def signal_group(group: int, number: int) -> bool:
@@ -44,15 +44,6 @@ def clear_descendants(seconds: float) -> None:
 
 def children_of(parent: int) -> list[int]:
     """The processes whose parent is ``parent``; none where there is no ``/proc``."""
-    found: list[int] = []
     if not os.path.isdir("/proc/self"):
-        return found
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    if int(after_name(file.read())[1]) == parent:
-                        found.append(int(name))
-            except (OSError, IndexError):
-                continue
-    return found
+        return []
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and parent_of(int(name)) == parent]

@@ -1,7 +1,7 @@
 """One training job from the start of its training process to its end."""
 
 # No pathlib: its import would cost every training job milliseconds.
-# ruff: noqa: PTH118, PTH123
+# ruff: noqa: PTH112, PTH116, PTH118, PTH123
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from types import FrameType
 
 from amt_flows.backends.local_worker.bell import Bell
 from amt_flows.backends.local_worker.claims import wish
 from amt_flows.backends.local_worker.endings import clear_descendants, signal_group
+from amt_flows.backends.local_worker.lease import Lease
 from amt_flows.backends.local_worker.output import Output
 from amt_flows.backends.local_worker.processes import identity, process_state
 from amt_flows.backends.local_worker.records import write_end, write_json
 from amt_flows.backends.local_worker.redaction import Redaction
 from amt_flows.backends.local_worker.start import CannotStartError, Training
-from amt_flows.backends.local_worker.values import Values
+from amt_flows.backends.local_worker.values import LAST_SEARCH_SECONDS, Values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,22 +37,26 @@ LOOK_SECONDS = 1.0  # between looks for a stop file, should the signal that goes
 CLEAR_SECONDS = 5.0  # for what the training left behind to die
 LAST_OUTPUT_SECONDS = 0.1
 LAST_READS = 64  # many times what a pipe holds
+STOPPED_SEARCH_SECONDS, KILLED_SEARCH_SECONDS = 3.0, 0.5
+GONE_SECONDS = 3.0  # so long the job's directory may be away: a network file system has its moments
 
 FAILURE_FILE_CHARACTERS = 1024  # SageMaker's limit for a failure reason
 LAST_LINES, LAST_CHARACTERS = 20, 1500
 
+REASONS = {
+    "lease": "its worker could not renew its lease: the directory of its job could not be written to",
+    "directory": "the directory of its job was removed or renamed while it ran",
+}
+"""Why a job was ended that nobody wanted to end."""
 
-def conclude(directory: str, training: Training | None, problem: Exception | None) -> int:
+
+def conclude(directory: str, training: Training | None, problem: Exception | None, lifeline: int) -> int:
     """Accompany the training process, if there is one, to its end, and write end.json. The exit status."""
-    job: Job | None = None
+    place = _wherever_it_goes(directory)
     try:
         if problem is not None:
             raise problem
-        if training is None:
-            end = ended("stopped")
-        else:
-            job = Job(directory, training)
-            end = job.run()
+        end = ended("stopped") if training is None else Job(directory, training, lifeline).run()
     except CannotStartError as error:
         end = ended("failed", failure=str(error), infrastructure=error.passing)
     except Exception as error:
@@ -59,9 +65,18 @@ def conclude(directory: str, training: Training | None, problem: Exception | Non
             signal_group(training.pid, signal.SIGKILL)
             clear_descendants(CLEAR_SECONDS)
         end = ended("failed", failure=f"the worker of this job failed: {error!r}", infrastructure=True)
-    written = write_end(directory, end)
+    written = write_end(place, end)
     Bell(directory).ring()
     return 0 if written else EXIT_NO_END_WRITTEN
+
+
+def _wherever_it_goes(directory: str) -> str:
+    """A path of the directory that stays its path when it is renamed, where the system has such."""
+    try:
+        place = f"/proc/self/fd/{os.open(directory, os.O_RDONLY)}"
+    except OSError:
+        return directory
+    return place if os.path.isdir(place) else directory
 
 
 def ended(
@@ -72,6 +87,7 @@ def ended(
     timed_out: bool = False,
     failure: str | None = None,
     infrastructure: bool = False,
+    notes: Sequence[str] = (),
 ) -> dict[str, object]:
     """The content of end.json; without ``ended_at`` for now. ``state`` is a word of ``JobState``; times
     are in seconds since the epoch."""
@@ -83,6 +99,7 @@ def ended(
         "timed_out": timed_out,
         "failure": failure,
         "infrastructure": infrastructure,
+        "notes": list(notes),
     }
 
 
@@ -116,7 +133,7 @@ class Signals:
 class Job:
     """The training process, what is read from it, and when it has to end."""
 
-    def __init__(self, directory: str, training: Training) -> None:
+    def __init__(self, directory: str, training: Training, lifeline: int) -> None:
         # From the moment at which process.json is there, a controller may signal us.
         self.signals = Signals()
         with open(os.path.join(directory, "request.json"), encoding="utf-8") as file:
@@ -130,12 +147,17 @@ class Job:
         self.output = Output(directory)
         self.redaction = Redaction(self.request.get("secret_environment", []))
         self.values = Values(directory, self.request["metrics"], self.redaction.clean)
-        self.stopped_for = ""  # "asked" or "time limit", once the training process was told to stop
+        self.lease = Lease(directory, group=self.pid, lifeline=lifeline)
+        self.inode = os.stat(directory).st_ino
+        self.gone_since = math.inf
+        # "asked", "time limit", "lease" or "directory", once the training process was told to stop.
+        self.stopped_for = ""
         self.limit_at = time.monotonic() + (self.request["max_runtime_seconds"] or math.inf)
         self.kill_at = math.inf
 
     def run(self) -> dict[str, object]:
         """Run the training process to its end, whatever that is. The content of end.json."""
+        self.lease.renew()
         process = {**identity(self.pid), "started_at": self.started_at}
         write_json(os.path.join(self.directory, "process.json"), process)
         self.bell.ring()
@@ -145,10 +167,18 @@ class Job:
             self.step()
         code = self.reap()
         self.read_rest()
-        self.values.finish()
+        self.values.finish(self.patience)
         self.output.write(self.redaction.rest())
         self.output.close()
         return self.verdict(code)
+
+    def patience(self) -> float:
+        """For how many seconds searches in the last of the output may hold up the end; asked often."""
+        if time.monotonic() >= self.lease.due:
+            self.lease.renew()
+        if self.asked() == "kill":
+            return KILLED_SEARCH_SECONDS
+        return STOPPED_SEARCH_SECONDS if self.stopped_for else LAST_SEARCH_SECONDS
 
     def asked(self) -> str:
         """What a controller wants: "kill", "stop" or nothing."""
@@ -170,14 +200,18 @@ class Job:
 
     def step(self) -> None:
         """Wait for output, a signal or the next deadline, and act on it."""
-        next_at = min(self.limit_at, self.kill_at, self.bell.due)
+        next_at = min(self.limit_at, self.kill_at, self.bell.due, self.lease.due)
         seconds = min(max(next_at - time.monotonic(), 0.0), LOOK_SECONDS)
-        watched = [self.signals.fd] if self.reader < 0 else [self.signals.fd, self.reader]
-        ready, _, _ = select.select(watched, [], [], seconds)
+        search = self.values.search
+        reading = self.reader >= 0 and not self.values.full
+        watched = [self.signals.fd, *search.readers, *([self.reader] if reading else [])]
+        ready, _, _ = select.select(watched, search.writers, [], seconds)
         if self.signals.fd in ready:
             self.signals.drain()
-        if self.reader in ready:
+        if reading and self.reader in ready:
             self.read()
+        if search.waiting and self.values.collect():
+            self.bell.soon()
         self.end_if_due()
         if time.monotonic() >= self.bell.due:
             self.bell.ring()
@@ -193,22 +227,41 @@ class Job:
             self.reader = -1
             return False
         self.output.write(self.redaction.feed(data))
-        if self.values.feed(data):
-            self.bell.soon()
+        self.values.feed(data)
         return True
 
     def end_if_due(self) -> None:
         wish, now = self.asked(), time.monotonic()
-        if not self.stopped_for and (wish or now >= self.limit_at):
+        why = "asked" if wish else "time limit" if now >= self.limit_at else ""
+        at_once = wish == "kill"
+        if now >= self.lease.due:
+            self.lease.renew()
+            lost = self.lease.has_run_out or self.lease.is_taken_over
+            why, at_once = ("lease", True) if lost else (why, at_once)
+        if self.is_gone(now):
+            why = why or "directory"
+        if not self.stopped_for and why:
             self.limit_at = math.inf
             # If it is dead already, that end was its own and counts.
             if not self.has_ended():
-                self.stopped_for = "asked" if wish else "time limit"
+                self.stopped_for = why
                 self.kill_at = now + self.request["stop_grace_seconds"]
                 signal_group(self.pid, signal.SIGTERM)
-        if self.stopped_for and (wish == "kill" or now >= self.kill_at):
+        if self.stopped_for and (at_once or now >= self.kill_at):
             self.kill_at = math.inf
             signal_group(self.pid, signal.SIGKILL)
+
+    def is_gone(self, now: float) -> bool:
+        """Whether the job's directory has been removed or renamed, and not just now: nobody could stop this
+        job any more, or hear of its end."""
+        try:
+            there = os.stat(self.directory).st_ino == self.inode
+        except (FileNotFoundError, NotADirectoryError):
+            there = False
+        except OSError:
+            there = True
+        self.gone_since = math.inf if there else min(self.gone_since, now)
+        return now - self.gone_since >= GONE_SECONDS
 
     def reap(self) -> int:
         """End what is left of the dead training process's group, session and other descendants. Its exit
@@ -249,12 +302,13 @@ class Job:
         if self.asked() and code in (-signal.SIGKILL, -signal.SIGTERM):
             self.stopped_for = self.stopped_for or "asked"  # killed past us
         lost = self.values.error if self.values.lost else None
-        started_at, ended_at = self.started_at, self.training.now()
+        if self.stopped_for in REASONS:
+            failure = REASONS[self.stopped_for]
+            return self.ended("failed", failure=failure, infrastructure=True)
         if self.stopped_for:
-            timed_out = self.stopped_for == "time limit"
-            return ended("stopped", started_at=started_at, ended_at=ended_at, timed_out=timed_out)
+            return self.ended("stopped", timed_out=self.stopped_for == "time limit")
         if code == 0 and lost is None:
-            return ended("completed", started_at=started_at, ended_at=ended_at)
+            return self.ended("completed")
         disk = lost or self.output.error
         if code == 0:
             failure = "the training ended well, but its metrics could not be written"
@@ -262,12 +316,19 @@ class Job:
             failure = self.failure_file() or f"{in_words(code)}{last_lines(self.output.last)}"
         if disk is not None:
             failure = f"{failure} (the disk: {disk.strerror})"
+        return self.ended("failed", failure=failure, infrastructure=disk is not None)
+
+    def ended(
+        self, state: str, *, timed_out: bool = False, failure: str | None = None, infrastructure: bool = False
+    ) -> dict[str, object]:
         return ended(
-            "failed",
-            started_at=started_at,
-            ended_at=ended_at,
+            state,
+            started_at=self.started_at,
+            ended_at=self.training.now(),
+            timed_out=timed_out,
             failure=failure,
-            infrastructure=disk is not None,
+            infrastructure=infrastructure,
+            notes=self.values.search.notes,
         )
 
     def failure_file(self) -> str:

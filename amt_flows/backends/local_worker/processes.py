@@ -1,7 +1,7 @@
 """Processes: what names one for good, and whether it is alive."""
 
 # No pathlib: its import would cost every training job milliseconds.
-# ruff: noqa: PTH110, PTH123
+# ruff: noqa: PTH110, PTH115, PTH123
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
     class Identity(TypedDict):
         """What names a process. Numbers are used again: only with the start time, on one boot of the
-        machine, do they name one."""
+        machine and in one space of numbers (each container has its own), do they name one."""
 
         pid: int
         start: str
         boot: str
+        space: str
 
 
 def boot_id() -> str:
@@ -25,6 +26,14 @@ def boot_id() -> str:
     try:
         with open("/proc/sys/kernel/random/boot_id") as file:
             return file.read().strip()
+    except OSError:
+        return ""
+
+
+def pid_space() -> str:
+    """Names the space that numbers of processes are of; empty where there is but one."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
     except OSError:
         return ""
 
@@ -37,6 +46,15 @@ def process_state(pid: int) -> tuple[str, str] | None:
         return fields[0].decode(), fields[19].decode()
     except (OSError, IndexError):
         return None if os.path.exists("/proc/self/stat") else _process_state_by_ps(pid)
+
+
+def parent_of(pid: int) -> int:
+    """The number of a process's parent; 0 if it can't be known."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(after_name(file.read())[1])
+    except (OSError, IndexError):
+        return 0
 
 
 def after_name(stat: bytes) -> list[bytes]:
@@ -55,12 +73,18 @@ def _process_state_by_ps(pid: int) -> tuple[str, str] | None:
 def identity(pid: int) -> Identity:
     """What names the running process ``pid``."""
     state = process_state(pid)
-    return {"pid": pid, "start": state[1] if state else "", "boot": boot_id()}
+    return {"pid": pid, "start": state[1] if state else "", "boot": boot_id(), "space": pid_space()}
+
+
+def can_be_seen(process: Identity) -> bool:
+    """Whether this process, if it is alive, is one of those that can be seen from here: not one in another
+    container or on another machine."""
+    return process["boot"] == boot_id() and process["space"] == pid_space()
 
 
 def is_alive(process: Identity) -> bool:
-    """Whether exactly this process runs on this machine now."""
-    if process["boot"] != boot_id():
+    """Whether exactly this process runs now, as far as can be seen from here."""
+    if not can_be_seen(process):
         return False
     state = process_state(process["pid"])
     return state is not None and state[0] not in "ZX" and state[1] == process["start"]

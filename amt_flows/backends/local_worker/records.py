@@ -1,7 +1,7 @@
 """Files that are written as a whole: readers see all of one or nothing."""
 
 # No pathlib: its import would cost every training job milliseconds.
-# ruff: noqa: PTH104, PTH118, PTH123
+# ruff: noqa: PTH104, PTH108, PTH118, PTH123
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def write_json(path: str, content: Mapping[str, object]) -> None:
 
 
 def write_end(directory: str, content: Mapping[str, object]) -> bool:
-    """Write end.json, safe against a power cut, and tell whether that worked."""
+    """Write end.json, safe against a power cut, and tell whether that worked. One that is there stays: it was
+    written by somebody who had taken the job over."""
     path = os.path.join(directory, "end.json")
     data = json.dumps(content).encode()
     for _ in range(5):
@@ -32,7 +33,10 @@ def write_end(directory: str, content: Mapping[str, object]) -> bool:
                 os.fsync(fd)
             finally:
                 os.close(fd)
-            os.rename(f"{path}.tmp", path)
+            os.link(f"{path}.tmp", path)
+            os.unlink(f"{path}.tmp")
+        except FileExistsError:
+            return True
         except OSError:
             time.sleep(0.2)
         else:

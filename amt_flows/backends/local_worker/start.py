@@ -51,10 +51,21 @@ class Training:
 def adopt_orphans() -> None:
     """Become the parent of whatever outlives its own parent among our descendants (Linux), so that a child
     that left the process group and the session is still found and ended with its training job."""
+    _ask_system(36)  # PR_SET_CHILD_SUBREAPER
+
+
+def die_with(parent: int) -> None:
+    """Have the system kill this process as soon as its parent, whose number is given, is dead (Linux)."""
+    _ask_system(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
+    if os.getppid() != parent:
+        os._exit(127)  # it died before we asked
+
+
+def _ask_system(option: int, argument: int = 1) -> None:
     try:
         import ctypes
 
-        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+        ctypes.CDLL(None).prctl(option, argument, 0, 0, 0)
     except (ImportError, OSError, AttributeError):
         return
 
@@ -90,26 +101,57 @@ def start_training(directory: str, mark: str) -> Training:
 
 
 def _spawn(argv: list[bytes], environment: dict[bytes, bytes], output: int) -> int:
-    try:
-        return os.posix_spawn(
-            program(argv[0], environment.get(b"PATH", os.defpath.encode())),
-            argv,
-            environment,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_DUP2, output, 1),
-                (os.POSIX_SPAWN_DUP2, output, 2),
-            ],
-            setsid=True,
-            # Python ignores SIGPIPE, and a controller under nohup SIGHUP: a script shall have all as usual.
-            setsigmask=[],
-            setsigdef=range(1, 32),
-        )
-    except OSError as error:
-        why = REASONS.get(error.errno or 0, error.strerror)
-        raise CannotStartError(
-            f"{os.fsdecode(argv[0])!r} can't be started: {why}", passing=error.errno in PASSING
-        ) from None
+    place = program(argv[0], environment.get(b"PATH", os.defpath.encode()))
+    told, tell = os.pipe()
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(told)
+            os.setsid()
+            # A training that nobody looks after must end, and not train beside its next attempt.
+            die_with(parent)
+            os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+            os.dup2(output, 1)
+            os.dup2(output, 2)
+            as_usual()
+            os.execve(place, argv, environment)  # noqa: S606
+        except OSError as error:
+            os.write(tell, str(error.errno or 0).encode())
+        finally:
+            os._exit(127)
+    os.close(tell)
+    with open(told, "rb", buffering=0) as answer:
+        number = answer.read()
+    if not number:
+        return pid
+    os.waitpid(pid, 0)
+    why = REASONS.get(int(number), os.strerror(int(number)))
+    raise CannotStartError(
+        f"{os.fsdecode(argv[0])!r} can't be started: {why}", passing=int(number) in PASSING
+    )
+
+
+def heed_no_request_to_end() -> None:
+    """Leave SIGTERM, SIGINT and SIGHUP, should they come to all of a session, to those with work to do."""
+    import _signal  # type: ignore[import-not-found]
+
+    for number in (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP):
+        _signal.signal(number, _signal.SIG_IGN)
+
+
+def as_usual() -> None:
+    """Handle every signal as a program does that nobody started specially: Python ignores SIGPIPE, and a
+    controller under nohup SIGHUP."""
+    # What `signal` wraps: that would take as long to import as all else together.
+    import _signal
+
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
+    for number in range(1, 32):
+        try:
+            _signal.signal(number, _signal.SIG_DFL)
+        except OSError:
+            continue  # SIGKILL and SIGSTOP are always as usual
 
 
 def program(name: bytes, search_path: bytes) -> bytes:

@@ -8,18 +8,24 @@ from __future__ import annotations
 import json
 import math
 import os
+import select
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from amt_flows.backends.local_worker.search import Search, answer, forked, read_answer
 from amt_flows.metrics.lines import LINE_BYTES, is_plain, printed_lines
 from amt_flows.metrics.search import Found, Repeats, Rule, findings
 
 MAX_VALUES = 200_000
+FULL_BYTES = 4 * 1024 * 1024  # of lines that wait to be searched; more are not taken for now
+LAST_SEARCH_SECONDS = 30.0  # for what is left to be searched when the output has ended
+LOOK_SECONDS = 0.1
 LONGEST_TOLD = 200  # characters of what is no value
 
 
 class Values:
-    """Searches the output line by line and appends what it finds to ``metrics.jsonl``.
+    """Has the output searched line by line and appends what is found to ``metrics.jsonl``. It never waits for
+    a search but at the end, and not for long.
 
     A definition has a name, a regex, and a ``literal``: text without which a line can't match. The n-th value
     of a metric is its epoch n; the first that was found for it and is no value is written too. What can't be
@@ -45,45 +51,79 @@ class Values:
         self._count = 0
         self._newest: dict[str, tuple[str, int, float, float]] = {}
         self._unwritten = b""
+        self.search = Search([rule.metric for rule in self._rules], lambda: forked(self._answer))
 
     @property
     def lost(self) -> bool:
         return bool(self._unwritten)
 
-    def feed(self, data: bytes) -> bool:
-        """Take the next piece of output. Whether a line with a value was completed."""
+    @property
+    def full(self) -> bool:
+        """So much waits to be searched that the output had better wait."""
+        return self.search.backlog > FULL_BYTES
+
+    def _answer(self, rule: int, line: bytes) -> bytes:
+        return answer(findings(line.decode("utf-8", "replace"), [self._rules[rule]]))
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece of output."""
         # A progress bar ends its lines with a carriage return, often behind a row of backspaces.
         end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
         if end == 0:
             self._line += data[: LINE_BYTES - len(self._line)]
-            return False
+            return
         block, self._line = self._line + data[:end], data[end : end + LINE_BYTES]
-        return self._search(block)
+        self._ask(block)
 
-    def finish(self) -> None:
-        """The output has ended, perhaps without a newline."""
-        self._search(self._line)
-        self._store(b"".join(_as_line(*entry) for entry in self._newest.values()))
-
-    def _search(self, block: bytes) -> bool:
-        # Most output holds no metric at all, and finding bytes is far cheaper than splitting lines.
-        rules = self._rules
-        if is_plain(block):
-            rules = [rule for rule in rules if rule.literal.encode() in block]
-        if not rules:
-            return False
+    def collect(self) -> bool:
+        """Write down what has been found by now. Whether there was anything."""
         entries: list[bytes] = []
-        for line in printed_lines(block):
-            for found in findings(line, rules):
-                if found.value is None:
-                    entries.append(self._odd_entry(found))
-                    continue
-                entries.append(self._entry(found.metric, found.value))
-                epoch = self._repeats.again(found, line)
-                if epoch is not None:
-                    entries.append(_json_line({"metric": found.metric, "reported_twice": epoch}))
+        try:
+            for one, told in self.search.step():
+                for found in read_answer(told, self._rules[one.rule].metric):
+                    entries += self._entries_of(found, one.line)
+        except OSError as error:
+            self.error = self.error or error
         self._store(b"".join(entries))
         return any(entries)
+
+    def finish(self, patience: Callable[[], float] = lambda: LAST_SEARCH_SECONDS) -> None:
+        """The output has ended, perhaps without a newline. Waits for what is left to be searched, for as many
+        seconds as ``patience``, which is asked again and again, allows."""
+        self._ask(self._line)
+        self.collect()
+        began = time.monotonic()
+        while self.search.waiting and time.monotonic() - began < patience():
+            select.select(self.search.readers, self.search.writers, [], LOOK_SECONDS)
+            self.collect()
+        left = self.search.close()
+        if left:
+            self.search.notes.append(f"the last {left} lines with a metric were not searched any more")
+        self._store(b"".join(_as_line(*entry) for entry in self._newest.values()))
+
+    def _ask(self, block: bytes) -> None:
+        # Most output holds no metric at all, and finding bytes is far cheaper than splitting lines.
+        plain = is_plain(block)
+        rules = [
+            (i, rule.literal)
+            for i, rule in enumerate(self._rules)
+            if not plain or rule.literal.encode() in block
+        ]
+        if not rules:
+            return
+        for line in printed_lines(block):
+            for i, literal in rules:
+                if not plain or literal in line:
+                    self.search.ask(i, line.encode("utf-8", "replace"))
+
+    def _entries_of(self, found: Found, line: bytes) -> list[bytes]:
+        if found.value is None:
+            return [self._odd_entry(found)]
+        entries = [self._entry(found.metric, found.value)]
+        epoch = self._repeats.again(found, line.decode("utf-8", "replace"))
+        if epoch is not None:
+            entries.append(_json_line({"metric": found.metric, "reported_twice": epoch}))
+        return entries
 
     def _odd_entry(self, found: Found) -> bytes:
         """The line to write about what is no value; empty when one was told of this metric before."""

@@ -16,8 +16,9 @@ import numpy as np
 
 from amt_flows.backends.sagemaker.clients import Clients
 from amt_flows.backends.sagemaker.errors import Trouble
-from amt_flows.backends.sagemaker.events import Events, found_in
+from amt_flows.backends.sagemaker.events import Events
 from amt_flows.backends.sagemaker.service import Service
+from amt_flows.backends.searching import found_apart
 from amt_flows.metrics.lines import unescaped
 from amt_flows.metrics.names import names_in
 from amt_flows.metrics.numbers import number_in
@@ -157,28 +158,31 @@ class JobLog:
             lines, token = source.page(stream.name, stream.token)
             stream.at_end = token == stream.token
             stream.token = token
-            for at, message in lines:
-                for text in stream.events.take(message):
-                    self._search(stream, rules, at, text)
+            texts = [(at, text) for at, message in lines for text in stream.events.take(message)]
+            self._search(stream, rules, texts)
             if stream.at_end and to_end:
-                for text in stream.events.rest():
-                    self._search(stream, rules, stream.last_at, text)
+                self._search(stream, rules, [(stream.last_at, text) for text in stream.events.rest()])
             if stream.at_end or (not to_end and not _is_full(lines)):
                 return
 
-    def _search(self, stream: _Stream, rules: Sequence[Rule], at: float, text: str) -> None:
-        self._last_texts.append(text)
-        for found in found_in(text, rules):
-            if found.value is None:
-                self._note(found)
-                continue
-            epoch = stream.repeats.again(found, text)
-            if epoch is not None:
-                self.unread[found.metric] = Unread(found.metric, epoch=epoch)
-            stream.first_at = stream.first_at or at
-            stream.last_at = at
-            stream.counts[found.metric] += 1
-            self.add(found.metric, found.value)
+    def _search(self, stream: _Stream, rules: Sequence[Rule], texts: Sequence[Line]) -> None:
+        every = found_apart("events", rules, [text for _, text in texts])
+        for (at, text), found in zip(texts, every, strict=True):
+            self._last_texts.append(text)
+            for one in found:
+                self._take(stream, one, at, text)
+
+    def _take(self, stream: _Stream, found: Found, at: float, text: str) -> None:
+        if found.value is None:
+            self._note(found)
+            return
+        epoch = stream.repeats.again(found, text)
+        if epoch is not None:
+            self.unread[found.metric] = Unread(found.metric, epoch=epoch)
+        stream.first_at = stream.first_at or at
+        stream.last_at = at
+        stream.counts[found.metric] += 1
+        self.add(found.metric, found.value)
 
     def _note(self, found: Found) -> None:
         """What is no value. The service may take it for one all the same, and tell it as the final value."""

@@ -32,6 +32,14 @@ class Fault(str, Enum):
     WORKER_KILLED = "worker killed"
     TRAINING_KILLED = "training process killed"
     POWER_CUT = "power cut"
+    HOME_MOVED = "home moved away"
+    DIRECTORY_GONE = "training job's directory removed"
+    ENTRY_DELETED = "journal entry deleted"
+    NO_FILE = "FIFO in place of an entry"
+    HANG_UP = "terminal closed"
+    SLOW_SEARCH = "regex that takes for ever"
+    ELSEWHERE = "gone on with on another machine"
+    MACHINE_LOST = "machine lost"
 
 
 STRIKING = (

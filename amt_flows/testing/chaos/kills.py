@@ -3,21 +3,23 @@ something to its processes or files, runs it again, and looks at what ran."""
 
 from __future__ import annotations
 
+import os
 import random
 import resource
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from amt_flows.backends.local.controller import process_here
-from amt_flows.errors import Fenced, JournalError, TuningInterrupted
-from amt_flows.ledger.journals.entries import entry_index
+from amt_flows.errors import BackendError, Fenced, JournalError, TuningInterrupted
+from amt_flows.ledger.journals.entries import entry_index, entry_name
 from amt_flows.testing.chaos.faults import Fault
 from amt_flows.testing.chaos.simulation import Tell, Told
-from amt_flows.testing.chaos.stage import Stage
+from amt_flows.testing.chaos.stage import MACHINE, Stage
 
 Scene = Callable[[Stage], None]
 CRASHES = 4
@@ -159,11 +161,134 @@ def ctrl_c_is_pressed_twice(stage: Stage) -> None:
     time.sleep(0.05)
     stage.strike(process, signal.SIGINT, Fault.INTERRUPTED)
     code, text = stage.ended(process)
-    # The last one: the second came when the tuning job had ended already.
-    if code not in (0, TuningInterrupted.exit_code, -signal.SIGINT):
+    # 0: the second came when the tuning job had ended already.
+    if code not in (0, TuningInterrupted.exit_code):
         stage.broken("crashed", f"Ctrl-C twice ended it with {code}: {text.strip()[-300:]}")
     stage.expect_no_process()
     stage.run_to_end()
+
+
+def everything_that_looks_after_a_training_is_killed(stage: Stage) -> None:
+    """Controller and workers; what they had started is gone within seconds, although nobody looks."""
+    process = stage.start_and_wait(lambda: bool(stage.training_pids()))
+    stage.strike(process, signal.SIGKILL, Fault.KILLED)
+    for pid in stage.worker_pids():
+        stage.strike(pid, signal.SIGKILL, Fault.WORKER_KILLED)
+    stage.ended(process)
+    stage.expect_no_process()
+    stage.run_to_end()
+
+
+def the_home_is_moved_away(stage: Stage) -> None:
+    process = stage.start_and_wait(lambda: bool(stage.training_pids()))
+    stage.pause(0.4)
+    elsewhere = stage.home.with_name("elsewhere")
+    stage.home.rename(elsewhere)
+    stage.faults[Fault.HOME_MOVED.value] += 1
+    code, text = stage.ended(process)
+    if code not in (BackendError.exit_code, JournalError.exit_code) or "has vanished" not in text:
+        stage.broken("crashed", f"without a home it ended with {code}: {text.strip()[-300:]}")
+    stage.expect_no_process()
+    if stage.home.exists():
+        stage.broken("replay", "another home was begun in place of the one that had gone")
+        shutil.rmtree(stage.home)
+    elsewhere.rename(stage.home)
+    stage.run_to_end()
+
+
+def a_training_job_loses_its_directory(stage: Stage) -> None:
+    process = stage.start_and_wait(lambda: bool(stage.training_pids()))
+    for directory in stage.job_directories()[:1]:
+        shutil.rmtree(directory, ignore_errors=True)
+        stage.faults[Fault.DIRECTORY_GONE.value] += 1
+    _expect(stage, stage.ended(process), 0)
+
+
+def an_entry_is_deleted(stage: Stage) -> None:
+    process = stage.start_and_wait(stage.has_run(2))
+    entries = sorted(path for path in stage.journal.iterdir() if entry_index(path.name) >= 0)
+    victim = stage.chance.choice(entries)
+    kept = stage.directory / victim.name
+    kept.write_bytes(victim.read_bytes())
+    victim.unlink()
+    stage.faults[Fault.ENTRY_DELETED.value] += 1
+    _expect(stage, stage.ended(process), JournalError.exit_code, "is missing")
+    stage.expect_no_process()
+    kept.rename(victim)
+    stage.run_to_end()
+
+
+def a_fifo_stands_in_place_of_an_entry(stage: Stage) -> None:
+    process = stage.start_and_wait(stage.has_run(1))
+    while process.poll() is None:
+        latest = max(entry_index(path.name) for path in stage.journal.iterdir())
+        fifo = stage.journal / entry_name(latest + 1)
+        try:
+            os.mkfifo(fifo)
+            break
+        except FileExistsError:
+            continue
+    stage.faults[Fault.NO_FILE.value] += 1
+    _expect(stage, stage.ended(process), JournalError.exit_code, "it is a FIFO")
+    stage.expect_no_process()
+    fifo.unlink()
+    stage.run_to_end()
+
+
+def the_terminal_is_closed(stage: Stage) -> None:
+    process = stage.start_and_wait(lambda: bool(stage.training_pids()))
+    for _ in range(2):
+        stage.strike(process, signal.SIGHUP, Fault.HANG_UP)
+    _expect(stage, stage.ended(process), 0)
+    stage.expect_no_process()
+
+
+def a_search_takes_for_ever(stage: Stage) -> None:
+    """In the only line that a regex can't get through; Ctrl-C twice waits for no search."""
+    stage.set_metric(r"^(?:a+)+;accuracy=|accuracy=([0-9.]+);", "a" * 45 + "accuracy=")
+    process = stage.start_and_wait(lambda: bool(stage.training_pids()))
+    stage.faults[Fault.SLOW_SEARCH.value] += 1
+    stage.pause(1.0)
+    for _ in range(2):
+        stage.strike(process, signal.SIGINT, Fault.INTERRUPTED)
+        time.sleep(0.1)
+    stage.ended(process)
+    stage.expect_no_process()
+    stage.run_to_end()
+
+
+def another_machine_goes_on(stage: Stage) -> None:
+    """The controller is killed; a second one on a machine that can't see the first one's processes takes
+    over, and the training jobs that run there stay where they are."""
+    first = stage.start("one")
+    stage.wait_until(stage.has_run(1))
+    stage.pause(0.3)
+    controller = stage.controller_of(first)
+    if controller is not None:
+        stage.strike(controller, signal.SIGKILL, Fault.KILLED)
+    stage.faults[Fault.ELSEWHERE.value] += 1
+    stage.run_to_end("two")
+    first.kill()
+    first.communicate()
+
+
+def a_machine_is_lost(stage: Stage) -> None:
+    """With all that ran on it; another takes its jobs over once their leases have run out."""
+    first = stage.start("one")
+    stage.wait_until(stage.has_run(1))
+    stage.strike(first, signal.SIGKILL, Fault.MACHINE_LOST)
+    stage.ended(first)
+    stage.run_to_end("two")
+
+
+def cannot_play(scene: str) -> str:
+    """Why a scene can't be played on this machine; empty if it can."""
+    if scene not in ("another-machine-goes-on", "a-machine-is-lost"):
+        return ""
+    made = (
+        shutil.which("unshare") and subprocess.run([*MACHINE, "test", "true"], capture_output=True).returncode
+    )
+    return "" if made == 0 else "it needs the right to make PID, mount and UTS namespaces (unshare)"
 
 
 def _expect(stage: Stage, end: tuple[int, str], code: int, words: str = "") -> None:
@@ -185,5 +310,14 @@ SCENES: Mapping[str, Scene] = {
         two_are_started_at_once,
         the_disk_is_full,
         ctrl_c_is_pressed_twice,
+        everything_that_looks_after_a_training_is_killed,
+        the_home_is_moved_away,
+        a_training_job_loses_its_directory,
+        an_entry_is_deleted,
+        a_fifo_stands_in_place_of_an_entry,
+        the_terminal_is_closed,
+        a_search_takes_for_ever,
+        another_machine_goes_on,
+        a_machine_is_lost,
     )
 }

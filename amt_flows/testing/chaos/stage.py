@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from amt_flows.backends.local_worker.endings import children_of
 from amt_flows.backends.marked_processes import running_processes
 from amt_flows.events import Outcome
 from amt_flows.ledger.journals.directory import DirectoryJournal
@@ -26,6 +27,12 @@ NAME = "chaos"
 JOBS, PARALLEL, EPOCHS = 6, 2, 4
 GRACE_SECONDS = 1
 PATIENCE_SECONDS = 120.0
+LEASE_SECONDS = 4
+# Should the controller be killed, the machine goes on, with whatever else runs on it.
+MACHINE = (
+    *("unshare", "--pid", "--mount", "--uts", "--fork", "--mount-proc", "--kill-child"),
+    *("sh", "-c", 'hostname "$0"; "$@"; code=$?; [ $code -lt 128 ] && exit $code; exec sleep 600'),
+)
 LOOK_SECONDS = 0.02
 
 # Each start leaves its mark before anything else: the proof of how often a training job was run. `kept` shows
@@ -33,6 +40,7 @@ LOOK_SECONDS = 0.02
 SCRIPT = """
 echo "$TRAINING_JOB_NAME $$" >> "$STARTS"
 trap 'exit 0' TERM
+#
 for i in 1 2 3 4; do echo "accuracy=0.$i$2;"; sleep 0.15; done
 """
 
@@ -48,9 +56,14 @@ class Stage:
         self.controllers: list[subprocess.Popen[str]] = []
         self._spec = directory / "tuning.json"
         self._starts = directory / "starts"
-        self._spec.write_text(json.dumps(self._body()), encoding="utf-8")
+        self.set_metric(r"accuracy=([0-9.]+);")
 
-    def _body(self) -> Mapping[str, object]:
+    def set_metric(self, regex: str, line: str = "") -> None:
+        """How the metric is found; ``line`` is printed before it."""
+        body = self._body(regex, SCRIPT.replace("#", f"echo '{line}'" if line else ":"))
+        self._spec.write_text(json.dumps(body), encoding="utf-8")
+
+    def _body(self, regex: str, script: str) -> Mapping[str, object]:
         return {
             "name": NAME,
             "objective": {"metric_name": "accuracy"},
@@ -58,9 +71,9 @@ class Stage:
             "strategy": "Random",
             "limits": {"max_parallel_training_jobs": PARALLEL, "max_number_of_training_jobs": JOBS},
             "training_job": {
-                "command": ["sh", "-c", SCRIPT, "train"],
+                "command": ["sh", "-c", script, "train"],
                 "environment": {"STARTS": str(self._starts)},
-                "metric_definitions": [{"name": "accuracy", "regex": r"accuracy=([0-9.]+);"}],
+                "metric_definitions": [{"name": "accuracy", "regex": regex}],
                 "stop_grace_seconds": GRACE_SECONDS,
                 "max_retry_attempts": 5,
             },
@@ -68,9 +81,19 @@ class Stage:
 
     # -- controllers ------------------------------------------------------------------------------
 
-    def start(self) -> subprocess.Popen[str]:
-        """`amt-flows run`, as a process of its own."""
-        command = [sys.executable, "-m", "amt_flows", "run", str(self._spec), "--home", str(self.home)]
+    def start(self, machine: str = "") -> subprocess.Popen[str]:
+        """`amt-flows run`, as a process of its own; on a machine of that name, which sees its own processes
+        only and shares the directory."""
+        command = [
+            *(machine and (*MACHINE, machine)),
+            sys.executable,
+            "-m",
+            "amt_flows",
+            "run",
+            str(self._spec),
+            "--home",
+            str(self.home),
+        ]
         process = subprocess.Popen(
             [*command, "--quiet", "--json"],
             stdin=subprocess.DEVNULL,
@@ -78,6 +101,7 @@ class Stage:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            env={**os.environ, "AMT_FLOWS_LEASE_SECONDS": str(LEASE_SECONDS)},
         )
         self.controllers.append(process)
         return process
@@ -98,9 +122,9 @@ class Stage:
             _, text = process.communicate()
         return process.returncode, text
 
-    def run_to_end(self) -> None:
+    def run_to_end(self, machine: str = "") -> None:
         """Run it once more, undisturbed."""
-        code, text = self.ended(self.start())
+        code, text = self.ended(self.start(machine))
         if code != 0:
             self.broken("unended", f"an undisturbed run ended with {code}: {text.strip()[-300:]}")
 
@@ -157,6 +181,11 @@ class Stage:
         controllers = {one.pid for one in self.controllers}
         found = (one for one in running_processes() if one.mentions(str(self.home)))
         return [one.pid for one in found if one.pid not in controllers]
+
+    def controller_of(self, process: subprocess.Popen[str]) -> int | None:
+        """The controller that runs on a machine, by its number here; None once there is none."""
+        children = children_of(process.pid)
+        return next(iter(children_of(children[0])), None) if children else None
 
     def wait_until(self, condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> bool:
         give_up_at = time.monotonic() + seconds

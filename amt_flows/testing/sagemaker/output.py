@@ -6,10 +6,12 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from amt_flows.backends.searching import found_apart
 from amt_flows.metrics.lines import escaped
+from amt_flows.metrics.search import Rule
 from amt_flows.testing.sagemaker import publishing
 from amt_flows.testing.sagemaker.job import Emission, Line, SimulatedTrainingJob
-from amt_flows.testing.sagemaker.lines import finite, value_in
+from amt_flows.testing.sagemaker.lines import finite
 from amt_flows.testing.sagemaker.publishing import events_of
 from amt_flows.testing.sagemaker.shared_state import SharedState
 
@@ -41,11 +43,11 @@ def print_lines(job: SimulatedTrainingJob, shared: SharedState, texts: Sequence[
         at + shared.lags.log_seconds,
         lambda now: publishing.put_lines(job.account, job.region, stream, lines, now),
     )
-    for text in texts:
-        for definition in job.metric_definitions:
-            value = value_in(text, _pattern(str(definition["Regex"])))
-            if value is not None:
-                _emit(job, shared, Emission(at, str(definition["Name"]), value))
+    rules = [_rule(str(one["Name"]), str(one["Regex"])) for one in job.metric_definitions]
+    for every in found_apart("service", rules, texts):
+        for found in every:
+            if found.value is not None:
+                _emit(job, shared, Emission(at, found.metric, found.value))
 
 
 def _emit(job: SimulatedTrainingJob, shared: SharedState, emission: Emission) -> None:
@@ -60,9 +62,9 @@ def _emit(job: SimulatedTrainingJob, shared: SharedState, emission: Emission) ->
 
 
 @lru_cache(maxsize=1024)
-def _pattern(regex: str) -> re.Pattern[str]:
-    """The regex, or one that matches nothing where it is none: the service finds nothing with it, either."""
+def _rule(name: str, regex: str) -> Rule:
+    """Of the regex, or one that matches nothing where it is none: the service finds nothing then, too."""
     try:
-        return re.compile(regex)
+        return Rule(name, regex)
     except re.error:
-        return re.compile(r"(?!)")
+        return Rule(name, r"(?!)")

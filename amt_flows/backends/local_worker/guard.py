@@ -1,0 +1,67 @@
+"""The worker's own parent: it ends what a worker leaves behind that was killed, or that stands still.
+
+A killed worker can't end its training, and nobody else might look for hours. Its parent gets all that it had
+started (Linux: it adopts orphans), whatever session or environment that is in; elsewhere it knows the process
+group. The worker tells it by the lifeline, a pipe, which group that is, and again and again that it is at
+work: one that can't tell for as long as its lease lasts can't renew that either (a machine that shares the
+directory may take its job over then), so it is ended.
+"""
+
+# ruff: noqa: PTH112
+
+from __future__ import annotations
+
+import os
+
+from amt_flows.backends.local_worker.start import adopt_orphans, heed_no_request_to_end
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SIGKILL = 9
+CLEAR_SECONDS = 60.0
+EXIT_KILLED = 70
+
+
+def guarded(work: Callable[[int], int]) -> int:
+    """Do the work of a worker in a child, which gets the writing end of its lifeline, and see to its end. The
+    exit status of the work; 70 if it was killed."""
+    adopt_orphans()
+    lifeline, writer = os.pipe()
+    worker = os.fork()
+    if worker == 0:
+        os.close(lifeline)
+        return work(writer)
+    os.close(writer)
+    heed_no_request_to_end()
+    group = _accompany(worker, lifeline)
+    _, status = os.waitpid(worker, 0)
+    if os.WIFEXITED(status):
+        return os.WEXITSTATUS(status)
+    # Late: seldom needed, and what it imports would hold up every training.
+    from amt_flows.backends.local_worker.endings import clear_descendants, signal_group
+
+    if group and not os.path.isdir("/proc/self"):
+        signal_group(group, SIGKILL)
+    clear_descendants(CLEAR_SECONDS)
+    return EXIT_KILLED
+
+
+def _accompany(worker: int, lifeline: int) -> int:
+    """Wait for the worker's end, and bring it about if it stands still. The process group of its training; 0
+    if there is none."""
+    import select
+
+    group, seconds = 0, None
+    while True:
+        ready, _, _ = select.select([lifeline], [], [], seconds)
+        if not ready:
+            os.write(2, f"The worker stood still for {seconds:g} s and was killed.\n".encode())
+            os.kill(worker, SIGKILL)
+            return group
+        told = os.read(lifeline, 64 * 1024)
+        if not told:
+            return group
+        first, second = told.split(b"\n")[-2].split()
+        group, seconds = int(first), float(second)
