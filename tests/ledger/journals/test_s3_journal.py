@@ -359,7 +359,7 @@ def test_the_last_entry_that_is_deleted_is_missed_by_whoever_reads_on(client: Cl
 def test_an_entry_of_a_newer_version_says_so(journal: S3Journal, client: Client) -> None:
     journal.append(0, ONE)
     client.put_object(
-        Bucket=BUCKET, Key="tunings/demo/00000001.json", Body=b'{"events":[{"v":2,"kind":"opened"}]}'
+        Bucket=BUCKET, Key="tunings/demo/00000001.json", Body=b'{"events":[{"v":99,"kind":"opened"}]}'
     )
     with pytest.raises(JournalError, match="written by a newer version of amt-flows"):
         journal.read()
