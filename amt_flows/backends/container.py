@@ -1,7 +1,7 @@
 """SageMaker's container layout: the directories and variables that a training script finds, wherever it runs.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo.html has the directories and
-files; the ``SM_`` variables are those of SageMaker's training toolkit. A test holds them to a list of its own.
+files; the ``SM_`` variables are those of SageMaker's training toolkit. A test has a list of its own of them.
 """
 
 from __future__ import annotations

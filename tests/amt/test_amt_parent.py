@@ -13,7 +13,7 @@ from amt_flows.amt.request import amt_request
 from amt_flows.errors import BackendError, SpecError, TuningJobNotFound
 from amt_flows.spec import TuningSpec
 from amt_flows.testing.sagemaker import End, JobScript, access_denied, throttled
-from amt_flows.tuning.warm_start.amt import parent_from_amt
+from amt_flows.tuning.warm_start.parent import parent_from_amt
 from backends.sagemaker_world import client, spec
 from spec.bodies import two_algorithms
 

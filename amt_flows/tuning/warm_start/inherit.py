@@ -13,8 +13,7 @@ from amt_flows.space.space import Space, Value
 from amt_flows.space.values import configuration_from, same_value, value_from
 from amt_flows.spec import TuningSpec, WarmStartType
 from amt_flows.spec.parts import is_table
-from amt_flows.tuning.warm_start.ledger import kinds
-from amt_flows.tuning.warm_start.parent import ENDED, Parent, ParentJob, Reader
+from amt_flows.tuning.warm_start.parent import ENDED, Parent, ParentJob, Reader, kinds
 from amt_flows.tuning.warm_start.reader import not_found
 from amt_flows.tuning.warm_start.table import is_empty, parent_from_frame
 

@@ -1,15 +1,24 @@
-"""A parent of a warm start, wherever it was read from."""
+"""A parent of a warm start, wherever it is read from: a tuning job of ours, or of SageMaker's own tuner.
+(Those in files are in :mod:`amt_flows.tuning.warm_start.table`.)"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from amt_flows.events import Outcome
+from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.training_job import TrainingJob
+from amt_flows.spec import TuningSpec
+
+if TYPE_CHECKING:
+    from amt_flows.amt.parent import AmtParent, AmtParentJob
 
 ENDED: Final = ("Completed", "Failed", "Stopped")
 """AMT's terminal statuses of a tuning job."""
+OUTCOMES: Final = {"Completed": Outcome.COMPLETED, "Stopped": Outcome.STOPPED}
+"""AMT's statuses of a training job whose value counts."""
 
 
 @dataclass(frozen=True)
@@ -49,3 +58,73 @@ class Parent:
 
 Reader: TypeAlias = Callable[[str], Parent]
 """From a parent's name to the parent. Raises TuningJobNotFound."""
+
+
+# -- a tuning job of ours ----------------------------------------------------------------------------------
+
+
+def parent_from_ledger(ledger: Ledger) -> Parent:
+    """The tuning job that a ledger tells of, with its own training jobs in the order in which they ended."""
+    spec = ledger.spec
+    return Parent(
+        name=ledger.name,
+        source="amt-flows",
+        status=ledger.status.value,
+        objective_metric=spec.objective.metric_name,
+        maximize=spec.maximize,
+        static_hyperparameters=spec.static_hyperparameters,
+        tuned=frozenset(spec.space().names),
+        jobs=tuple(_own_job(ledger, job) for job in ledger.ended),
+        kinds=kinds(spec),
+        algorithms=1 + len(spec.other_definitions),
+    )
+
+
+def kinds(spec: TuningSpec) -> dict[str, str]:
+    """The kind of each tuned hyperparameter, by its name."""
+    return {
+        **{one.name: "continuous" for one in spec.continuous},
+        **{one.name: "integer" for one in spec.integer},
+        **{one.name: "categorical" for one in spec.categorical},
+    }
+
+
+def _own_job(ledger: Ledger, job: TrainingJob) -> ParentJob:
+    return ParentJob(
+        name=job.name,
+        configuration=ledger.trials[job.trial].configuration,
+        value=job.final_value if job.has_usable_value else None,
+        outcome=job.outcome or Outcome.LOST,
+        started_at=job.started_at,
+        ended_at=job.ended_at,
+    )
+
+
+# -- a tuning job of AMT's ---------------------------------------------------------------------------------
+
+
+def parent_from_amt(tuning_job: AmtParent) -> Parent:
+    """The parent that AMT's tuning job makes. Its values are strings still: the ranges that they belong to
+    are ours."""
+    return Parent(
+        name=tuning_job.name,
+        source="AMT",
+        status=tuning_job.status,
+        objective_metric=tuning_job.objective_metric,
+        maximize=tuning_job.maximize,
+        static_hyperparameters=tuning_job.static_hyperparameters,
+        tuned=frozenset(name for job in tuning_job.jobs for name in job.tuned_hyperparameters),
+        jobs=tuple(_amts_job(job) for job in tuning_job.jobs),
+    )
+
+
+def _amts_job(job: AmtParentJob) -> ParentJob:
+    counts = job.status in OUTCOMES
+    return ParentJob(
+        name=job.name,
+        configuration=job.tuned_hyperparameters,
+        value=job.objective_value if counts else None,
+        outcome=OUTCOMES.get(job.status, Outcome.FAILED),
+        started_at=job.started_at,
+        ended_at=job.ended_at,
+    )

@@ -14,14 +14,12 @@ from amt_flows.errors import Problem, SpecError
 from amt_flows.events import Outcome
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.given_file import NotAFile, read_given
-from amt_flows.tuning.warm_start.parent import Parent, ParentJob
+from amt_flows.tuning.warm_start.parent import OUTCOMES, Parent, ParentJob
 
 FINAL_VALUE: Final = "FinalObjectiveValue"
 """The objective's column in ``TuningResult.to_frame()`` and in the SageMaker SDK's analytics."""
 MOST_ROWS: Final = 10_000
 MOST_MEGABYTES: Final = 50
-
-_OUTCOMES: Final = {"Completed": Outcome.COMPLETED, "Stopped": Outcome.STOPPED}
 
 
 @runtime_checkable
@@ -106,8 +104,8 @@ def _job(row: Mapping[str, Any], number: int, tuned: frozenset[str], objective: 
     return ParentJob(
         name=str(row.get("TrainingJobName") or f"row-{number}"),
         configuration={name: row.get(name) for name in tuned},
-        value=_number(row.get(objective)) if status in _OUTCOMES else None,
-        outcome=_OUTCOMES.get(status, Outcome.FAILED),
+        value=_number(row.get(objective)) if status in OUTCOMES else None,
+        outcome=OUTCOMES.get(status, Outcome.FAILED),
         started_at=_seconds(row.get("TrainingStartTime")),
         ended_at=_seconds(row.get("TrainingEndTime")),
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from amt_flows.amt.parent import AmtParent, AmtParentJob
 from amt_flows.errors import Problem, SpecError, TuningJobNotFound
 from amt_flows.events import Outcome
 from amt_flows.spec import TuningSpec
@@ -188,28 +189,12 @@ def test_a_finished_tuning_job_of_ours_is_a_parent_as_it_is() -> None:
     assert event.source == "amt-flows"
 
 
-@dataclass(frozen=True)
-class AmtJob:
-    name: str
-    status: str
-    tuned_hyperparameters: dict[str, str]
-    objective_value: float | None
-    started_at: float | None = 1.0
-    ended_at: float | None = 2.0
+def amts_job(name: str, status: str, tuned: dict[str, str], value: float | None) -> AmtParentJob:
+    return AmtParentJob(name, status, tuned, value, started_at=1.0, ended_at=2.0)
 
 
-@dataclass(frozen=True)
-class AmtTuningJob:
-    name: str
-    status: str
-    objective_metric: str
-    maximize: bool
-    static_hyperparameters: dict[str, str]
-    jobs: tuple[AmtJob, ...]
-
-
-def amt(*jobs: AmtJob, **static: str) -> Parent:
-    return parent_from_amt(AmtTuningJob("old", "Stopped", "accuracy", True, {**STATIC, **static}, jobs))
+def amt(*jobs: AmtParentJob, **static: str) -> Parent:
+    return parent_from_amt(AmtParent("old", "Stopped", "accuracy", True, {**STATIC, **static}, jobs))
 
 
 def test_amts_strings_become_our_types_and_its_statuses_our_outcomes() -> None:
@@ -219,10 +204,10 @@ def test_amts_strings_become_our_types_and_its_statuses_our_outcomes() -> None:
     )
     values = {"learning_rate": "0.01", "layers": "2", "optimizer": '"adam"'}
     made = amt(
-        AmtJob("a", "Completed", values, 0.5),
-        AmtJob("b", "Stopped", values, 0.4),
-        AmtJob("c", "Failed", values, 0.3),
-        AmtJob("d", "Completed", values, None),
+        amts_job("a", "Completed", values, 0.5),
+        amts_job("b", "Stopped", values, 0.4),
+        amts_job("c", "Failed", values, 0.3),
+        amts_job("d", "Completed", values, None),
     )
     (event,) = inherit(asked, lambda name: made, 0.0)
     assert event.source == "AMT"
@@ -242,7 +227,7 @@ def test_hyperparameters_that_the_service_and_its_sdk_add_are_no_difference() ->
         "sagemaker_region": "x",
     }
     (event,) = inherit(
-        asked, lambda name: amt(AmtJob("a", "Completed", {"learning_rate": "0.1"}, 1.0), **added), 0.0
+        asked, lambda name: amt(amts_job("a", "Completed", {"learning_rate": "0.1"}, 1.0), **added), 0.0
     )
     assert event.identical
     assert len(event.jobs) == 1
