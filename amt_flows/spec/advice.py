@@ -138,6 +138,22 @@ def _regexes(algorithm: Algorithm, at: str) -> Iterator[str]:
             yield f"{at}training_job.metric_definitions[{i}].regex: {gap}"
 
 
+# Whose business is to start several processes of a script; the options say how many.
+_LAUNCHERS: Final = re.compile(
+    r"(^|/)(torchrun|accelerate|deepspeed|mpirun|mpiexec|horovodrun|srun)$|^torch\.distributed\.(run|launch)$"
+)
+
+
+def _several_processes(algorithm: Algorithm, at: str) -> Iterator[str]:
+    launcher = next((word for word in algorithm.training_job.command if _LAUNCHERS.search(word)), None)
+    if launcher is not None:
+        yield (
+            f"{at}training_job.command: {launcher} starts several processes, and each that prints "
+            f"{algorithm.objective.metric_name} counts as an epoch of its own; let one print it: "
+            "`if int(os.environ.get('RANK', '0')) == 0:`"
+        )
+
+
 def _secrets(algorithm: Algorithm, at: str) -> Iterator[str]:
     for name in algorithm.training_job.environment:
         if SECRET.search(name):
@@ -184,4 +200,10 @@ _TUNING_RULES: tuple[Callable[[TuningSpec], Iterator[str]], ...] = (
     _one_of_several,
     _crowded,
 )
-_RULES: tuple[Callable[[Algorithm, str], Iterator[str]], ...] = (_wide_linear, _direction, _regexes, _secrets)
+_RULES: tuple[Callable[[Algorithm, str], Iterator[str]], ...] = (
+    _wide_linear,
+    _direction,
+    _regexes,
+    _several_processes,
+    _secrets,
+)

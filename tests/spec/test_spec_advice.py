@@ -102,3 +102,11 @@ def test_advice_is_about_every_algorithm() -> None:
     spec = TuningSpec(**several(objective={"metric_name": "rmse"}))
     (advice,) = warnings(spec)
     assert advice.startswith("other_definitions[0].objective.type: ")
+
+
+@pytest.mark.parametrize(
+    "launcher", ["torchrun", "/opt/bin/torchrun", "python -m torch.distributed.run", "accelerate launch"]
+)
+def test_several_processes_are_told_to_let_one_print(launcher: str) -> None:
+    spec = TuningSpec(**changed(good(), {"training_job.command": f"{launcher} --nproc-per-node 2 train.py"}))
+    assert [advice for advice in warnings(spec) if "several processes" in advice and "RANK" in advice]
