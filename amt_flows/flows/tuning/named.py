@@ -135,7 +135,6 @@ def home_of_run(flow_run_id: UUID, name: str) -> str | None:
     ):
         called = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[flow_run_id]))
         runs = [flow_run_id, *(run.id for run in client.read_flow_runs(flow_run_filter=called))]
-        for artifact in published(client, name, runs):
-            if (place := _location(artifact)) and (home := home_at(place, name)) is not None:
-                return home
+        place = next(filter(None, map(_location, published(client, name, runs))), "")
+        return None if place == open_journal(name).location else home_at(place, name)
     return None
