@@ -25,11 +25,6 @@ class Commands(click.Group):
 
     ends_process = False
 
-    def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
-        # Without arguments it is the command of this process, and not called from a program.
-        self.ends_process = args is None
-        return super().main(args, *more, **options)
-
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -43,16 +38,19 @@ class Commands(click.Group):
             raise click.UsageError(f"There is no command {given!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
-    def main(self, *args: Any, **kwargs: Any) -> Any:
+    def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
         from amt_flows.cli.streams import prepare_streams
 
         prepare_streams()
-        return super().main(*args, **kwargs)
+        # Without arguments it is the command of this process, and not called from a program.
+        self.ends_process = args is None
+        return super().main(args, *more, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except AmtFlowsError as error:
+            self._no_more_interrupts()
             from amt_flows.show.visible import visible
 
             click.echo(visible(str(error)), err=True)

@@ -183,6 +183,8 @@ class DirectoryJournal:
                 raise self._no_entry(index, what) from None
             raise Fenced(f"Entry {index} of the journal was written by another controller.") from None
         except OSError as error:
+            if index > 0 and not self.directory.is_dir():
+                raise self._vanished() from error
             with contextlib.suppress(OSError):
                 scratch.unlink()
             raise JournalError(

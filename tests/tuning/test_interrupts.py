@@ -1,0 +1,68 @@
+"""Signals while a tuning job runs: the first asks, the second ends the wait, no further one interrupts that."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from amt_flows.errors import TuningInterrupted
+from amt_flows.tuning.interrupts import graceful_interrupts
+
+
+class Asked:
+    """What a running tuning job is asked."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    def request_stop(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+
+def press(number: signal.Signals) -> None:
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_asks_and_what_was_before_is_put_back(number: signal.Signals) -> None:
+    asked: Any = Asked()
+    before = signal.getsignal(number)
+    with graceful_interrupts(asked):
+        press(number)
+    assert asked.reasons == [f"stopped by {number.name}"]
+    assert signal.getsignal(number) is before
+
+
+def test_the_second_one_ends_the_wait_and_a_third_interrupts_nothing() -> None:
+    asked: Any = Asked()
+    done = []
+    with pytest.raises(TuningInterrupted), graceful_interrupts(asked):
+        press(signal.SIGINT)
+        try:
+            press(signal.SIGINT)
+        finally:
+            press(signal.SIGINT)
+            done.append("killed")
+    assert done == ["killed"]
+
+
+def test_a_closed_terminal_that_is_told_twice_stays_a_graceful_stop() -> None:
+    asked: Any = Asked()
+    with graceful_interrupts(asked):
+        press(signal.SIGHUP)
+        press(signal.SIGHUP)
+    assert asked.reasons == ["stopped by SIGHUP"]
+
+
+def test_under_nohup_a_closed_terminal_is_nothing() -> None:
+    asked: Any = Asked()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with graceful_interrupts(asked):
+            press(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert asked.reasons == []
