@@ -6,11 +6,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 
 from core import is_core, may_hold_core, nothing_of_the_outer_world
+from spreading import OneServer, longest_first, processes
 
 hypothesis.settings.register_profile("default", deadline=None, derandomize=False, print_blob=True)
 hypothesis.settings.register_profile("core", hypothesis.settings.get_profile("default"), max_examples=20)
@@ -28,10 +30,22 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if ignored else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(trylast=True)  # after the order was drawn
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if is_core(item.path):
             item.add_marker(pytest.mark.core)
+    if hasattr(config, "workerinput"):
+        longest_first(items)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneServer | None:
+    # The long ones would take twice as long on one server.
+    return OneServer(config, log) if "not long" in config.option.markexpr else None
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    return processes(waiting=0 if config.option.markexpr == "core" else 1)
 
 
 @pytest.fixture(autouse=True)

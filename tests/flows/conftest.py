@@ -11,7 +11,6 @@ from prefect.settings import (
     PREFECT_SERVER_ANALYTICS_ENABLED,
     temporary_settings,
 )
-from prefect.testing.utilities import prefect_test_harness
 
 from flows.local_jobs import end_all
 
@@ -26,6 +25,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    # Late: it loads the whole server, which processes without flows do without.
+    from prefect.testing.utilities import prefect_test_harness
+
     ours = {
         PREFECT_LOCAL_STORAGE_PATH: tmp_path_factory.mktemp("results"),
         PREFECT_SERVER_ANALYTICS_ENABLED: False,

@@ -1,0 +1,39 @@
+"""How the tests are spread over processes, so that all cores are busy to the end."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+FLOWS = "tests/flows/"
+
+
+class OneServer(LoadScopeScheduling):  # type: ignore[misc]
+    """A file is one process's, as in xdist's ``loadfile``; and all flows are one process's: a Prefect server
+    takes as long to start as twenty tests on it, and most of what they do is wait for it. The order is
+    that of the collection, in which what takes longest comes first (:func:`longest_first`)."""
+
+    def __init__(self, config: pytest.Config, log: Any = None) -> None:
+        config.option.loadscopereorder = False
+        super().__init__(config, log)
+
+    def _split_scope(self, nodeid: str) -> str:
+        return FLOWS if nodeid.startswith(FLOWS) else nodeid.partition("::")[0]
+
+
+def longest_first(items: list[pytest.Item]) -> None:
+    """Flows, then files with slow tests, then the others; a file's tests stay together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (not item.nodeid.startswith(FLOWS), item.path not in slow))
+
+
+def processes(waiting: int) -> int:
+    """One for each core, and as many as are always ``waiting``, for a process or a server."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        cores = os.cpu_count() or 1
+    return cores + waiting
