@@ -193,7 +193,8 @@ def test_a_form_with_conditions_that_leaves_the_rest_to_autotune_is_tuned(home: 
     assert eventually(lambda: "Chosen for you: early_stopping.type = Auto" in log_of(run_id))
     ledger = load_ledger(open_journal("by-form", home), "by-form")
     assert ledger.spec.early_stopping.type is EarlyStoppingType.AUTO
-    assert ledger.spec.completion.complete_on_convergence
+    # It could not act within so few training jobs.
+    assert not ledger.spec.completion.complete_on_convergence
     assert ledger.spec.limits.max_number_of_training_jobs == 3, "what was said stays"
     assert ledger.spec.categorical[0].ordered
     configurations = [dict(trial.configuration) for trial in ledger.trials.values()]
