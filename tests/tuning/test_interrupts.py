@@ -1,4 +1,4 @@
-"""Signals while a tuning job runs: the first asks, the second ends the wait, no further one interrupts that."""
+"""Signals while a tuning job runs: the first asks, the second ends the wait, a third interrupts nothing."""
 
 from __future__ import annotations
 
@@ -39,13 +39,18 @@ def test_the_first_signal_asks_and_what_was_before_is_put_back(number: signal.Si
 def test_the_second_one_ends_the_wait_and_a_third_interrupts_nothing() -> None:
     asked: Any = Asked()
     done = []
-    with pytest.raises(TuningInterrupted), graceful_interrupts(asked):
-        press(signal.SIGINT)
-        try:
+
+    def driven() -> None:
+        with graceful_interrupts(asked):
             press(signal.SIGINT)
-        finally:
-            press(signal.SIGINT)
-            done.append("killed")
+            try:
+                press(signal.SIGINT)
+            finally:
+                press(signal.SIGINT)
+                done.append("killed")
+
+    with pytest.raises(TuningInterrupted):
+        driven()
     assert done == ["killed"]
 
 
