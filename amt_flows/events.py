@@ -17,9 +17,11 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from amt_flows.errors import JournalError
 
-VERSION = 2
-"""The newest that is read. An event that version 1 can say is written as one of version 1, so that an older
-amt-flows goes on reading what it can understand, and says of the rest that it is too new."""
+VERSION = 1
+LATER = {"ended": 2, "extended": 2}
+"""The newest version of those kinds of events that have a later one. What version 1 can say is written as
+version 1, so that an older amt-flows goes on reading what it can understand, and says of the rest that it is
+too new."""
 
 # JSON has no NaN and no infinity; readers in other languages choke on the bare words.
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -131,7 +133,8 @@ class Opened:
 
     ``spec`` is what is tuned. Where ranges or settings were left to us to choose, ``asked`` is the spec
     that was given and ``chosen`` says what was chosen and why, a sentence each; both are empty otherwise.
-    The fingerprint is that of the spec that was given.
+    The fingerprint is that of the spec that was given. ``seed`` was drawn where that has none; it is no part
+    of the spec.
 
     With ``intended`` it is SageMaker's own tuner that is going to create it: written before that is asked,
     so that no tuning job runs there of which nobody knows. What came of it is said by :class:`HandedOver` or
@@ -147,6 +150,7 @@ class Opened:
     backend: Text = ""
     asked: Mapping[str, Any] = field(default_factory=dict)
     chosen: tuple[Text, ...] = ()
+    seed: Count | None = None
     intended: Flag = False
 
 
@@ -304,6 +308,16 @@ class Finished:
     amts_status: TuningStatus | None = None
 
 
+@dataclass(frozen=True)
+class Extended:
+    """Limits and completion criteria of the tuning job were changed, by their paths in the spec, and it goes
+    on if it had ended. Whoever drives it need not have written this: it takes nothing over."""
+
+    kind: ClassVar[str] = "extended"
+    at: Time
+    changes: Mapping[Text, Any]
+
+
 Event: TypeAlias = (
     Opened
     | HandedOver
@@ -320,6 +334,7 @@ Event: TypeAlias = (
     | Converged
     | Concluding
     | Finished
+    | Extended
 )
 
 _KINDS: dict[str, type[Any]] = {
@@ -340,6 +355,7 @@ _KINDS: dict[str, type[Any]] = {
         Converged,
         Concluding,
         Finished,
+        Extended,
     )
 }
 
@@ -365,8 +381,8 @@ def event_to_json(event: Event) -> dict[str, Any]:
 
 def _version_of(event: Event) -> int:
     """The first version whose readers know what the event says."""
-    is_new = isinstance(event, Ended) and event.outcome is Outcome.STOPPED_OUTSIDE
-    return 2 if is_new else 1
+    stopped_outside = isinstance(event, Ended) and event.outcome is Outcome.STOPPED_OUTSIDE
+    return 2 if stopped_outside or isinstance(event, Extended) else 1
 
 
 @cache
@@ -387,9 +403,10 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
     """
     try:
         version, kind = data["v"], data["kind"]
-        if isinstance(version, int) and version > VERSION:
-            raise WrittenByNewer(f"it holds an event of version {version}; this amt-flows reads {VERSION}")
-        if version not in range(1, VERSION + 1):
+        newest = LATER.get(str(kind), VERSION)
+        if isinstance(version, int) and version > newest:
+            raise WrittenByNewer(f"it holds an event of version {version}; this amt-flows reads {newest}")
+        if version not in range(1, newest + 1):
             raise ValueError(f"version {version!r}")
         if isinstance(kind, str) and kind not in _KINDS:
             raise WrittenByNewer(f"it holds an event {kind!r}, which this amt-flows does not know")

@@ -53,6 +53,9 @@ class JobRequest:
     """Which of several algorithms it trains; empty for the only one."""
     values: Mapping[str, object] = field(default_factory=dict)
     """The hyperparameters as the spec has them, plain JSON values, for backends that call a function."""
+    seed: int | None = None
+    """Of the tuning job, where it was drawn: for whoever has to do without its record. None: the spec has
+    it."""
 
 
 class JobState(str, Enum):
@@ -146,6 +149,8 @@ class FoundJob:
     fingerprint: str
     hyperparameters: Mapping[str, str]
     state: JobState
+    seed: int | None = None
+    """As its request had it."""
 
 
 class Launch(str, Enum):
@@ -222,6 +227,10 @@ class Journal(Protocol):
     def asked_to_stop(self) -> str | None:
         """The reason of the note, if there is one. Raises JournalError once the record has been damaged
         behind its writer's back: an entry is gone."""
+        ...
+
+    def take_back_stop(self) -> None:
+        """Remove the note, if there is one: the tuning job is to go on."""
         ...
 
 

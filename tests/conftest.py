@@ -66,3 +66,15 @@ def nobodys_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         for variable in ("AMT_FLOWS_HOME", "AMT_FLOWS_PRICES"):
             patch.delenv(variable, raising=False)
         yield
+
+
+@pytest.fixture
+def fresh_seeds() -> None:
+    """For a test of seeds that are drawn."""
+
+
+@pytest.fixture(autouse=True)
+def _one_seed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test draws none: what it finds out is to be the same tomorrow."""
+    if "fresh_seeds" not in request.fixturenames:
+        monkeypatch.setattr("amt_flows.tuning.seeds.drawn_seed", lambda: 0)

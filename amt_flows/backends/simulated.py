@@ -212,6 +212,7 @@ class SimulatedBackend:
                 job.request.fingerprint,
                 job.request.hyperparameters,
                 job.state(now),
+                job.request.seed,
             )
             for job in self.jobs.values()
             if job.request.tuning_job.lower() == tuning_job.lower()

@@ -173,6 +173,15 @@ def prices_option(command: F) -> F:
     )(command)
 
 
+def seed_option(command: F) -> F:
+    return click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Try the same configurations again [default: the spec's, or one drawn for each tuning job].",
+    )(command)
+
+
 def name_option(command: F) -> F:
     return click.option("--name", metavar="NAME", help="The tuning job's name, instead of the spec's.")(
         command

@@ -33,7 +33,7 @@ def load_spec(path: str, overrides: Sequence[str] = (), name: str | None = None)
     The fields are changed before anything is checked, so that one may also be given that the file lacks.
     """
     data = read_document(path)
-    changes = [_change(text) for text in overrides]
+    changes = [change_of(text) for text in overrides]
     own_shape = _own_shape(data)
     if name is not None:
         changes.append(("name" if own_shape else "HyperParameterTuningJobName", name))
@@ -46,6 +46,11 @@ def load_spec(path: str, overrides: Sequence[str] = (), name: str | None = None)
     else:
         spec = _from_body(data, beside)
     return spec.anchored(Path(path).resolve().parent)
+
+
+def seeded(seed: int | None) -> list[str]:
+    """The change that a ``--seed`` is."""
+    return [] if seed is None else [f"seed={seed}"]
 
 
 def _is_ours(key: str) -> bool:
@@ -70,7 +75,7 @@ def _own_shape(data: Mapping[str, Any]) -> bool:
     return not is_amt_request(data)
 
 
-def _change(text: str) -> tuple[str, Any]:
+def change_of(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         message = "write it as field=value, e.g. limits.max_number_of_training_jobs=20"

@@ -17,6 +17,7 @@ from amt_flows.cli.group import (
     main,
     name_option,
     prices_option,
+    seed_option,
     set_option,
 )
 from amt_flows.cli.printing import print_json, show
@@ -73,6 +74,7 @@ PICTURED: Final = 24
     help="Draw the space and its first configurations: .html (with this text), .svg or .png.",
 )
 @json_option("the plan, with every request")
+@seed_option
 @set_option
 def plan(
     spec: str,
@@ -88,6 +90,7 @@ def plan(
     write_prices: str | None,
     picture: str | None,
     as_json: bool,
+    seed: int | None,
     changes: tuple[str, ...],
 ) -> None:
     """Show what `run` would do. Launches nothing.
@@ -96,7 +99,7 @@ def plan(
     wrong or can't run here.
     """
     from amt_flows.backends.places import open_journal, open_place
-    from amt_flows.cli.input import load_spec
+    from amt_flows.cli.input import load_spec, seeded
     from amt_flows.cli.pricing import priced_spec
     from amt_flows.errors import SpecError
     from amt_flows.ledger.ledger import Ledger
@@ -108,7 +111,7 @@ def plan(
         _is_a_picture(picture)
 
     def load(*more: str) -> TuningSpec:
-        return load_spec(spec, [*changes, *more], name)
+        return load_spec(spec, [*changes, *seeded(seed), *more], name)
 
     def recorded(name: str) -> Ledger:
         return Ledger.replay(open_journal(name, home).read())

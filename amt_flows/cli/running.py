@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -16,10 +15,12 @@ from amt_flows.cli.group import (
     main,
     name_option,
     prices_option,
+    seed_option,
     set_option,
 )
+from amt_flows.cli.outcome import extend_and_go_on, print_outcome, run_here
 from amt_flows.cli.printing import print_described, print_result
-from amt_flows.errors import AmtFlowsError, TuningJobFailed
+from amt_flows.errors import AmtFlowsError
 
 if TYPE_CHECKING:
     from amt_flows.backends.places import Place
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 @prices_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option("the result")
+@seed_option
 @set_option
 def run(
     spec: str,
@@ -56,6 +58,7 @@ def run(
     prices: str | None,
     quiet: bool,
     as_json: bool,
+    seed: int | None,
     changes: tuple[str, ...],
 ) -> None:
     """Run a tuning job to its end.
@@ -64,13 +67,13 @@ def run(
     the best so far; a second Ctrl-C kills its training jobs.
     """
     from amt_flows.backends.places import open_journal, open_place
-    from amt_flows.cli.input import load_spec
+    from amt_flows.cli.input import load_spec, seeded
     from amt_flows.cli.pricing import priced_spec
     from amt_flows.ledger.ledger import Ledger
     from amt_flows.names import made_up_name
 
     priced = priced_spec(
-        lambda *more: load_spec(spec, [*changes, *more], name),
+        lambda *more: load_spec(spec, [*changes, *seeded(seed), *more], name),
         prices,
         address=lambda: open_place(backend, home=home, region=region).address,
         recorded=lambda its_name: Ledger.replay(open_journal(its_name, home).read()),
@@ -80,12 +83,16 @@ def run(
     asked = priced.spec
     asked = asked if asked.name is not None else asked.named(made_up_name())
 
+    if changes_wanted := _agreed_extension(asked, home):
+        extend_and_go_on(str(asked.name), changes_wanted, home, quiet=quiet, as_json=as_json)
+        return
+
     def to_its_end() -> TuningResult:
         if prefect:
             return _run_as_flow(asked, home, backend, region)
-        return _run_here(asked, home, open_place(backend, home=home, region=region), quiet=quiet)
+        return run_here(asked, home, open_place(backend, home=home, region=region), quiet=quiet)
 
-    _print_outcome(to_its_end, home, as_json=as_json)
+    print_outcome(to_its_end, home, as_json=as_json)
 
 
 @main.command(epilog=examples("amt-flows resume nightly-7", "amt-flows resume tuning.toml"))
@@ -136,7 +143,7 @@ def resume(
     if backend is not None:
         _must_be_there(ledger, there, open_place(backend, home=home, region=region or _region(there)))
     spec = ledger.asked if given is None else given
-    _print_outcome(lambda: _run_here(spec, home, there, quiet=quiet), home, as_json=as_json)
+    print_outcome(lambda: run_here(spec, home, there, quiet=quiet), home, as_json=as_json)
 
 
 def _region(place: Place) -> str | None:
@@ -153,36 +160,24 @@ def _must_be_there(ledger: Ledger, recorded: Place, asked: Place) -> None:
         )
 
 
-def _print_outcome(to_its_end: Callable[[], TuningResult], home: str | None, *, as_json: bool) -> None:
-    """Also of a tuning job that ends as Failed, which raises TuningJobFailed all the same."""
-    try:
-        result = to_its_end()
-    except TuningJobFailed as error:
-        if error.result is not None:
-            print_result(error.result, home, as_json=as_json)  # type: ignore[arg-type]
-        raise
-    print_result(result, home, as_json=as_json)
+def _agreed_extension(spec: TuningSpec, home: str | None) -> dict[str, Any]:
+    """What to change of the tuning job of this name, if the spec asks for other limits and nothing else, and
+    whoever sits at the terminal agrees; nothing where nobody can be asked."""
+    import sys
 
-
-def _to_stderr(line: str) -> None:
-    click.echo(line, err=True)
-
-
-def _run_here(spec: TuningSpec, home: str | None, backend: Place, *, quiet: bool) -> TuningResult:
     from amt_flows.backends.places import open_journal
-    from amt_flows.run import tune
-    from amt_flows.show.text import place
-    from amt_flows.tuning.parents import parents_in
+    from amt_flows.ledger.ledger import Ledger
+    from amt_flows.spec.extension import extension_between
 
-    assert spec.name is not None
-    journal = open_journal(spec.name, home)
-    if not quiet:
-        kept = place(journal.location).removesuffix("/journal")
-        click.echo(f"Tuning job {spec.name}, kept in {kept}", err=True)
-    # Lines where there is no terminal: whoever reads a log wants to know how far it came.
-    parents = parents_in(home, backend)
-    # Also when it is to be quiet: what is worth a look is no progress.
-    return tune(spec, backend, journal=journal, progress=not quiet, parents=parents, tell=_to_stderr)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return {}
+    ledger = Ledger.replay(open_journal(str(spec.name), home).read())
+    if not ledger.opened or spec.fingerprint() in ledger.fingerprints:
+        return {}
+    changes = extension_between(ledger.asked, spec)
+    what = ", ".join(f"{path} = {value}" for path, value in changes.items())
+    question = f"{ledger.name} is {ledger.status.value} with other limits. Extend it ({what})?"
+    return changes if changes and click.confirm(question, err=True) else {}
 
 
 def _run_as_flow(spec: TuningSpec, home: str | None, backend: str, region: str | None) -> TuningResult:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from amt_flows.flows.promotion.retune import retune
     from amt_flows.flows.promotion.tune_then_deploy import tune_then_deploy
     from amt_flows.flows.tuning.clean_up import Remedy, clean_up
-    from amt_flows.flows.tuning.manage import resume_tuning, stop_task, stop_tuning
+    from amt_flows.flows.tuning.manage import extend_tuning, resume_tuning, stop_task, stop_tuning
 
 _HOMES = {
     "Decision": "amt_flows.flows.promotion.outcome",
@@ -61,6 +61,7 @@ _HOMES = {
     "create_endpoint_configuration": "amt_flows.flows.promotion.deploy",
     "create_model": "amt_flows.flows.promotion.deploy",
     "deploy_endpoint": "amt_flows.flows.promotion.deploy",
+    "extend_tuning": "amt_flows.flows.tuning.manage",
     "notify": "amt_flows.flows.automations",
     "promote": "amt_flows.flows.promotion.promote",
     "promote_in_tasks": "amt_flows.flows.promotion.deploy",
@@ -93,6 +94,7 @@ __all__ = [
     "create_endpoint_configuration",
     "create_model",
     "deploy_endpoint",
+    "extend_tuning",
     "load_result",
     "notify",
     "promote",

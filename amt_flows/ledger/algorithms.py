@@ -19,12 +19,13 @@ from amt_flows.spec import Definition, TuningSpec
 @dataclass(frozen=True, eq=False)
 class Algorithm:
     """``name`` is AMT's ``DefinitionName``, empty for the only algorithm of a tuning job. ``spec`` is the
-    tuning job with this algorithm alone, and with a seed of its own. ``at`` stands before the fields of the
+    tuning job with this algorithm alone, and ``seed`` one of its own. ``at`` stands before the fields of the
     whole spec that are this algorithm's: ``other_definitions[0].``, or nothing for the first."""
 
     name: str
     spec: TuningSpec
     at: str = ""
+    seed: int = 0
 
     @cached_property
     def space(self) -> Space:
@@ -41,13 +42,15 @@ class Algorithm:
         return f"{self.at}{field}" if own else field
 
 
-def algorithms_of(spec: TuningSpec) -> tuple[Algorithm, ...]:
-    """All of them, in the spec's order."""
+def algorithms_of(spec: TuningSpec, seed: int = 0) -> tuple[Algorithm, ...]:
+    """All of them, in the spec's order. ``seed`` is the tuning job's."""
     if not spec.other_definitions:
-        return (Algorithm("", spec),)
-    first = Algorithm(spec.definition_name or "", _alone(spec, spec))
+        return (Algorithm("", spec, seed=seed),)
+    first = Algorithm(spec.definition_name or "", _alone(spec, spec), seed=_seed_of(spec, seed))
     others = (
-        Algorithm(other.definition_name, _alone(spec, other), f"other_definitions[{i}].")
+        Algorithm(
+            other.definition_name, _alone(spec, other), f"other_definitions[{i}].", _seed_of(other, seed)
+        )
         for i, other in enumerate(spec.other_definitions)
     )
     return (first, *others)
@@ -57,9 +60,13 @@ def _alone(spec: TuningSpec, algorithm: TuningSpec | Definition) -> TuningSpec:
     own = {name: getattr(algorithm, name) for name in Definition.model_fields}
     # What several algorithms may not have at all is no matter of this one's either.
     alone = {"other_definitions": (), "first_configurations": (), "warm_start": None}
+    return spec.model_copy(update={**own, **alone})
+
+
+def _seed_of(algorithm: TuningSpec | Definition, seed: int) -> int:
     # Two algorithms of one space are to try different configurations.
-    seed = hashlib.sha256(f"{spec.seed} {algorithm.definition_name}".encode()).digest()
-    return spec.model_copy(update={**own, **alone, "seed": int.from_bytes(seed[:4], "big")})
+    digest = hashlib.sha256(f"{seed} {algorithm.definition_name}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
 
 
 def algorithm_named(spec: TuningSpec, name: str) -> Algorithm:

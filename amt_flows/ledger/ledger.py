@@ -10,7 +10,7 @@ import copy
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from amt_flows.errors import JournalError, SpecError
@@ -20,6 +20,7 @@ from amt_flows.events import (
     Converged,
     Ended,
     Event,
+    Extended,
     Finished,
     HandedOver,
     Inherited,
@@ -40,6 +41,7 @@ from amt_flows.ledger.history import History, TrialRow, TrialState
 from amt_flows.ledger.inherited import inherited_rows
 from amt_flows.ledger.training_job import RETRYABLE, STOPPED, TrainingJob, Trial
 from amt_flows.spec import BestEligible, ObjectiveType, TuningSpec
+from amt_flows.spec.extension import extended
 
 T = TypeVar("T")
 
@@ -51,8 +53,14 @@ class Ledger:
         self._spec: TuningSpec | None = None
         self.algorithms: tuple[Algorithm, ...] = ()
         self._asked: TuningSpec | None = None
+        self.drawn_seed: int | None = None
         self.name = ""
         self.fingerprint = ""
+        """Of the spec as it was given at first, which its training jobs carry."""
+        self.fingerprints: set[str] = set()
+        """Of every spec that it was given, and of what came of it."""
+        self.idle_seconds = 0.0
+        """Between its ends and its extensions."""
         self.opened_at = 0.0
         self.backend = ""
         self.awaits_amt = False
@@ -123,6 +131,12 @@ class Ledger:
         return self._asked or self.spec
 
     @property
+    def seed(self) -> int:
+        """That of the proposals: the one that was given, or drawn. The first records have none, which was
+        0."""
+        return self.spec.seed if self.spec.seed is not None else self.drawn_seed or 0
+
+    @property
     def opened(self) -> bool:
         return self._spec is not None
 
@@ -135,10 +149,12 @@ class Ledger:
             case Opened():
                 if self._spec is None:
                     self._spec = TuningSpec.parse(event.spec)
-                    self.algorithms = algorithms_of(self._spec)
+                    self.drawn_seed = event.seed
+                    self.algorithms = algorithms_of(self._spec, self.seed)
                     self._asked = TuningSpec.parse(event.asked) if event.asked else None
                     self.chosen = event.chosen
                     self.name, self.fingerprint = event.name, event.fingerprint
+                    self.fingerprints = {event.fingerprint, self._spec.fingerprint()}
                     self.opened_at, self.controller = event.at, event.controller
                     self.backend, self.awaits_amt = event.backend, event.intended
             case HandedOver():
@@ -147,6 +163,8 @@ class Ledger:
             case Withdrawn():
                 if self.awaits_amt:
                     self.awaits_amt, self._spec, self.algorithms = False, None, ()
+            case Extended():
+                self._extend(event)
             case Inherited():
                 self._inherit(event)
             case Attached():
@@ -191,6 +209,32 @@ class Ledger:
                     self.finished_at, self.status = event.at, event.status
                     self.reasons = (*event.reasons, *self.reasons)
                     self.amts_status = event.amts_status
+
+    def _extend(self, event: Extended) -> None:
+        if self.finished_at is not None:
+            self.idle_seconds += max(0.0, event.at - self.finished_at)
+        self._spec = extended(self.spec, event.changes)
+        self._asked = None if self._asked is None else extended(self._asked, event.changes)
+        self.fingerprints |= {self._spec.fingerprint(), self.asked.fingerprint()}
+        self.algorithms = algorithms_of(self._spec, self.seed)
+        self.status, self.end_status, self.reasons = TuningStatus.IN_PROGRESS, None, ()
+        self.finished_at = self.amts_status = None
+        on_epochs = self._spec.completion.target_on_epochs
+        for job in self.jobs.values():
+            job.reached = None
+            ended = (job.final_value,) if job.has_usable_value else ()
+            for value in (*ended, *((value for _, value in job.curve) if on_epochs else ())):
+                self._note_target(job, value)
+        # Who may be the best, and what counts as an improvement, may be decided otherwise now.
+        self._folds.clear()
+        self._best = None
+        for job in self.ended:
+            self._note_best(job)
+
+    def running_seconds(self, until: float) -> float:
+        """For how long the tuning job has run: wall clock, but for the time between an end and its
+        extension."""
+        return until - self.opened_at - self.idle_seconds
 
     def _inherit(self, event: Inherited) -> None:
         known = {(one.parent, one.identical) for one in self.inherited}
@@ -256,6 +300,9 @@ class Ledger:
         self.ended.append(job)
         del self._live[job.name]
         self._note_waiting(job.trial)
+        self._note_best(job)
+
+    def _note_best(self, job: TrainingJob) -> None:
         if self.eligible(job) and (self._best is None or self.order(job) < self.order(self._best)):
             self._best = job
 
@@ -304,7 +351,7 @@ class Ledger:
             return self
         algorithm = algorithm or self.leading_algorithm
         one = copy.copy(self)
-        one._spec, one.algorithms = algorithm.spec, (Algorithm("", algorithm.spec),)
+        one._spec, one.algorithms = algorithm.spec, (replace(algorithm, name="", at=""),)
         one.trials = {n: trial for n, trial in self.trials.items() if self.algorithm(trial) is algorithm}
         one.jobs = {name: job for name, job in self.jobs.items() if job.trial in one.trials}
         one.ended = [job for job in self.ended if job.trial in one.trials]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from amt_flows.errors import Fenced, JournalError, TuningJobNotFound
-from amt_flows.events import Attached, Event
+from amt_flows.events import Attached, Concluding, Event, Extended
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ports import Clock, Journal
 
@@ -65,12 +65,26 @@ class Record(Reading):
         try:
             self.journal.append(self.next_entry, events)
         except Fenced:
+            if self.absorb():
+                # An end that was decided on before the limits were changed is to be decided on again.
+                self.append([event for event in events if not isinstance(event, Concluding)])
+                return
             latest = self.latest()
             holder = "its journal can't be read" if latest is None else latest.controller
             raise self._taken_over.error(self.ledger.name, holder) from None
         self.next_entry += 1
         for event in events:
             self.ledger.apply(event)
+
+    def absorb(self) -> bool:
+        """Take in an extension that somebody else has written, which takes nothing over; whether there was
+        one. Raises JournalError."""
+        entries = self.journal.read(self.next_entry)
+        if not entries or not all(isinstance(event, Extended) for entry in entries for event in entry):
+            return False
+        self.ledger.extend(entries)
+        self.next_entry += len(entries)
+        return True
 
     def take_over(self, controller: str) -> None:
         """Fence off whoever has kept the record so far, unless it is closed. Raises Fenced, JournalError."""
@@ -88,7 +102,8 @@ class Record(Reading):
     def is_fenced(self) -> bool:
         """Whether another is known to have taken over; False also if the journal can't be read."""
         try:
-            return len(self.journal.read(self.next_entry)) > 0
+            entries = self.journal.read(self.next_entry)
+            return any(not isinstance(event, Extended) for entry in entries for event in entry)
         except JournalError:
             return False
 

@@ -35,7 +35,7 @@ from amt_flows.plan.prepare import prepare
 from amt_flows.plan.prices import Price
 from amt_flows.plan.words import PlannedRange, constraints_in_words, planned_ranges
 from amt_flows.ports import Backend
-from amt_flows.spec import TuningSpec, differences
+from amt_flows.spec import StrategyType, TuningSpec, differences
 from amt_flows.tuning.notices import notices
 from amt_flows.tuning.problems import problems_on, unsupported
 from amt_flows.tuning.warm_start import Reader
@@ -100,6 +100,10 @@ class Plan:
     inherited: tuple[str, ...] = ()
     """What it starts from: a sentence for each parent."""
     fingerprint: str = field(default="", repr=False)
+    seed: int = 0
+    """Of the first jobs shown."""
+    seed_is_drawn: bool = False
+    """A run draws a seed of its own, so that its jobs are others."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -134,13 +138,15 @@ def plan(
     in, and ``price_note`` why it couldn't.
     """
     asked = spec
+    existing = existing if existing is not None and existing.opened else None
+    seed = spec.seed if spec.seed is not None else 0 if existing is None else existing.seed
     if isinstance(backend, SageMakerTuner):
         made = _left_to_amt(spec)
     else:
-        made = _ours(spec, backend, max(first_jobs, proposals), None if parents is None else cache(parents))
+        reader, shown = None if parents is None else cache(parents), max(first_jobs, proposals)
+        made = _ours(spec, backend, shown, reader, seed)
     spec = made.spec
     rules = amt_words if isinstance(backend, SageMakerTuner) else words
-    existing = existing if existing is not None and existing.opened else None
     length = _length(job_seconds, startup_seconds, [like, existing], made.events)
     known = length if made.can_be_estimated else None
     priced = hourly_price(spec)
@@ -177,6 +183,8 @@ def plan(
         chosen=made.chosen,
         inherited=made.inherited,
         fingerprint=asked.fingerprint(),
+        seed=seed,
+        seed_is_drawn=asked.seed is None and existing is None and asked.strategy is not StrategyType.GRID,
     )
 
 
@@ -211,11 +219,12 @@ class _Made:
     can_be_estimated: bool = False
 
 
-def _ours(spec: TuningSpec, backend: Backend, count: int, parents: Reader | None) -> _Made:
+def _ours(spec: TuningSpec, backend: Backend, count: int, parents: Reader | None, seed: int) -> _Made:
     prepared = prepare(spec, parents)
     refused = [*prepared.problems, *unsupported(prepared.spec)]
     # What can't be driven can't be asked for its first jobs either.
-    jobs, proposals = ((), ()) if refused else first_training_jobs(prepared.spec, backend, count, parents)
+    seeded = prepared.spec.model_copy(update={"seed": seed})
+    jobs, proposals = ((), ()) if refused else first_training_jobs(seeded, backend, count, parents)
     return _Made(
         spec=prepared.spec,
         problems=(*refused, *problems_on(backend, prepared.spec)),

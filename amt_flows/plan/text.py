@@ -32,6 +32,10 @@ def plan_text(plan: Plan) -> RenderableType:
     parts += _bullets("How much", [*_amounts(plan), *_estimate(plan)])
     if plan.first_jobs:
         parts.append(_title("First training jobs", ""))
+        if plan.seed_is_drawn:
+            again = f"`--seed {plan.seed}` tries these"
+            why = f"  No seed is given: each run draws its own, and tries others; {again}."
+            parts.append(Text(why, style="yellow"))
         parts += [line for job in plan.first_jobs for line in _job(job)]
         parts += _request(plan.first_jobs[0])
     if plan.amt_request is not None:

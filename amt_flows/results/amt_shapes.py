@@ -182,7 +182,7 @@ def describe(ledger: Ledger, now: float) -> dict[str, Any]:
             "Autotune": {"Mode": "Enabled"} if ledger.asked.autotune else None,
             "FailureReason": failure if status is TuningStatus.FAILED else None,
             "TuningJobCompletionDetails": details,
-            "ConsumedResources": {"RuntimeInSeconds": int(end - ledger.opened_at)},
+            "ConsumedResources": {"RuntimeInSeconds": int(ledger.running_seconds(end))},
         }
     )
 

@@ -55,7 +55,7 @@ class MaxRuntime:
     seconds: float
 
     def met(self, ledger: Ledger, now: float) -> Reason | None:
-        elapsed = now - ledger.opened_at
+        elapsed = ledger.running_seconds(now)
         if elapsed < self.seconds:
             return None
         message = f"the tuning job has run for {elapsed:.1f} s of the {self.seconds:g} s allowed"

@@ -430,8 +430,8 @@ class TuningFields(Part):
     """Which jobs may be the best training job; stopped ones too when jobs run into a time limit."""
     other_objectives: tuple[Objective, ...] = Field(default=(), max_length=MOST_OTHER_OBJECTIVES)
     """Further metrics to trade off against the objective: the result has the Pareto front."""
-    seed: int = Field(default=0, ge=0)
-    """Makes the proposals reproducible."""
+    seed: int | None = Field(default=None, ge=0)
+    """Makes the proposals reproducible. Empty: drawn anew for each tuning job, and recorded."""
     tags: dict[str, Text] = Field(default_factory=dict)
     """Passed on to every training job, e.g. `{"team": "vision"}`."""
     hyperband: Hyperband | None = None

@@ -98,3 +98,13 @@ class JournalConformance:
         assert writer.asked_to_stop() == "enough"
         writer.append(1, [Attached(2.0, "me")])
         assert len(writer.read()) == 2
+
+    def test_a_stop_note_can_be_taken_back_and_left_again(self, tmp_path: Path) -> None:
+        writer = self.make(tmp_path / "j")
+        writer.append(0, [Attached(1.0, "me")])
+        writer.take_back_stop()
+        writer.ask_to_stop("enough")
+        writer.take_back_stop()
+        assert self.make(tmp_path / "j").asked_to_stop() is None
+        writer.ask_to_stop("enough")
+        assert self.make(tmp_path / "j").asked_to_stop() == "enough"

@@ -51,6 +51,7 @@ from amt_flows.rules.early_stopping import early_stopping_rule
 from amt_flows.spec import TuningSpec
 from amt_flows.strategies import Strategy
 from amt_flows.strategies.choose import strategy_of
+from amt_flows.tuning import seeds
 from amt_flows.tuning.autotune import Chosen, chosen
 from amt_flows.tuning.endings import ending_of, finished
 from amt_flows.tuning.launches import HalfLaunched, job_request
@@ -63,6 +64,8 @@ logger = logging.getLogger("amt_flows")
 
 FIRST_RETRY_SECONDS = 1.0
 LAST_RETRY_SECONDS = 60.0
+EXTENSION_SECONDS = 10.0
+"""Between two looks whether somebody has changed the limits."""
 
 
 TAKEN_OVER = TakenOver(
@@ -94,6 +97,7 @@ class Tuning:
         self._retry_at = 0.0
         self._retry_delay = FIRST_RETRY_SECONDS
         self._stopped_by_us: set[str] = set()
+        self._look_again_at = self.now() + EXTENSION_SECONDS
 
     @classmethod
     def open(
@@ -142,6 +146,7 @@ class Tuning:
                 backend=backend.address,
                 asked=spec.to_json() if choice.why else {},
                 chosen=choice.why,
+                seed=seeds.drawn_seed() if spec.seed is None else None,
             )
             tuning._record(opened, *inherited)
         else:
@@ -204,6 +209,7 @@ class Tuning:
 
     def observe(self) -> News:
         """Ask the backend for all running jobs, and record what is new."""
+        self._look_for_an_extension()
         live = [job.name for job in self.ledger.live]
         if not live:
             return News()
@@ -229,6 +235,12 @@ class Tuning:
             self._observations.forget(ending.job)
         epochs = sum(len(p) for p in points.values())
         return News(epochs, tuple(ending.job for ending in endings))
+
+    def _look_for_an_extension(self) -> None:
+        """Now and then: whatever is written finds one too."""
+        if self.now() >= self._look_again_at:
+            self._look_again_at = self.now() + EXTENSION_SECONDS
+            self.record.absorb()
 
     # -- early stopping --------------------------------------------------------------------------
 
@@ -438,7 +450,7 @@ class Tuning:
         timeout = HEARTBEAT_SECONDS
         limit = self.ledger.spec.limits.max_runtime_seconds
         if limit is not None and not self.ledger.concluding:
-            timeout = min(timeout, self.ledger.opened_at + limit - now)
+            timeout = min(timeout, limit - self.ledger.running_seconds(now))
         if self._retry_at > now:
             timeout = min(timeout, self._retry_at - now)
         self.backend.wait(max(timeout, 0.0))

@@ -42,6 +42,7 @@ def job_request(ledger: Ledger, trial: int, attempt: int) -> JobRequest:
         tags=spec.tags,
         definition=algorithm.name,
         other_metrics=spec.other_metrics,
+        seed=ledger.drawn_seed,
     )
 
 

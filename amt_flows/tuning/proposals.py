@@ -39,7 +39,7 @@ class Proposer:
             algorithm, history = ledger.algorithms[turn.index], histories[turn.index]
             proposal: Proposal | None = opening_proposal(algorithm.spec, algorithm.space, history)
             if proposal is None:
-                ordinal, seed = ledger.next_ordinal(algorithm), algorithm.spec.seed
+                ordinal, seed = ledger.next_ordinal(algorithm), algorithm.seed
                 proposal = self.strategy.propose(algorithm.space, history, number=ordinal, seed=seed)
             if proposal is None:
                 self._exhausted.add(turn.index)

@@ -35,7 +35,8 @@ def recover(
     """Write the journal of ``spec``'s tuning job anew, from what its training jobs tell. Launches nothing and
     stops nothing; running the same spec then goes on with it. ``backend`` makes one.
 
-    Budgets don't start anew: all training jobs count, and time runs from the first one's start.
+    The seed is the one that the jobs carry. Budgets don't start anew: all training jobs count, and time runs
+    from the first one's start.
 
     Raises JournalError if there is a journal, even a damaged one (it must be moved away first: it may know
     more), TuningJobNotFound if there is no training job of that name, SpecError if they belong to another
@@ -51,10 +52,11 @@ def recover(
             f"No training job of {spec.name} was found on {first_look.address or 'this backend'}.",
             remedy="check the name, the home directory or region, and the account",
         )
+    name, spec = spec.name, _without_a_drawn_seed(spec, found)
     _must_be_ours(spec, found)
     started = {
         report.name: report.started_at
-        for report in first_look.poll(spec.name, [job.name for job in found])
+        for report in first_look.poll(name, [job.name for job in found])
         if report.started_at is not None
     }
     clock = clock or SystemClock()
@@ -90,6 +92,18 @@ def _must_be_ours(spec: TuningSpec, found: Sequence[FoundJob]) -> None:
         raise SpecError([Problem("spec", spec.name, message)])
 
 
+def _without_a_drawn_seed(spec: TuningSpec, found: Sequence[FoundJob]) -> TuningSpec:
+    """A seed that is the one which was drawn for these jobs is none that was given."""
+    seedless = spec.model_copy(update={"seed": None})
+    drawn = all(job.fingerprint == seedless.fingerprint() for job in found)
+    return seedless if drawn and spec.seed == (_drawn_seed(found) or 0) else spec
+
+
+def _drawn_seed(found: Sequence[FoundJob]) -> int | None:
+    """What these jobs carry; None where the spec has one, and for jobs of the first versions."""
+    return next((job.seed for job in found if job.seed is not None), None)
+
+
 def _events(
     spec: TuningSpec,
     found: Sequence[FoundJob],
@@ -110,6 +124,7 @@ def _events(
             backend=address,
             asked=spec.to_json() if choice.why else {},
             chosen=choice.why,
+            seed=_drawn_seed(found),
         )
     ]
     trials: set[int] = set()

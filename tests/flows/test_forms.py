@@ -22,7 +22,7 @@ from amt_flows.flows.promotion.retune import retune
 from amt_flows.flows.promotion.tune_then_deploy import tune_then_deploy
 from amt_flows.flows.tuning.clean_up import clean_up
 from amt_flows.flows.tuning.hooks import tuning_of_run
-from amt_flows.flows.tuning.manage import resume_tuning, stop_tuning
+from amt_flows.flows.tuning.manage import extend_tuning, resume_tuning, stop_tuning
 from amt_flows.flows.tuning.tune import tune
 from amt_flows.ledger.record import load_ledger
 from amt_flows.spec import CompletionCriteria, EarlyStopping, EarlyStoppingType, TuningSpec
@@ -39,6 +39,7 @@ FLOWS: list[Flow[..., Any]] = [
     promote,
     stop_tuning,
     resume_tuning,
+    extend_tuning,
     clean_up,
 ]
 

@@ -279,6 +279,7 @@ class LocalBackend:
             request["fingerprint"],
             request["hyperparameters"],
             self._look(paths).state,
+            request.get("seed"),
         )
 
     # -- stopping --------------------------------------------------------------------------------

@@ -121,6 +121,7 @@ def worker_request(request: JobRequest) -> dict[str, Any]:
         "trial": request.trial,
         "attempt": request.attempt,
         "fingerprint": request.fingerprint,
+        "seed": request.seed,
         "hyperparameters": dict(request.hyperparameters),
         "tags": dict(request.tags),
         "metrics": _definitions(request),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amt_flows.backends.sagemaker.service import Answer, Service
 from amt_flows.backends.sagemaker.states import state_of
-from amt_flows.backends.sagemaker.tags import FINGERPRINT, from_pairs
+from amt_flows.backends.sagemaker.tags import FINGERPRINT, SEED, from_pairs
 from amt_flows.ledger.names import parse_training_job_name
 from amt_flows.ports import FoundJob
 
@@ -42,11 +42,14 @@ def _found(tuning_job: str, record: Answer, newest: Answer) -> FoundJob | None:
     parts = parse_training_job_name(name)
     if parts is None or parts.tuning_job.lower() != tuning_job.lower():
         return None
+    tags = from_pairs(record.get("Tags") or ())
+    seed = tags.get(SEED, "")
     return FoundJob(
         name,
         parts.trial,
         parts.attempt,
-        from_pairs(record.get("Tags") or ()).get(FINGERPRINT, ""),
+        tags.get(FINGERPRINT, ""),
         dict(record.get("HyperParameters") or {}),
         state_of(str(newest["TrainingJobStatus"]), newest.get("SecondaryStatus")),
+        int(seed) if seed.isdecimal() else None,
     )

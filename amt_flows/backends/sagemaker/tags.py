@@ -11,7 +11,8 @@ TUNING_JOB: Final = "amt-flows-tuning-job"
 TRIAL: Final = "amt-flows-trial"
 ATTEMPT: Final = "amt-flows-attempt"
 FINGERPRINT: Final = "amt-flows-fingerprint"
-OURS: Final = (TUNING_JOB, TRIAL, ATTEMPT, FINGERPRINT)
+SEED: Final = "amt-flows-seed"
+OURS: Final = (TUNING_JOB, TRIAL, ATTEMPT, FINGERPRINT, SEED)
 MAX_TAGS: Final = 50
 """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html, Tags."""
 
@@ -24,6 +25,7 @@ def tags_of(request: JobRequest) -> dict[str, str]:
         TRIAL: str(request.trial),
         ATTEMPT: str(request.attempt),
         FINGERPRINT: request.fingerprint,
+        **({} if request.seed is None else {SEED: str(request.seed)}),
     }
 
 

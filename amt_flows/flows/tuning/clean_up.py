@@ -21,7 +21,7 @@ from amt_flows.flows.parameters import labelled
 from amt_flows.flows.promotion.persistence import SERIALIZER
 from amt_flows.flows.tuning.hooks import TuningOfRun, tuning_of_run
 from amt_flows.flows.tuning.liveness import driver_of, is_driven_by, silent_since
-from amt_flows.flows.tuning.manage import resume_tuning
+from amt_flows.flows.tuning.manage import extend_tuning, resume_tuning
 from amt_flows.flows.tuning.named import home_of_run
 from amt_flows.ledger.record import load_ledger
 from amt_flows.tuning.stop import end_tuning_job
@@ -112,7 +112,7 @@ def _dead(
 def _tuning_of(client: SyncPrefectClient, flow_run: FlowRun) -> TuningOfRun | None:
     """The tuning job that a flow run drives; None of any other flow run."""
     flow_name, given = client.read_flow(flow_run.flow_id).name, flow_run.parameters
-    if flow_name == resume_tuning.name:
+    if flow_name in (resume_tuning.name, extend_tuning.name):
         name = given["name"]
         home = given.get("home") or home_of_run(flow_run.id, name)
         try:

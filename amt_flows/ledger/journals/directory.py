@@ -203,6 +203,12 @@ class DirectoryJournal:
         except OSError as error:
             raise JournalError(f"The request to stop can't be written: {error}.") from error
 
+    def take_back_stop(self) -> None:
+        try:
+            (self.directory / STOP_NOTE).unlink(missing_ok=True)
+        except OSError as error:
+            raise JournalError(f"The request to stop can't be taken back: {error}.") from error
+
     def asked_to_stop(self) -> str | None:
         self._check_all_there(self._known)
         note = self.directory / STOP_NOTE

@@ -34,3 +34,6 @@ class MemoryJournal:
 
     def asked_to_stop(self) -> str | None:
         return self._stop
+
+    def take_back_stop(self) -> None:
+        self._stop = None

@@ -273,11 +273,22 @@ class S3Journal:
         if not self._indices(0):
             raise JournalError(f"There is no journal at {self.location}.")
         try:
-            self._put(f"{self._folder}/{STOP_NOTE}", reason)
+            self._put(f"{self._folder}/{STOP_NOTE}", reason or "asked to stop")
         except Exception as error:
             _must_be_of_aws(error)
             raise self._unwritable(error) from error
         self._stop_note_read_at = None
+
+    def take_back_stop(self) -> None:
+        """An empty note is none: so nobody needs the right to delete."""
+        if self._look() is None:
+            return
+        try:
+            self._put(f"{self._folder}/{STOP_NOTE}", "")
+        except Exception as error:
+            _must_be_of_aws(error)
+            raise self._unwritable(error) from error
+        self._stop_note = self._stop_note_read_at = None
 
     def asked_to_stop(self) -> str | None:
         """What is known of the note; a failure to look for it stops nothing, and is tried again. The same
@@ -301,7 +312,7 @@ class S3Journal:
 
     def _read_stop_note(self) -> str | None:
         try:
-            return self._get(f"{self._folder}/{STOP_NOTE}").decode("utf-8", "replace") or "asked to stop"
+            return self._get(f"{self._folder}/{STOP_NOTE}").decode("utf-8", "replace") or None
         except Exception as error:
             _must_be_of_aws(error)
             return None if _code(error) in _MISSING else self._stop_note

@@ -241,6 +241,9 @@ class _InMoto:
     def asked_to_stop(self) -> str | None:
         raise NotImplementedError("the world has no wish")
 
+    def take_back_stop(self) -> None:
+        raise NotImplementedError("the world has no wish")
+
 
 class _LosesAnswers:
     """boto3's S3 client; now and then what it wrote is there and its answer never comes."""

@@ -35,6 +35,9 @@ class TextJournal:
     def asked_to_stop(self) -> str | None:
         return self._stop
 
+    def take_back_stop(self) -> None:
+        self._stop = None
+
 
 class TornDirectoryJournal(DirectoryJournal):
     """A real directory in which an entry can be left as a power cut leaves it."""

@@ -60,6 +60,9 @@ class FaultyJournal:
             raise Died
         return self._inner.asked_to_stop()
 
+    def take_back_stop(self) -> None:
+        self._inner.take_back_stop()
+
 
 class FaultyBackend:
     """The training jobs as one controller meets them; ``inner`` is its own view of them."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from amt_flows.errors import AmtFlowsError, Fenced
+from amt_flows.errors import AmtFlowsError, Fenced, SpecError
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.running_tuning_job import News
 from amt_flows.ports import Journal
@@ -24,10 +24,13 @@ from amt_flows.testing.chaos.truth import SimulatedJobs
 from amt_flows.testing.chaos.verdict import judge
 from amt_flows.testing.chaos.world import Controller, TooLongError, Violation, World
 from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.extend import extend
 from amt_flows.tuning.interrupts import stop_jobs_on_breakdown
 from amt_flows.tuning.loop import drive
 
 MOST_RUNS = 200
+EXTENDED = 0.25
+"""Of the schedules, as far as their limits allow it."""
 
 Tell = Callable[[str], None]
 JournalFor = Callable[[Callable[[float], None]], Journal]
@@ -83,7 +86,7 @@ class _Conductor:
         world = self._world
         try:
             self._spawn()
-            while self._move_one() or self._start_again():
+            while self._move_one() or self._start_again() or self._extend():
                 continue
         except Exception as error:  # whatever the code under test raises is a finding
             promise = "unended" if isinstance(error, TooLongError) else "crashed"
@@ -127,6 +130,29 @@ class _Conductor:
             one.ended = "started again"
         patience = 5 * world.plan.seconds_per_epoch
         world.truth.advance(patience * chance.choice((0.0, chance.uniform(0, 1), 4 * chance.expovariate(1))))
+        self._spawn()
+        return True
+
+    def _extend(self) -> bool:
+        """In some schedules the user wants more of a tuning job that has ended, once. Whether that could
+        be."""
+        world = self._world
+        chance, ledger = random.Random(f"extension {world.plan.seed}"), world.ledger()
+        if world.extension or not ledger.finished or chance.random() > EXTENDED:
+            return False
+        more = {
+            "limits.max_number_of_training_jobs": len(ledger.jobs) + chance.randint(1, 5),
+            "limits.max_parallel_training_jobs": chance.randint(1, 4),
+        }
+        world.truth.advance(3600 * chance.random())
+        try:
+            extend("chaos", self._journal(world.truth.advance), more, clock=world.wall_clock())
+        except SpecError:
+            return False  # another limit ended it, or its grid has no more
+        world.extension, world.jobs_at_end = more, None
+        # Between its end and now nobody counts the time, as between two controllers of whom one lost it.
+        world.blind_seconds += world.now() - world.last_event_at
+        world.tell(f"the user extends it: {more}")
         self._spawn()
         return True
 

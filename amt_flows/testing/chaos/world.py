@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from amt_flows.errors import TuningInterrupted
 from amt_flows.events import Attached, Event, Finished, Opened
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ports import Clock, JobRequest, Journal, SystemClock
+from amt_flows.spec.extension import extended
 from amt_flows.testing.chaos.controllers import Member
 from amt_flows.testing.chaos.faults import Died, Fault
 from amt_flows.testing.chaos.plan import Plan
@@ -71,6 +73,8 @@ class World:
     opened_at: float = 0.0
     """When the tuning job was created, in true time and by the wall clock of who did it."""
     opened_wall: float = 0.0
+    extension: Mapping[str, Any] = field(default_factory=dict)
+    """What the user changed of the limits after the tuning job's first end."""
     jobs_at_end: int | None = None
     """How many training jobs had been started when the record was closed."""
     full_until: float = 0.0
@@ -215,7 +219,7 @@ class World:
 
     def check_start(self, before: Sequence[TrueJob], request: JobRequest) -> None:
         """A training job was started: the promises about starting are looked at here and now."""
-        limits = self.plan.spec.limits
+        limits = extended(self.plan.spec, self.extension).limits
         wrong = starts_again(before, request)
         if wrong is not None:
             self.broken("doubled", wrong)

@@ -109,6 +109,7 @@ class TunerBackend:
                 one.request.fingerprint,
                 one.request.hyperparameters,
                 state_of(one.job.status, one.job.secondary_status),
+                one.request.seed,
             )
             for name, one in self._jobs.items()
         ]
