@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from amt_flows.ledger.journals.directory import DirectoryJournal
 from amt_flows.ledger.record import load_ledger
 from amt_flows.spec import TuningSpec
 from flows.flow_runs import read, run_called, tuning_in_a_process
-from flows.local_jobs import ENDLESS, eventually, local_spec, workers
+from flows.local_jobs import ENDLESS, end_all, eventually, local_spec, workers
 
 SCRIPT = 'echo "accuracy=0.{digit}$2;"; echo {digit} > "$SM_MODEL_DIR/weights.txt"'
 
@@ -40,8 +41,11 @@ def spec(name: str, digit: int = 1, **changes: Any) -> TuningSpec:
 
 
 @pytest.fixture
-def homes(tmp_path: Path) -> tuple[Path, Path]:
-    return tmp_path / "a home", tmp_path / "b"
+def homes(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    both = tmp_path / "a home", tmp_path / "b"
+    yield both
+    for one in both:
+        end_all(one)
 
 
 def served(target: Target) -> str:
