@@ -64,7 +64,9 @@ class Commands(click.Group):
             known = _in_a_sentence(error)
             if known is None:
                 raise
-            click.echo(str(known), err=True)
+            from amt_flows.show.visible import visible
+
+            click.echo(visible(str(known)), err=True)
             ctx.exit(known.exit_code)
         finally:
             self._no_more_interrupts()
