@@ -84,7 +84,7 @@ def test_the_best_running_and_failed_are_told_apart() -> None:
 def test_an_unknown_training_job_is_refused_with_the_nearest() -> None:
     ledger = known(minimised(continuous=numbers("a")), lambda c: 1.0, 3)
     with pytest.raises(UnknownTrainingJob, match="did you mean demo-002-00000000"):
-        why(ledger, "demo-002-0000000")
+        why(ledger, "demo-002-00000001")
     with pytest.raises(UnknownTrainingJob, match="`amt-flows jobs demo` lists them"):
         why(ledger, "xyzzy")
 
