@@ -4,7 +4,7 @@ settings of whoever runs them; and the marker ``core``, which a file gets by whe
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,15 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if ignored else None
 
 
-@pytest.hookimpl(trylast=True)  # after the order was drawn
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for item in items:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, None, None]:
+    for item in items:  # before ``-m`` chooses
         if is_core(item.path):
             item.add_marker(pytest.mark.core)
-    if hasattr(config, "workerinput"):
+    yield
+    if hasattr(config, "workerinput"):  # after the order was drawn
         longest_first(items)
 
 

@@ -59,3 +59,21 @@ def test_a_file_is_of_the_core_by_where_it_is() -> None:
     assert not is_core(HERE / "flows/test_blocks.py")
     assert may_hold_core(HERE / "strategies")
     assert not may_hold_core(HERE / "flows")
+
+
+def test_the_marker_chooses_them() -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-m",
+        "core",
+        "-n",
+        "0",
+        "--collect-only",
+        "-q",
+        str(HERE / "rules"),
+    ]
+    done = subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("test_early_stopping.py::") > 20
