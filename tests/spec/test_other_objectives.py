@@ -84,10 +84,11 @@ def test_what_is_wrong_with_hyperband_and_early_stopping_is_said_once() -> None:
 
 
 def test_autotune_leaves_off_what_judges_by_one_metric() -> None:
-    complete = chosen(TuningSpec.parse({**trading(), "autotune": True})).spec
+    enough = {"max_number_of_training_jobs": 100}
+    complete = chosen(TuningSpec.parse({**trading(), "autotune": True, "limits": enough})).spec
     assert complete.early_stopping.type.value == "Off"
     assert not complete.completion.complete_on_convergence
-    alone = chosen(TuningSpec.parse({**good(), "autotune": True})).spec
+    alone = chosen(TuningSpec.parse({**good(), "autotune": True, "limits": enough})).spec
     assert alone.early_stopping.type.value == "Auto"
     assert alone.completion.complete_on_convergence
 
