@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from amt_flows.errors import Fenced, JournalError, TuningJobNotFound
-from amt_flows.events import Attached, Concluding, Event, Extended
+from amt_flows.events import Attached, Concluding, Event, Extended, Observed, Points
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ports import Clock, Journal
+
+HOLD_SECONDS = 5.0
+"""How long values may wait for an entry of their own: a file with two flushes to disk, or a request to S3."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Record(Reading):
         super().__init__(journal)
         self.clock = clock
         self._taken_over = taken_over
+        self._held: list[Observed] = []
+        self._written_at = self.ledger.last_at
         # Of a clock that was set back since the last event. It must not stand still until it has caught up.
         self._behind = max(0.0, self.ledger.last_at - clock.now())
 
@@ -60,10 +65,11 @@ class Record(Reading):
     def append(self, events: Sequence[Event]) -> None:
         """Write down what happened, as one entry. Raises Fenced, having written nothing, once another has
         taken the record over, whether what he wrote can be read or not; JournalError."""
-        if not events:
+        entry = (*_in_one(self._held), *events)
+        if not entry:
             return
         try:
-            self.journal.append(self.next_entry, events)
+            self.journal.append(self.next_entry, entry)
         except Fenced:
             if self.absorb():
                 # An end that was decided on before the limits were changed is to be decided on again.
@@ -73,8 +79,19 @@ class Record(Reading):
             holder = "its journal can't be read" if latest is None else latest.controller
             raise self._taken_over.error(self.ledger.name, holder) from None
         self.next_entry += 1
+        self._held.clear()
         for event in events:
             self.ledger.apply(event)
+        self._written_at = self.ledger.last_at
+
+    def hold(self, observed: Observed) -> None:
+        """Take note of values from which nothing has followed yet; they are written down with whatever comes
+        next, or after a while. Until then they can be found out again from the training jobs. Raises as
+        :meth:`append`."""
+        self.ledger.apply(observed)
+        self._held.append(observed)
+        if observed.at - self._written_at >= HOLD_SECONDS:
+            self.append(())
 
     def absorb(self) -> bool:
         """Take in an extension that somebody else has written, which takes nothing over; whether there was
@@ -106,6 +123,14 @@ class Record(Reading):
             return any(not isinstance(event, Extended) for entry in entries for event in entry)
         except JournalError:
             return False
+
+
+def _in_one(observed: Sequence[Observed]) -> tuple[Observed, ...]:
+    points: dict[str, Points] = {}
+    for one in observed:
+        for name, more in one.points.items():
+            points[name] = (*points.get(name, ()), *more)
+    return (Observed(observed[-1].at, points),) if observed else ()
 
 
 def watched(journal: Journal, name: str) -> Reading:

@@ -229,8 +229,10 @@ class Tuning:
                 endings.append(ending)
         # In the order of finishing, on which "not improving" depends, not in that of asking.
         endings.sort(key=lambda ending: ending.ended_at)
-        events: list[Event] = [Observed(self.now(), points)] if points else []
-        self._record(*events, *endings)
+        if points:
+            self.record.hold(Observed(self.now(), points))
+        if endings:
+            self._record(*endings)
         for ending in endings:
             self._observations.forget(ending.job)
         epochs = sum(len(p) for p in points.values())

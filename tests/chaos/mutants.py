@@ -6,7 +6,7 @@ import secrets
 from dataclasses import replace
 
 from amt_flows.errors import Fenced
-from amt_flows.events import Event, Finished, Launching, Observed, Points, Proposed, TuningStatus
+from amt_flows.events import Event, Finished, Launching, Points, Proposed, TuningStatus
 from amt_flows.ledger.observations import Observations
 from amt_flows.ledger.record import Record
 from amt_flows.ledger.training_job import Trial
@@ -96,11 +96,9 @@ class NeverConcludes(Tuning):
 class WritesNoValues(Tuning):
     """What it has observed it keeps to itself."""
 
-    def _record(self, *events: Event) -> None:
-        for event in events:
-            if isinstance(event, Observed):
-                self.ledger.apply(event)
-        super()._record(*(event for event in events if not isinstance(event, Observed)))
+    def __init__(self, record: Record, backend: Backend, strategy: Strategy) -> None:
+        super().__init__(record, backend, strategy)
+        record.hold = self.ledger.apply  # type: ignore[method-assign, assignment]
 
 
 class ForgetsTheLastValues(Tuning):
