@@ -80,4 +80,4 @@ def fresh_seeds() -> None:
 def _one_seed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A test draws none: what it finds out is to be the same tomorrow."""
     if "fresh_seeds" not in request.fixturenames:
-        monkeypatch.setattr("amt_flows.tuning.seeds.drawn_seed", lambda: 0)
+        monkeypatch.setattr("amt_flows.tuning.proposals.drawn_seed", lambda: 0)

@@ -51,7 +51,7 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except AmtFlowsError as error:
             self._no_more_interrupts()
-            from amt_flows.show.visible import visible
+            from amt_flows.show.text import visible
 
             click.echo(visible(str(error)), err=True)
             ctx.exit(error.exit_code)
@@ -64,7 +64,7 @@ class Commands(click.Group):
             known = _in_a_sentence(error)
             if known is None:
                 raise
-            from amt_flows.show.visible import visible
+            from amt_flows.show.text import visible
 
             click.echo(visible(str(known)), err=True)
             ctx.exit(known.exit_code)

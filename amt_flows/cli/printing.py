@@ -26,7 +26,7 @@ def show(renderable: RenderableType) -> None:
 
 def say(text: str, *, err: bool = False) -> None:
     """A line for a person, with others' texts in it."""
-    from amt_flows.show.visible import visible
+    from amt_flows.show.text import visible
 
     click.echo(visible(text), err=err)
 

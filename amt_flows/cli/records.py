@@ -88,6 +88,6 @@ def _log_elsewhere(name: str, tuning_job: str, home: Home, lines: int) -> str | 
     kind, _, region = backend.partition(":")
     if kind not in (SAGEMAKER, AMT):
         return None
-    from amt_flows.backends.sagemaker.tail import tail
+    from amt_flows.backends.sagemaker.logs import tail
 
     return tail(name, lines, region=region or None)

@@ -22,8 +22,8 @@ from amt_flows.deploy.undo import undo
 from amt_flows.deploy.way_back import (
     PREVIOUS,
     behind_of,
+    kept_way_back,
     remember_previous,
-    remembered,
     tag_change,
     tagged_previous,
 )
@@ -185,7 +185,7 @@ class _Deployment:
         attempt = self.attempt
         if attempt.asked != "create":
             # An earlier call may have deleted a spoilt endpoint, to make it anew.
-            kept = remembered(self.hosting, attempt)
+            kept = kept_way_back(self.hosting, attempt)
             attempt.previous = attempt.previous or kept.get(PREVIOUS)
             tags = [*self.create.get("Tags", ()), *as_pairs(kept)]
             body = {**self.create, "Tags": tags} if tags else self.create

@@ -71,7 +71,7 @@ def remember_previous(hosting: Hosting, attempt: Attempt) -> None:
         hosting.add_tags(str(answer["EndpointConfigArn"]), way_back_tags(attempt.previous, line))
 
 
-def remembered(hosting: Hosting, attempt: Attempt) -> dict[str, str]:
+def kept_way_back(hosting: Hosting, attempt: Attempt) -> dict[str, str]:
     """The tags that :func:`remember_previous` wrote; empty if it didn't."""
     answer = hosting.configuration(attempt.configuration)
     tags = {} if answer is None else hosting.tags(str(answer["EndpointConfigArn"]))
@@ -81,4 +81,4 @@ def remembered(hosting: Hosting, attempt: Attempt) -> dict[str, str]:
 
 
 def remembered_previous(hosting: Hosting, attempt: Attempt) -> str | None:
-    return remembered(hosting, attempt).get(PREVIOUS)
+    return kept_way_back(hosting, attempt).get(PREVIOUS)

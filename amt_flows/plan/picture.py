@@ -17,7 +17,7 @@ from amt_flows.plan.text import plan_text
 from amt_flows.plan.words import PlannedRange
 from amt_flows.show.page import document
 from amt_flows.show.pictures.drawing import COLOURS, FAINT, INK, WIDTH_INCHES, PicturesNotInstalled, svg
-from amt_flows.show.visible import visible
+from amt_flows.show.text import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -178,10 +178,22 @@ def criteria(spec: TuningSpec) -> tuple[Criterion, ...]:
     return tuple(asked)
 
 
-def reasons_to_complete(ledger: Ledger, now: float) -> tuple[Reason, ...]:
-    """All completion criteria that hold, in the order of precedence."""
+def reasons_to_complete(ledger: Ledger, now: float, *, exhausted: bool = False) -> tuple[Reason, ...]:
+    """All completion criteria that hold, in the order of precedence; else, where the strategy has no
+    configuration left (``exhausted``), that all were tried."""
     met = (criterion.met(ledger, now) for criterion in criteria(ledger.spec))
-    return tuple(reason for reason in met if reason is not None)
+    reasons = tuple(reason for reason in met if reason is not None)
+    return reasons or (_all_tried(ledger) if exhausted else ())
+
+
+def _all_tried(ledger: Ledger) -> tuple[Reason, ...]:
+    if ledger.live or ledger.to_launch():
+        return ()
+    count = len(ledger.trials)
+    message = f"all {count} configurations were tried"
+    if any(one.identical and one.jobs for one in ledger.inherited):
+        message = f"every configuration was tried: {count} here, the others by parents"
+    return (Reason("SpaceExhausted", message, {"trials": count}),)
 
 
 def reasons_to_fail(ledger: Ledger, now: float) -> tuple[Reason, ...]:

@@ -11,7 +11,7 @@ import html
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
-from amt_flows.show.visible import visible
+from amt_flows.show.text import visible
 
 GREEN: Final = "#2e9e5b"
 AMBER: Final = "#c77700"

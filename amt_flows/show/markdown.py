@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from amt_flows.show.visible import visible
+from amt_flows.show.text import visible
 
 # More points than this make a chart no clearer.
 # Mermaid's own first colour is nearly that of Prefect's page.

@@ -9,7 +9,7 @@ from amt_flows.ledger.ledger import Ledger
 from amt_flows.results import TuningResult
 from amt_flows.show.pictures.overview import pictures
 from amt_flows.show.report import report_markdown
-from amt_flows.show.visible import visible
+from amt_flows.show.text import visible
 
 _STYLE: Final = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto; }

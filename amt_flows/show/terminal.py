@@ -25,8 +25,8 @@ from amt_flows.show.text import (
     hyperparameters,
     local_time,
     number,
+    visible,
 )
-from amt_flows.show.visible import visible
 
 if TYPE_CHECKING:
     from amt_flows.results.records import DamagedRecord, Record

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from amt_flows.space.space import Value
@@ -83,3 +85,16 @@ def count(amount: int, noun: str) -> str:
 def last_lines(text: str, limit: int) -> str:
     """The last ``limit`` lines that are not blank at the end."""
     return "\n".join(text.rstrip().splitlines()[-limit:])
+
+
+# C0 and C1 but for newline and tab, marks that turn the direction of what follows, line separators that only
+# some programs know, byte-order marks, and halves of characters.
+_UNSEEN: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def visible(text: str) -> str:
+    """A terminal, a page or a log shows this as it is: ``\\x1b`` is written out and colours nothing. Newlines
+    and tabs stay."""
+    return _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)

@@ -51,7 +51,7 @@ from amt_flows.rules.early_stopping import early_stopping_rule
 from amt_flows.spec import TuningSpec
 from amt_flows.strategies import Strategy
 from amt_flows.strategies.choose import strategy_of
-from amt_flows.tuning import seeds
+from amt_flows.tuning import proposals
 from amt_flows.tuning.autotune import Chosen, chosen
 from amt_flows.tuning.endings import ending_of, finished
 from amt_flows.tuning.launches import HalfLaunched, job_request
@@ -146,7 +146,7 @@ class Tuning:
                 backend=backend.address,
                 asked=spec.to_json() if choice.why else {},
                 chosen=choice.why,
-                seed=seeds.drawn_seed() if spec.seed is None else None,
+                seed=proposals.drawn_seed() if spec.seed is None else None,
             )
             tuning._record(opened, *inherited)
         else:
@@ -307,22 +307,13 @@ class Tuning:
         failures = reasons_to_fail(self.ledger, now)
         if failures:
             return TuningStatus.FAILED, failures
-        reasons = reasons_to_complete(self.ledger, now) or self._reasons_for_want_of_configurations()
+        reasons = reasons_to_complete(self.ledger, now, exhausted=self.exhausted)
         if not reasons:
             return None
         unusable = None if self.ledger.live else nothing_usable(self.ledger)
         if unusable is not None:
             return TuningStatus.FAILED, (unusable, *reasons)
         return TuningStatus.COMPLETED, reasons
-
-    def _reasons_for_want_of_configurations(self) -> tuple[Reason, ...]:
-        if self.exhausted and not self.ledger.live and not self.ledger.to_launch():
-            count = len(self.ledger.trials)
-            message = f"all {count} configurations were tried"
-            if any(one.identical and one.jobs for one in self.ledger.inherited):
-                message = f"every configuration was tried: {count} here, the others by parents"
-            return (Reason("SpaceExhausted", message, {"trials": count}),)
-        return ()
 
     def stop_running_jobs(self, *, kill: bool = False) -> None:
         """Ask every running job to stop; each is asked once, or again with ``kill``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 
 from amt_flows.events import Proposed
@@ -47,3 +48,9 @@ class Proposer:
             reason = "; ".join(filter(None, (proposal.reason, turn.why)))
             configuration = dict(proposal.configuration)
             return Proposed(now, number, configuration, proposal.source, reason, algorithm.name)
+
+
+def drawn_seed() -> int:
+    """Below 2**31, which is a ``RandomSeed`` of AMT's too. Drawn once, when the tuning job is opened; from
+    then on it is the record's, and each training job carries it."""
+    return secrets.randbelow(2**31)

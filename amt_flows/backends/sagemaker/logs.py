@@ -17,8 +17,9 @@ import numpy as np
 from amt_flows.backends.sagemaker.clients import Clients
 from amt_flows.backends.sagemaker.errors import Trouble
 from amt_flows.backends.sagemaker.events import Events
-from amt_flows.backends.sagemaker.service import Service
+from amt_flows.backends.sagemaker.service import PassingTrouble, Service
 from amt_flows.backends.searching import found_apart
+from amt_flows.errors import BackendError
 from amt_flows.metrics.lines import unescaped
 from amt_flows.metrics.names import names_in
 from amt_flows.metrics.numbers import number_in
@@ -236,3 +237,25 @@ def in_32_bits(value: float) -> str:
 
 def _is_full(lines: Sequence[Line]) -> bool:
     return len(lines) >= _FULL_EVENTS or sum(len(text) for _, text in lines) >= _FULL_CHARACTERS
+
+
+MOST_LINES = 10_000
+"""That GetLogEvents gives at once."""
+
+
+def tail(job: str, lines: int, *, region: str | None = None, session: Any = None) -> str | None:
+    """The last lines of the newest log stream of a training job; None before it has printed any. Raises
+    BackendError."""
+    clients = Clients(session, region, None, None)
+    source = LogSource(clients, Service(clients))
+    try:
+        streams = source.streams(job)
+        return source.last_lines(streams[-1], min(lines, MOST_LINES)) if streams else None
+    except LogsDenied:
+        raise BackendError(
+            f"The log of {job} can't be read.",
+            because="the credentials lack logs:DescribeLogStreams or logs:GetLogEvents",
+            remedy=f"allow both on the log group {GROUP}",
+        ) from None
+    except PassingTrouble as trouble:
+        raise trouble.error from trouble

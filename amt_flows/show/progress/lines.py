@@ -13,8 +13,7 @@ from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.running_tuning_job import News, RunningTuningJob
 from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.results import training_seconds
-from amt_flows.show.text import count, duration, hyperparameters, number
-from amt_flows.show.visible import visible
+from amt_flows.show.text import count, duration, hyperparameters, number, visible
 
 QUIET_SECONDS = 60.0
 
