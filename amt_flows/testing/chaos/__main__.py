@@ -17,6 +17,7 @@ KINDS = kinds()
 @click.option(
     "--only", "chosen", multiple=True, type=click.Choice(list(KINDS)), help="One kind; may be repeated."
 )
+@click.option("--all", "everything", is_flag=True, help="Also as Prefect flows, and with the records in S3.")
 @click.option("--seeds", type=click.IntRange(min=1), help="How many tuning jobs of each kind.")
 @click.option("--first", default=0, show_default=True, help="The first seed.")
 @click.option(
@@ -24,14 +25,20 @@ KINDS = kinds()
 )
 @click.option("--seed", metavar="RUN", help="Play one tuning job again and tell everything (with --only).")
 def main(
-    chosen: tuple[str, ...], seeds: int | None, first: int, minutes: float | None, seed: str | None
+    chosen: tuple[str, ...],
+    everything: bool,
+    seeds: int | None,
+    first: int,
+    minutes: float | None,
+    seed: str | None,
 ) -> None:
     """Tune while controllers are killed, frozen and doubled, clocks jump, disks fill up and clouds fail.
 
     Prints how many training jobs were lost, doubled or left running, and exits with 1 if any was.
     """
     hush()
-    asked = [KINDS[name] for name in chosen or KINDS]
+    usual = [name for name, kind in KINDS.items() if kind.default or everything]
+    asked = [KINDS[name] for name in chosen or usual]
     if seed is not None:
         if len(asked) != 1:
             raise click.UsageError("--seed needs --only, to say of which kind it is")
@@ -60,7 +67,8 @@ def main(
 def _again(kind: Kind, seed: str) -> int:
     if kind.missing:
         raise click.UsageError(kind.missing)
-    told = kind.play(seed, click.echo)
+    with kind.opened() as play:
+        told = play(seed, click.echo)
     click.echo("nothing was broken" if not told.violations else f"{len(told.violations)} promises broken")
     return 1 if told.violations else 0
 

@@ -20,15 +20,18 @@ from amt_flows.ledger.journals.entries import entry_index, entry_name
 from amt_flows.testing.chaos.faults import Fault
 from amt_flows.testing.chaos.simulation import Tell, Told
 from amt_flows.testing.chaos.stage import MACHINE, Stage
+from amt_flows.testing.chaos.surroundings import Surroundings
 
 Scene = Callable[[Stage], None]
 CRASHES = 4
 
 
-def play_scene(name: str, seed: int, tell: Tell = lambda line: None) -> Told:
+def play_scene(
+    name: str, seed: int, tell: Tell = lambda line: None, around: Surroundings | None = None
+) -> Told:
     """Play a scene; ``seed`` decides its times, as far as a real machine keeps to them."""
     directory = Path(tempfile.mkdtemp(prefix="amt-flows-chaos-"))
-    stage = Stage(directory, random.Random(f"{name} {seed}"))
+    stage = Stage(directory, random.Random(f"{name} {seed}"), around)
     try:
         SCENES[name](stage)
         stage.judge()
@@ -206,15 +209,10 @@ def a_training_job_loses_its_directory(stage: Stage) -> None:
 
 def an_entry_is_deleted(stage: Stage) -> None:
     process = stage.start_and_wait(stage.has_run(2))
-    entries = sorted(path for path in stage.journal.iterdir() if entry_index(path.name) >= 0)
-    victim = stage.chance.choice(entries)
-    kept = stage.directory / victim.name
-    kept.write_bytes(victim.read_bytes())
-    victim.unlink()
-    stage.faults[Fault.ENTRY_DELETED.value] += 1
+    put_back = stage.take_an_entry_away()
     _expect(stage, stage.ended(process), JournalError.exit_code, "is missing")
     stage.expect_no_process()
-    kept.rename(victim)
+    put_back()
     stage.run_to_end()
 
 
@@ -233,6 +231,16 @@ def a_fifo_stands_in_place_of_an_entry(stage: Stage) -> None:
     stage.expect_no_process()
     fifo.unlink()
     stage.run_to_end()
+
+
+def stop_kill_is_asked_for(stage: Stage) -> None:
+    """At a moment at random, from another process; a second later nothing runs any more."""
+    process = stage.start_and_wait(lambda: bool(stage.training_pids()))
+    stage.pause(0.5)
+    stage.faults[Fault.USER_STOP.value] += 1
+    _expect(stage, stage.ended(stage.stop("--kill")), 0)
+    stage.expect_no_process()
+    _expect(stage, stage.ended(process), 0)
 
 
 def the_terminal_is_closed(stage: Stage) -> None:
@@ -315,9 +323,18 @@ SCENES: Mapping[str, Scene] = {
         a_training_job_loses_its_directory,
         an_entry_is_deleted,
         a_fifo_stands_in_place_of_an_entry,
+        stop_kill_is_asked_for,
         the_terminal_is_closed,
         a_search_takes_for_ever,
         another_machine_goes_on,
         a_machine_is_lost,
     )
 }
+TELLING = (
+    "the-controller-is-killed",
+    "workers-are-killed",
+    "an-entry-is-deleted",
+    "stop-kill-is-asked-for",
+    "controller-and-workers-are-killed",
+)
+"""Those that are played as a flow, and with the record in S3, too."""

@@ -14,13 +14,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from amt_flows.backends.home import DEFAULT
 from amt_flows.backends.local_worker.endings import children_of
 from amt_flows.backends.marked_processes import running_processes
 from amt_flows.events import Outcome
 from amt_flows.ledger.journals.directory import DirectoryJournal
+from amt_flows.ledger.journals.entries import entry_name
+from amt_flows.ledger.journals.s3 import S3Journal
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.names import parse_training_job_name
+from amt_flows.ports import Journal
 from amt_flows.testing.chaos.faults import Fault
+from amt_flows.testing.chaos.surroundings import Surroundings, new_folder
 from amt_flows.testing.chaos.world import Violation
 
 NAME = "chaos"
@@ -46,11 +51,16 @@ for i in 1 2 3 4; do echo "accuracy=0.$i$2;"; sleep 0.15; done
 
 
 class Stage:
-    """One tuning job in a directory of its own. ``chance`` decides when things happen."""
+    """One tuning job in a directory of its own. ``chance`` decides when things happen; ``around`` what runs
+    it, and what keeps its record. ``home`` has the directories of its training jobs."""
 
-    def __init__(self, directory: Path, chance: random.Random) -> None:
+    def __init__(self, directory: Path, chance: random.Random, around: Surroundings | None = None) -> None:
         self.directory, self.chance = directory, chance
-        self.home = directory / "home"
+        self.around = around or Surroundings()
+        in_s3 = self.around.s3 is not None
+        # With records in S3 training jobs run in the user's usual home: here, a user of this stage's own.
+        self.home = directory / (Path(DEFAULT).name if in_s3 else "home")
+        self._records = new_folder() if in_s3 else str(self.home)
         self.faults: Counter[str] = Counter()
         self.violations: list[Violation] = []
         self.controllers: list[subprocess.Popen[str]] = []
@@ -84,24 +94,30 @@ class Stage:
     def start(self, machine: str = "") -> subprocess.Popen[str]:
         """`amt-flows run`, as a process of its own; on a machine of that name, which sees its own processes
         only and shares the directory."""
-        command = [
-            *(machine and (*MACHINE, machine)),
-            sys.executable,
-            "-m",
-            "amt_flows",
-            "run",
-            str(self._spec),
-            "--home",
-            str(self.home),
-        ]
+        flow = ["--prefect"] if self.around.as_flow else []
+        return self._command("run", str(self._spec), "--quiet", "--json", *flow, machine=machine)
+
+    def stop(self, *options: str) -> subprocess.Popen[str]:
+        """`amt-flows stop`, as a process of its own."""
+        return self._command("stop", NAME, *options)
+
+    def _command(self, *words: str, machine: str = "") -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [*command, "--quiet", "--json"],
+            [
+                *(machine and (*MACHINE, machine)),
+                *(sys.executable, "-m", "amt_flows", *words, "--home", self._records),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            env={**os.environ, "AMT_FLOWS_LEASE_SECONDS": str(LEASE_SECONDS)},
+            env={
+                **os.environ,
+                "AMT_FLOWS_LEASE_SECONDS": str(LEASE_SECONDS),
+                **({"HOME": str(self.directory)} if self.around.s3 is not None else {}),
+                **self.around.environment,
+            },
         )
         self.controllers.append(process)
         return process
@@ -144,7 +160,27 @@ class Stage:
         return self.home / NAME / "journal"
 
     def ledger(self) -> Ledger:
-        return Ledger.replay(DirectoryJournal(self.journal).read())
+        return Ledger.replay(self._record().read())
+
+    def _record(self) -> Journal:
+        if self.around.s3 is not None:
+            return S3Journal(f"{self._records}/{NAME}/journal", self.around.s3)
+        return DirectoryJournal(self.journal)
+
+    def take_an_entry_away(self) -> Callable[[], object]:
+        """Any of the record's; what is returned puts it back."""
+        number = self.chance.randrange(len(self._record().read()))
+        self.faults[Fault.ENTRY_DELETED.value] += 1
+        s3 = self.around.s3
+        if s3 is None:
+            path, kept = self.journal / entry_name(number), self.directory / entry_name(number)
+            path.rename(kept)
+            return lambda: kept.rename(path)
+        bucket, _, folder = self._records.removeprefix("s3://").partition("/")
+        place = {"Bucket": bucket, "Key": f"{folder}/{NAME}/journal/{entry_name(number)}"}
+        body = s3.get_object(**place)["Body"].read()
+        s3.delete_object(**place)
+        return lambda: s3.put_object(**place, Body=body)
 
     def starts(self) -> list[str]:
         """The names of the training jobs that were run, one for each time."""
