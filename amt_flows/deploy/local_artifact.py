@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from amt_flows.errors import DeployRejected, Problem
 
@@ -22,11 +22,24 @@ FIELD = "artifact"
 _CHUNK = 1 << 20
 
 
+def address(artifact: str) -> SplitResult:
+    """The parts of an artifact's address; a file's path as it is on the disk. Raises DeployRejected for what
+    is none."""
+    try:
+        parts = urlsplit(artifact)
+    except ValueError as error:
+        raise refused(artifact, f"is no address: {error}") from None
+    parts = parts._replace(path=unquote(parts.path) if parts.scheme == "file" else parts.path)
+    if "\0" in artifact + parts.path:
+        raise refused(artifact, "is no address: it holds a null character")
+    return parts
+
+
 def local_path(artifact: str) -> Path:
     """The path that an artifact's address names. Raises DeployRejected for one of another kind."""
-    parts = urlsplit(artifact)
+    parts = address(artifact)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-        return Path(unquote(parts.path))
+        return Path(parts.path)
     if not parts.scheme:
         return Path(artifact)
     raise refused(artifact, f"is at {parts.scheme}://; only files of this machine, and s3://, can be copied")

@@ -14,7 +14,6 @@ record which one was current when it was made.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 import shutil
@@ -23,15 +22,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from amt_flows.deploy.candidate import Candidate
 from amt_flows.deploy.champion import Champion
 from amt_flows.deploy.succession import Line, behind
 from amt_flows.errors import DeployFailed
+from amt_flows.results.stored import Unreadable, read_stored
+from amt_flows.spec.given_file import read_given
 
 INCOMING, REMOVED, SWITCHING, WRITING = ".incoming-", ".removed-", ".current-", ".succession-"
 RECORD, FILES = "model.json", "model"
+MOST_MEGABYTES = 10
+"""Of a file that says something of versions."""
 _NAME = re.compile(r"(?P<number>\d{4,})-(?P<job>[a-z0-9](-*[a-z0-9]){0,62})")
 
 
@@ -117,14 +120,16 @@ class Shelf:
     def find(self, name: str) -> Version | None:
         """None for a version that isn't there, or not any more: whoever promotes removes the oldest. Raises
         DeployFailed for one whose record can't be read."""
+        if _NAME.fullmatch(name) is None:
+            return None
         path = self.versions / name / RECORD
         try:
-            return Version.model_validate(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, ValidationError) as error:
+            return read_stored(Version, read_given(path, MOST_MEGABYTES))
+        except (OSError, Unreadable) as error:
             if isinstance(error, FileNotFoundError) and not path.parent.exists():
                 return None
             raise DeployFailed(
-                f"The record of version {name}, {path}, can't be read: {error}",
+                f"The record of version {name}, {path}, {_why(error)}.",
                 because="somebody edited or removed it",
                 remedy="restore it, or remove the version's directory",
             ) from error
@@ -159,14 +164,12 @@ class Shelf:
 
     def _line(self) -> Line:
         try:
-            text = self.succession.read_text(encoding="utf-8")
+            return read_stored(Succession, read_given(self.succession, MOST_MEGABYTES)).line
         except FileNotFoundError:
             return ()
-        try:
-            return Succession.model_validate_json(text).line
-        except ValidationError as error:
+        except (OSError, Unreadable) as error:
             raise DeployFailed(
-                f"{self.succession}, which says what roll-backs lead to, can't be read: {error}",
+                f"{self.succession}, which says what roll-backs lead to, {_why(error)}.",
                 because="somebody edited it",
                 remedy="restore it, or remove it: roll-backs then lead to what was current when a version "
                 "was made",
@@ -174,16 +177,28 @@ class Shelf:
 
     def _behind_by_birth(self, version: str) -> Iterator[str]:
         """What an older amt-flows wrote, as far as it can be read: a version was made after the one that it
-        took over from, so that this has an end."""
+        took over from, so that this has an end. One that says otherwise was edited, and leads nowhere."""
         with suppress(DeployFailed):
             found = self.find(version)
-            while found is not None and found.replaced is not None:
-                yield found.replaced
-                found = self.find(found.replaced)
+            while found is not None and _is_before(found.replaced, version):
+                version = str(found.replaced)
+                yield version
+                found = self.find(version)
 
 
 def number_of(name: str) -> int:
     return int(name.partition("-")[0])
+
+
+def _is_before(name: str | None, version: str) -> bool:
+    return name is not None and _NAME.fullmatch(name) is not None and number_of(name) < number_of(version)
+
+
+def _why(error: Exception) -> str:
+    """As the end of a sentence about a file."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"can't be read: {error.strerror}"
+    return str(error)
 
 
 @contextmanager

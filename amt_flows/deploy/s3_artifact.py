@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from amt_flows.backends.sagemaker.errors import call_error, diagnose
-from amt_flows.deploy.local_artifact import refused
+from amt_flows.deploy.local_artifact import address, refused
 from amt_flows.errors import BackendError
 
 
@@ -18,7 +17,7 @@ from amt_flows.errors import BackendError
 def download(artifact: str, beside: Path, client: Any = None) -> Iterator[Path]:
     """The archive, or the directory that an uncompressed model's address (it ends with ``/``) names; gone
     with the ``with`` block. It is kept in ``beside`` meanwhile. Raises BackendError, DeployRejected."""
-    parts = urlsplit(artifact)
+    parts = address(artifact)
     bucket, key = parts.netloc, parts.path.lstrip("/")
     place = beside / "download"
     try:

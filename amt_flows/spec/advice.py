@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from amt_flows.metrics import expressions
+from amt_flows.metrics.slow_regexes import slowness
 from amt_flows.space.space import Scaling
 from amt_flows.spec.algorithm_rules import Algorithm, numeric_ranges
 from amt_flows.spec.dotted import get
@@ -134,7 +135,7 @@ def _direction(algorithm: Algorithm, at: str) -> Iterator[str]:
 
 def _regexes(algorithm: Algorithm, at: str) -> Iterator[str]:
     for i, definition in enumerate(algorithm.training_job.metric_definitions):
-        for gap in expressions.warnings(definition.regex):
+        for gap in (*expressions.warnings(definition.regex), *slowness(definition.regex)):
             yield f"{at}training_job.metric_definitions[{i}].regex: {gap}"
 
 

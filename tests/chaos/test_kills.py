@@ -7,12 +7,14 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from amt_flows.testing.chaos.kills import SCENES, cannot_play, play_scene
 from amt_flows.testing.chaos.stage import JOBS, Stage
+from amt_flows.testing.chaos.surroundings import surroundings
 
 pytestmark = pytest.mark.slow
 
@@ -24,6 +26,17 @@ def test_a_scene_breaks_no_promise(scene: str) -> None:
     told = play_scene(scene, 0)
     assert not told.violations
     assert sum(told.faults.values()) > 0, "something was done to it"
+
+
+@pytest.mark.parametrize(
+    ("as_flow", "in_s3"), [(True, False), (False, True), (True, True)], ids=["flow", "S3", "flow, S3"]
+)
+def test_nor_does_it_as_a_flow_or_with_the_record_in_s3(as_flow: bool, in_s3: bool) -> None:
+    scenes = ("an-entry-is-deleted", "stop-kill-is-asked-for", "the-controller-is-killed")
+    with surroundings(as_flow=as_flow, in_s3=in_s3) as around, ThreadPoolExecutor() as pool:
+        every = list(pool.map(lambda scene: play_scene(scene, 0, around=around), scenes))
+    assert [told.violations for told in every] == [()] * len(scenes)
+    assert all(sum(told.faults.values()) > 0 for told in every)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,13 @@ from prefect.states import Crashed
 import amt_flows
 from amt_flows.backends.places import open_journal
 from amt_flows.deploy import Target, current_version
-from amt_flows.errors import NameTaken, SpecError, TuningJobNotFound
+from amt_flows.errors import JournalError, NameTaken, SpecError, TuningJobNotFound
 from amt_flows.events import TuningStatus
 from amt_flows.flows import load_result, promote, resume_tuning, retune, run_tuning, stop_tuning, tune
 from amt_flows.flows.tuning import manage
 from amt_flows.flows.tuning.clean_up import Remedy, clean_up
 from amt_flows.flows.tuning.hooks import tuning_of_run
+from amt_flows.flows.tuning.named import published
 from amt_flows.ledger.journals.directory import DirectoryJournal
 from amt_flows.ledger.record import load_ledger
 from amt_flows.spec import TuningSpec
@@ -110,6 +111,29 @@ def test_without_a_home_the_server_says_where_a_worker_kept_it(
         assert [(one.parent, len(one.jobs)) for one in ledger.inherited] == [("elsewhere", 2)]
     with pytest.raises(SpecError, match=r"no tuning job elsewhere to start from"):
         tune(spec("strict", warm_start=start), home=str(homes[1]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda data: {**data, "jobs": "none"}, lambda data: {"name": data["name"], "journal": data["journal"]}],
+)
+def test_an_artifact_that_somebody_has_edited_is_told_and_one_that_is_no_result_is_passed_over(
+    homes: tuple[Path, Path], change: Callable[[dict[str, Any]], Any], request: pytest.FixtureRequest
+) -> None:
+    name = f"edited-{len(request.node.name)}-{abs(hash(request.node.name)) % 10_000}"
+    kept = tune(spec(name), home=str(homes[0]))
+    with get_client(sync_client=True) as client:
+        artifact = next(published(client, name))
+        key, place = artifact.key, {"amt_flows_journal": kept.journal}
+        deep = "[" * 5000 + "]" * 5000
+        client.request("POST", "/artifacts/", json={"key": key, "type": "json", "data": deep})
+        assert load_result(name) == kept, "it is none, and says nothing of where one is kept"
+        data = json.dumps(change(kept.model_dump(mode="json")))
+        client.request(
+            "POST", "/artifacts/", json={"key": key, "type": "json", "data": data, "metadata_": place}
+        )
+        with pytest.raises(JournalError, match=rf"^The result of tuning job {name} .*can't be read: \w+"):
+            load_result(name)
 
 
 def test_one_that_ran_without_prefect_is_not_passed_over_for_another(

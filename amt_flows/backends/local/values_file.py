@@ -29,7 +29,7 @@ def read_values_file(lines: bytes) -> tuple[tuple[MetricPoint, ...], tuple[Unrea
                 points.append(MetricPoint(str(entry["metric"]), int(entry["epoch"]), value))
             else:
                 unread.append(_unread(entry))
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             continue
     return tuple(points), tuple(unread)
 

@@ -29,6 +29,8 @@ from amt_flows.errors import JournalError, NameTaken, TuningJobNotFound
 from amt_flows.flows.api import TIMEOUT_SECONDS
 from amt_flows.flows.tuning.artifacts import JOURNAL, artifact_key
 from amt_flows.ledger.record import load_ledger
+from amt_flows.results import TuningResult
+from amt_flows.results.stored import Unreadable, read_stored
 
 MOST_RESULTS = 10
 """A result may be large. So many of one name are looked at, the newest first."""
@@ -112,9 +114,21 @@ def result_in(artifact: Artifact) -> dict[str, Any]:
     if isinstance(data, str):
         try:
             data = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             data = None
     return data if isinstance(data, dict) else {}
+
+
+def stored_result(content: object, name: str) -> TuningResult:
+    """The result that an artifact holds. Raises JournalError for what is none."""
+    try:
+        return read_stored(TuningResult, content)
+    except Unreadable as error:
+        raise JournalError(
+            f"The result of tuning job {name} on the Prefect server {error}.",
+            because="somebody has edited its artifact, or another version of amt-flows has written it",
+            remedy="read it from its record, with home=..., or delete the artifact",
+        ) from None
 
 
 def _location(artifact: Artifact) -> str:

@@ -8,7 +8,7 @@ from prefect.client.orchestration import get_client
 from amt_flows.backends.home import Home
 from amt_flows.backends.places import Place, home_at, open_journal
 from amt_flows.errors import TuningJobNotFound
-from amt_flows.flows.tuning.named import location_named, results_like, two_of
+from amt_flows.flows.tuning.named import location_named, results_like, stored_result, two_of
 from amt_flows.flows.tuning.results import result_named
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.results import TuningResult
@@ -54,7 +54,7 @@ def series_elsewhere(name: str) -> list[Ledger]:
     for content in contents:
         if not is_predecessor(str(content.get("name")), name):
             continue
-        result = TuningResult.model_validate(content)
+        result = stored_result(content, str(content.get("name")))
         known = found.setdefault(result.name.lower(), result)
         if known.journal != result.journal:
             raise two_of(known.name, [known.journal, result.journal])

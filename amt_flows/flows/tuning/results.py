@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import Artifact
 
 from amt_flows.backends.home import Home
 from amt_flows.backends.places import open_journal
 from amt_flows.errors import TuningJobNotFound
-from amt_flows.flows.tuning.named import location_named, published, result_in
+from amt_flows.flows.tuning.named import location_named, published, result_in, stored_result
 from amt_flows.ledger.record import load_ledger
 from amt_flows.ports import Journal
 from amt_flows.results import TuningResult, result_of
@@ -63,15 +62,10 @@ def _published_at(name: str, location: str) -> TuningResult | None:
     """The newest result on the server of the tuning job that is kept at ``location``."""
     with get_client(sync_client=True) as client:
         for artifact in published(client, name):
-            found = _result_at(artifact, location)
-            if found is not None:
-                return found
+            content = result_in(artifact)
+            if content.get("journal") == location:
+                return stored_result(content, name)
     return None
-
-
-def _result_at(artifact: Artifact, location: str) -> TuningResult | None:
-    content = result_in(artifact)
-    return TuningResult.model_validate(content) if content.get("journal") == location else None
 
 
 def _without_result(name: str) -> TuningJobNotFound:

@@ -48,7 +48,7 @@ def kinds() -> dict[str, Kind]:
             10,
             _seeds,
             lambda: nullcontext(_play_cloud),
-            missing=_no_simulator(),
+            missing=missing(as_flow=False, in_s3=True),
         ),
         _real("real", "real processes"),
         _real("flow", "as Prefect flows", as_flow=True),
@@ -142,14 +142,6 @@ def _play_cloud(run: str, tell: Tell) -> Told:
     from amt_flows.testing.chaos.cloud import run_cloud_schedule
 
     return run_cloud_schedule(int(run), tell)
-
-
-def _no_simulator() -> str:
-    try:
-        import amt_flows.testing.sagemaker  # noqa: F401
-    except ImportError as error:
-        return str(error)
-    return ""
 
 
 def _no_processes() -> str:

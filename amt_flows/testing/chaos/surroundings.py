@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,13 @@ def surroundings(*, as_flow: bool, in_s3: bool) -> Iterator[Surroundings]:
 
 def missing(*, as_flow: bool, in_s3: bool) -> str:
     """What isn't installed that they need; empty if all is."""
-    try:
-        if as_flow:
-            import prefect  # noqa: F401
-        if in_s3:
+    if as_flow and find_spec("prefect") is None:
+        return "Prefect is not installed"
+    if in_s3:
+        try:
             import amt_flows.testing.sagemaker  # noqa: F401
-    except ImportError as error:
-        return str(error)
+        except ImportError as error:
+            return str(error)
     return ""
 
 
