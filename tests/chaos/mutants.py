@@ -101,6 +101,14 @@ class WritesNoValues(Tuning):
         record.hold = self.ledger.apply  # type: ignore[method-assign, assignment]
 
 
+class LosesWhatItHolds(Tuning):
+    """Values that wait for an entry give way to whatever comes next."""
+
+    def _record(self, *events: Event) -> None:
+        self.record._held.clear()
+        super()._record(*events)
+
+
 class ForgetsTheLastValues(Tuning):
     """What comes with the report of an end is not read."""
 

@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from amt_flows.events import Outcome
 from amt_flows.ledger import ledger as ledger_room
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.record import Record
+from amt_flows.ports import Backend
+from amt_flows.strategies import Strategy
 from amt_flows.testing.chaos import world
 from amt_flows.testing.chaos.faults import STRIKING, Fault
 from amt_flows.testing.chaos.plan import plan_of
@@ -79,6 +82,7 @@ def first_broken(engine: type[Tuning] = Tuning) -> set[str]:
         (mutants.FinishesWhileJobsRun, "orphaned"),
         (mutants.NeverConcludes, "unended"),
         (mutants.WritesNoValues, "replay"),
+        (mutants.LosesWhatItHolds, "replay"),
         (mutants.ForgetsTheLastValues, "best"),
     ],
 )
@@ -89,6 +93,18 @@ def test_an_engine_that_breaks_a_promise_is_found_out(mutant: type[Tuning], prom
         if promise in found:
             return
     raise AssertionError(f"{mutant.__name__} broke only {found or 'nothing'}")
+
+
+def test_controllers_die_with_values_that_no_entry_has_yet() -> None:
+    records: list[Record] = []
+
+    class Remembered(Tuning):
+        def __init__(self, record: Record, backend: Backend, strategy: Strategy) -> None:
+            super().__init__(record, backend, strategy)
+            records.append(record)
+
+    assert not any(run_schedule(seed, engine=Remembered).violations for seed in range(30))
+    assert sum(bool(record._held) for record in records) > 5
 
 
 def test_a_limit_that_is_not_kept_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
