@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from amt_flows.errors import AmtFlowsError, JournalError
 from amt_flows.events import (
     Concluding,
     Ended,
@@ -30,8 +31,21 @@ def ledger_of(result: TuningResult) -> Ledger:
     """What a result knows, as a ledger: :func:`amt_flows.results.result_of` makes the same result of it.
 
     Of each learning curve it has the last point alone, and there are no judgements. Raises SpecError for a
-    result whose spec this version can't read.
+    result whose spec this version can't read, JournalError for one whose parts don't belong together.
     """
+    try:
+        return _folded(result)
+    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+        if isinstance(error, AmtFlowsError):
+            raise
+        raise JournalError(
+            f"The result of tuning job {result.name} can't be followed: {error}.",
+            because="it was edited, or a newer version of amt-flows has written it",
+            remedy="use that version, or take the result from the tuning job's record",
+        ) from error
+
+
+def _folded(result: TuningResult) -> Ledger:
     ledger = Ledger()
     for event in (*_opening(result), *_launches(result), *_ends(result), *_conclusion(result)):
         ledger.apply(event)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from amt_flows.backends.simulated import Script
+from amt_flows.errors import JournalError
 from amt_flows.events import (
     Concluding,
     Ended,
@@ -112,6 +114,15 @@ def train(given: Mapping[str, str]) -> Script:
 def there_and_back(ledger: Ledger) -> Ledger:
     read = TuningResult.model_validate_json(result_of(ledger, "memory:").model_dump_json())
     return ledger_of(read)
+
+
+def test_a_result_that_somebody_has_edited_is_refused_by_a_sentence() -> None:
+    ledger = opened(spec())
+    ended_job(ledger, 1, [0.5])
+    data = result_of(ledger, "memory:").model_dump(mode="json")
+    edited = TuningResult.model_validate({**data, "jobs": [{**data["jobs"][0], "outcome": "odd"}]})
+    with pytest.raises(JournalError, match="can't be followed: 'odd'"):
+        ledger_of(edited)
 
 
 def test_of_equal_jobs_the_one_that_was_recorded_first_stays_the_best_though_it_ended_later() -> None:
