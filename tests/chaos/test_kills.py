@@ -6,12 +6,14 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from amt_flows.testing.chaos import kills
 from amt_flows.testing.chaos.kills import SCENES, cannot_play, play_scene
 from amt_flows.testing.chaos.stage import JOBS, Stage
 from amt_flows.testing.chaos.surroundings import surroundings
@@ -73,3 +75,11 @@ def test_a_stage_sees_what_was_lost_doubled_and_left_running(stage: Stage) -> No
         "orphaned",
         "overshot",
     }
+
+
+def test_only_an_end_from_before_the_fault_excuses_an_exit_without_an_error(stage: Stage) -> None:
+    stage.run_to_end()
+    kills._expect_in_time(stage, (0, ""), time.time(), 7, "is missing")
+    assert not stage.violations
+    kills._expect_in_time(stage, (0, ""), 0.0, 7, "is missing")
+    assert [one.promise for one in stage.violations] == ["crashed"]
