@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from amt_flows.backends.sagemaker import SageMakerBackend
     from amt_flows.errors import AmtFlowsError
     from amt_flows.events import TuningStatus
+    from amt_flows.foreground import Tried, try_once
+    from amt_flows.functions.ranges import Categorical, Continuous, Integer
     from amt_flows.metrics.reading import read_values
     from amt_flows.reporting import report
     from amt_flows.results import TuningResult, describe, training_jobs
     from amt_flows.results.explain import best_region, dependence, importance, predictability
     from amt_flows.results.records import load_result, read_record
-    from amt_flows.run import attach_to_amt, tune, tune_on_amt
+    from amt_flows.run import attach_to_amt, spec_of, tune, tune_on_amt
     from amt_flows.show.terminal import terminal_summary
     from amt_flows.spec import (
         CategoricalRange,
@@ -39,10 +41,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AmtFlowsError": "amt_flows.errors",
+    "Categorical": "amt_flows.functions.ranges",
     "CategoricalRange": "amt_flows.spec",
     "CompletionCriteria": "amt_flows.spec",
+    "Continuous": "amt_flows.functions.ranges",
     "ContinuousRange": "amt_flows.spec",
     "EarlyStopping": "amt_flows.spec",
+    "Integer": "amt_flows.functions.ranges",
     "IntegerRange": "amt_flows.spec",
     "LocalBackend": "amt_flows.backends.local",
     "MetricDefinition": "amt_flows.spec",
@@ -51,6 +56,7 @@ _HOMES = {
     "SageMakerBackend": "amt_flows.backends.sagemaker",
     "SageMakerTuner": "amt_flows.backends.places",
     "TrainingJobTemplate": "amt_flows.spec",
+    "Tried": "amt_flows.foreground",
     "TuningResult": "amt_flows.results",
     "TuningSpec": "amt_flows.spec",
     "TuningStatus": "amt_flows.events",
@@ -67,18 +73,23 @@ _HOMES = {
     "read_record": "amt_flows.results.records",
     "read_values": "amt_flows.metrics.reading",
     "report": "amt_flows.reporting",
+    "spec_of": "amt_flows.run",
     "terminal_summary": "amt_flows.show.terminal",
     "training_jobs": "amt_flows.results",
+    "try_once": "amt_flows.foreground",
     "tune": "amt_flows.run",
     "tune_on_amt": "amt_flows.run",
 }
 
 __all__ = [
     "AmtFlowsError",
+    "Categorical",
     "CategoricalRange",
     "CompletionCriteria",
+    "Continuous",
     "ContinuousRange",
     "EarlyStopping",
+    "Integer",
     "IntegerRange",
     "LocalBackend",
     "MetricDefinition",
@@ -87,6 +98,7 @@ __all__ = [
     "SageMakerBackend",
     "SageMakerTuner",
     "TrainingJobTemplate",
+    "Tried",
     "TuningResult",
     "TuningSpec",
     "TuningStatus",
@@ -103,8 +115,10 @@ __all__ = [
     "read_record",
     "read_values",
     "report",
+    "spec_of",
     "terminal_summary",
     "training_jobs",
+    "try_once",
     "tune",
     "tune_on_amt",
 ]

@@ -1,11 +1,12 @@
-"""Names of tuning jobs."""
+"""Names of tuning jobs, and what stands for a function that has no path."""
 
 from __future__ import annotations
 
 import re
-import secrets
 
 TUNING_JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")
+FUNCTION_BY_VALUE = re.compile(r"value:[A-Za-z_]\w*:([0-9a-f]{64})")
+"""``value:NAME:SHA256`` in place of ``module:function``: the hash of what is kept, and a name for people."""
 
 
 def is_tuning_job_name(name: str) -> bool:
@@ -21,4 +22,6 @@ def tuning_job_name_from(text: str) -> str:
 
 def made_up_name() -> str:
     """A new name for a tuning job that was given none."""
+    import secrets  # training jobs that are functions import this file, and need none of it
+
     return f"tuning-{secrets.token_hex(4)}"

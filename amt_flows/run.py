@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, overload
 
 from amt_flows.amt.following import follow
 from amt_flows.amt.handed_off import Following, HandedOff
-from amt_flows.backends.places import Place, SageMakerTuner, open_journal
+from amt_flows.backends.home import Home, home_directory
+from amt_flows.backends.places import Place, SageMakerTuner, open_journal, open_place
 from amt_flows.backends.sagemaker.clients import Clients
-from amt_flows.errors import TuningInterrupted
+from amt_flows.errors import Problem, SpecError, TuningInterrupted
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.running_tuning_job import News, OnTick, RunningTuningJob
 from amt_flows.names import made_up_name
@@ -26,10 +27,111 @@ from amt_flows.tuning.loop import Stages, drive
 from amt_flows.tuning.notices import opening_notices
 from amt_flows.tuning.warm_start import Reader
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from amt_flows.functions.ranges import SearchSpace
+    from amt_flows.functions.settings import SpecSettings, TuneSettings
+
 logger = logging.getLogger("amt_flows")
 
 
+@overload
 def tune(
+    spec: TuningSpec,
+    backend: Place | None = None,
+    *,
+    journal: Journal | None = None,
+    stages: Stages | None = None,
+    progress: bool | None = None,
+    parents: Reader | None = None,
+    on_tick: OnTick = ...,
+    on_open: Callable[[RunningTuningJob], None] = ...,
+    tell: Callable[[str], None] = ...,
+) -> TuningResult: ...
+
+
+@overload
+def tune(
+    train: Callable[..., Any], space: SearchSpace, /, **settings: Unpack[TuneSettings]
+) -> TuningResult: ...
+
+
+def tune(*given: Any, **settings: Any) -> TuningResult:
+    """Run a tuning job to its end, and give back what came of it.
+
+    ``tune(train, {"rate": Continuous(1e-5, 1), "optimizer": ["sgd", "adam"]}, maximize="accuracy",
+    jobs=20)``: a function, a range for each hyperparameter (or the ranges of a spec), the metric's name in
+    ``maximize`` or ``minimize``, and what people change: ``jobs``, ``parallel``, ``seconds``, ``target``,
+    ``early_stopping``, ``seed``, ``strategy``, ``parents`` or ``warm_start``, ``name``, ``home``, ``backend``
+    (``"local"`` or an object), ``progress``. AMT's names will do. The function returns the metric, or a
+    mapping of metrics, or yields them epoch by epoch. It is imported by training jobs where it has a module,
+    else it is kept in the home.
+
+    ``tune(spec, backend)``: a spec, on this machine unless a backend is given; a
+    :class:`amt_flows.SageMakerTuner` hands it to SageMaker's own tuner and follows it. Parents of a warm
+    start are looked for where tuning jobs are kept by default, unless ``parents`` finds them (see
+    :mod:`amt_flows.tuning.parents`). ``tell`` gets a sentence for whatever is worth a look before it runs,
+    and of one that has ended already.
+
+    A tuning job of the same name and spec is taken up where it stands; a finished one is returned at once. A
+    spec without a name gets a new one. Ctrl-C stops the tuning job gracefully, a second Ctrl-C kills its
+    jobs. Progress is shown in a terminal and in a notebook; with ``progress=True`` a line per event is
+    written where there is neither, with ``False`` nothing is shown.
+
+    Raises SpecError (nothing was launched), NameTaken, Fenced, JournalError, and TuningJobFailed when the
+    tuning job ends as Failed."""
+    first = given[0] if given else settings.get("spec")
+    if isinstance(first, TuningSpec):
+        _only_of_a_spec(settings)
+        return run_spec(*given, **settings)
+    return _run_function(*given, **settings)
+
+
+_OF_A_SPEC = ("spec", "backend", "journal", "stages", "progress", "parents", "on_tick", "on_open", "tell")
+
+
+def _only_of_a_spec(settings: Mapping[str, Any]) -> None:
+    wrong = [name for name in settings if name not in _OF_A_SPEC]
+    if wrong:
+        message = "what a spec says is not said once more beside it; write it into the spec"
+        raise SpecError([Problem(name, settings[name], message) for name in wrong])
+
+
+def _run_function(
+    train: Callable[..., Any],
+    space: SearchSpace,
+    *,
+    backend: Place | str | None = None,
+    home: Home = None,
+    progress: bool | None = None,
+    **settings: Any,
+) -> TuningResult:
+    from amt_flows.functions.call import asked
+    from amt_flows.tuning.parents import parents_in
+
+    place = open_place(backend or "local", home=home) if isinstance(backend, str | None) else backend
+    call = asked(train, space, settings)
+    if not isinstance(place, SageMakerTuner) and place.address == "local":
+        call.function.keep(getattr(place, "root", home_directory(home)))
+    spec = call.spec if call.spec.name is not None else call.spec.named(made_up_name())
+    journal = open_journal(str(spec.name), home)
+    return run_spec(spec, place, journal=journal, progress=progress, parents=parents_in(home, place))
+
+
+def spec_of(
+    train: Callable[..., Any], space: SearchSpace, /, *, home: Home = None, **settings: Unpack[SpecSettings]
+) -> TuningSpec:
+    """The spec that :func:`tune` makes of the same call: for a flow, a plan, or a file by its ``to_toml()``.
+
+    A function without a module of its own is kept in ``home``. Raises SpecError.
+    """
+    from amt_flows.functions.call import spec_of as made
+
+    return made(train, space, home, settings)
+
+
+def run_spec(
     spec: TuningSpec,
     backend: Place | None = None,
     *,
@@ -41,19 +143,7 @@ def tune(
     on_open: Callable[[RunningTuningJob], None] = lambda tuning: None,
     tell: Callable[[str], None] = logger.warning,
 ) -> TuningResult:
-    """Run a tuning job to its end, on this machine unless a backend is given; a
-    :class:`amt_flows.backends.places.SageMakerTuner` hands it to SageMaker's own tuner and follows it.
-
-    A tuning job of the same name and spec is taken up where it stands; a finished one is returned at once. A
-    spec without a name gets a new one. Parents of a warm start are looked for where tuning jobs are kept by
-    default, unless ``parents`` finds them (see :mod:`amt_flows.tuning.parents`). Ctrl-C stops the tuning job
-    gracefully, a second Ctrl-C kills its jobs. Progress is shown in a terminal and in a notebook; with
-    ``progress=True`` a line per event is written where there is neither, with ``False`` nothing is shown.
-    ``tell`` gets a sentence for whatever is worth a look before it runs, and of one that has ended already.
-
-    Raises SpecError (nothing was launched), NameTaken, Fenced, JournalError, and TuningJobFailed when the
-    tuning job ends as Failed.
-    """
+    """Run a spec to its end; what its arguments mean, and what it raises, is said by :func:`tune`."""
     from amt_flows.backends.local import LocalBackend
     from amt_flows.show.progress.bar import progress_bar
     from amt_flows.tuning.parents import parents_in

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from amt_flows.backends.function_job.loading import called, digest_in
 from amt_flows.backends.local.paths import JobPaths
 from amt_flows.backends.local.request import command_line, environment
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
@@ -127,6 +128,7 @@ def _what_runs(request: JobRequest) -> str:
         # What is wrong with it stands among the plan's problems.
         return ""
     if request.template.function is None:
-        return shlex.join(command_line(request))
+        return shlex.join(command_line(request, Path()))
     arguments = ", ".join(f"{name}={value}" for name, value in request.hyperparameters.items())
-    return f"{request.template.function}({arguments})"
+    function = request.template.function
+    return f"{called(function) if digest_in(function) else function}({arguments})"

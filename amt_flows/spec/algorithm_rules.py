@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 
 from amt_flows.errors import Problem
 from amt_flows.metrics.expressions import lint
+from amt_flows.names import FUNCTION_BY_VALUE
 from amt_flows.nearest import nearest
 from amt_flows.space.space import Scaling
 from amt_flows.spec.parts import ContinuousRange, Definition, IntegerRange, TuningFields, given_value
@@ -264,7 +265,7 @@ def _what_runs(algorithm: Algorithm, at: str) -> Iterator[Problem]:
             job.function,
             "a training job runs a command or a function, not both; leave one of them out",
         )
-    if FUNCTION.fullmatch(job.function) is None:
+    if not any(form.fullmatch(job.function) for form in (FUNCTION, FUNCTION_BY_VALUE)):
         yield Problem(
             f"{at}training_job.function",
             job.function,

@@ -22,6 +22,7 @@ from amt_flows.spec.plain_values import plain_problems
 from amt_flows.spec.rules import rule_problems
 from amt_flows.spec.shape import shape_problems
 from amt_flows.spec.spaces import space_of
+from amt_flows.spec.toml import toml_text
 
 
 class TuningSpec(TuningFields):
@@ -62,6 +63,12 @@ class TuningSpec(TuningFields):
         is the working directory when none is given. Raises SpecError.
         """
         return cls.parse(read_document(path)).anchored(Path(path).resolve().parent)
+
+    def to_toml(self) -> str:
+        """The text of a file that :meth:`load` reads back to an equal spec. Relative paths in it are taken
+        from that file's directory then, as in any other. Raises SpecError for a null among a function's
+        values."""
+        return toml_text(self.to_json())
 
     def anchored(self, directory: Path) -> TuningSpec:
         """The same spec with its relative local paths resolved against ``directory``."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from amt_flows.errors import Problem
+from amt_flows.names import FUNCTION_BY_VALUE
 from amt_flows.spec.algorithm_rules import (
     MAX_HYPERPARAMETERS,
     Algorithm,
@@ -47,9 +48,20 @@ def training_job_problems(spec: TuningSpec) -> list[Problem]:
     return [
         problem
         for at, algorithm in algorithms(spec)
-        for rule in (_needed, _algorithm, _instances, _sizes)
+        for rule in (_needed, _algorithm, _instances, _sizes, _function)
         for problem in rule(algorithm, at)
     ]
+
+
+def _function(algorithm: Algorithm, at: str) -> Iterator[Problem]:
+    function = algorithm.training_job.function
+    if function is not None and FUNCTION_BY_VALUE.fullmatch(function):
+        yield Problem(
+            f"{at}training_job.function",
+            function.rpartition(":")[0],
+            "a function without a module of its own can't travel to SageMaker; write it into a script that "
+            "prints its metric, put that into the image or into script mode's source, and leave it out",
+        )
 
 
 def _limits(spec: TuningSpec) -> Iterator[Problem]:

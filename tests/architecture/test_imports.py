@@ -24,10 +24,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("strategies",),
     ("rules", "backends"),
     ("amt", "results"),
-    ("tuning",),
+    ("tuning", "functions"),
     ("deploy", "show"),
     ("run", "plan"),
-    ("flows", "testing"),
+    ("flows", "testing", "foreground"),
     ("cli",),
 )
 ABOVE = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from amt_flows.backends.local.function import argument
+from amt_flows.ledger.failures import failure_line
 from amt_flows.ports import JobReport, JobState
 from amt_flows.spec import TrainingJobTemplate
 
@@ -63,10 +64,15 @@ def test_a_function_may_report_for_itself(site: Site, tmp_path: Path) -> None:
     assert report.artifact is not None
 
 
-def test_an_exception_is_the_reason_in_one_line(site: Site, tmp_path: Path) -> None:
+def test_an_exception_is_the_reason_with_the_frames_from_the_functions_own_on(
+    site: Site, tmp_path: Path
+) -> None:
     report = run(site, tmp_path, "shop:crash")
     assert report.state is JobState.FAILED
-    assert report.failure == "ValueError: the loss exploded at rate 0.5"
+    first, frame, *_ = (report.failure or "").splitlines()
+    assert first == "ValueError: the loss exploded at rate 0.5" == failure_line(report.failure)
+    assert "shop.py" in frame
+    assert "in crash" in frame
     log = (site.directory(report.name) / "output.log").read_text()
     assert "Traceback" in log
     assert "in crash" in log

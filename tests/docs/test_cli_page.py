@@ -86,6 +86,7 @@ def json_is_as_documented(project: Path) -> None:
     job = next((project / "home/tuned/jobs").iterdir()).name
     given = {
         "plan": ["grid.toml"],
+        "try": ["grid.toml"],
         "run": ["grid.toml", "-q"],
         "logs": [job],
         "compare": ["tuned", "second"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from amt_flows.backends.function_job.loading import digest_in
 from amt_flows.backends.local.check import find_module
 from amt_flows.backends.local.request import local_input, working_directory
 from amt_flows.ledger.algorithms import algorithms_of
@@ -24,7 +25,8 @@ def _files(template: TrainingJobTemplate) -> Iterator[Path]:
         # Of a program on the PATH it is the path that would be installed anew, not the script.
         if "/" in word or "." in word:
             yield directory / word
-    if template.function is not None:
+    # A function by value never changes: another one has another hash.
+    if template.function is not None and digest_in(template.function) is None:
         module = find_module(template.function.partition(":")[0], directory)
         if module is not None and module.has_location and module.origin is not None:
             yield Path(module.origin)

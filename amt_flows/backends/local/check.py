@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
+from amt_flows.backends.function_job.loading import NotOursError, digest_in, stored_at, trusted_content
 from amt_flows.backends.local.paths import is_channel_name
 from amt_flows.backends.local.request import PYTHONS, local_input, working_directory
 from amt_flows.errors import Problem
@@ -30,7 +31,7 @@ def problems_of(spec: TuningSpec, root: Path) -> Sequence[Problem]:
     return [
         *_root_problems(root),
         *_directory_problems(template),
-        *_program_problems(template),
+        *_program_problems(template, root),
         *_input_problems(template),
         *_environment_problems(template),
         *_metric_problems(spec),
@@ -63,11 +64,13 @@ def _directory_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
         )
 
 
-def _program_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
+def _program_problems(template: TrainingJobTemplate, root: Path) -> Iterator[Problem]:
     if template.command and template.function is not None:
         yield Problem(f"{AT}.function", template.function, "give a command or a function, not both")
     elif template.command:
         yield from _command_problems(template)
+    elif template.function is not None and (file := stored_at(root, template.function)) is not None:
+        yield from _by_value_problems(template.function, file)
     elif template.function is not None:
         yield from _function_problems(template.function, working_directory(template.working_directory))
     else:
@@ -139,6 +142,17 @@ def _function_problems(target: str, directory: Path) -> Iterator[Problem]:
         yield Problem(field, target, message)
     elif _surely_lacks(spec, path.split(".")[0]):
         yield Problem(field, target, f"{spec.origin} defines no {path.split('.')[0]!r}")
+
+
+def _by_value_problems(target: str, file: Path) -> Iterator[Problem]:
+    try:
+        trusted_content(file, str(digest_in(target)))
+    except NotOursError as error:
+        message = (
+            f"the function is kept by value, and {error}; give the function itself once more, from "
+            "Python and with the same home"
+        )
+        yield Problem(f"{AT}.function", target, message)
 
 
 def find_module(module: str, directory: Path) -> ModuleSpec | None:

@@ -97,6 +97,11 @@ class JobPaths:
         return self.directory / "kill"
 
     @property
+    def home(self) -> Path:
+        """The directory that its tuning job is kept in, beside others."""
+        return self.directory.parent.parent.parent
+
+    @property
     def container(self) -> Container:
         return Container(self.directory)
 

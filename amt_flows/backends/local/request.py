@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from amt_flows.backends.container import HOST, Container, variables
+from amt_flows.backends.function_job.loading import stored_at
 from amt_flows.backends.local.paths import JobPaths, is_channel_name
 from amt_flows.errors import LaunchRejected
 from amt_flows.metrics.expressions import required_text
@@ -43,12 +44,15 @@ def user_arguments(hyperparameters: Mapping[str, str], flags: Sequence[str] = ()
     return arguments
 
 
-def command_line(request: JobRequest) -> list[str]:
-    """The program and its arguments. ``python`` and ``python3`` mean the interpreter that runs us: a bare
-    name would find another one when a virtual environment is not activated."""
+def command_line(request: JobRequest, home: Path) -> list[str]:
+    """The program and its arguments. A function by value is kept in ``home``. ``python`` and ``python3`` mean
+    the interpreter that runs us: a bare name would find another one when a virtual environment is not
+    activated."""
     template = request.template
     if template.function is not None:
-        return [this_python(), str(FUNCTION_RUNNER), template.function, request.objective_metric]
+        kept = stored_at(home, template.function)
+        file = [] if kept is None else [str(kept)]
+        return [this_python(), str(FUNCTION_RUNNER), template.function, request.objective_metric, *file]
     first, *rest = template.command
     arguments: list[str] = []
     if template.hyperparameters_as_arguments:
@@ -141,7 +145,7 @@ def worker_command(request: JobRequest, paths: JobPaths) -> bytes:
             f"Training job {request.name} has neither a command nor a function.",
             remedy="set training_job.command, e.g. to `python train.py`",
         )
-    argv = command_line(request)
+    argv = command_line(request, paths.home)
     variables = [f"{name}={value}" for name, value in environment(request, paths).items()]
     if any(not name or "=" in name for name in request.template.environment):
         raise LaunchRejected("A variable's name in training_job.environment is empty or has a `=` in it.")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from amt_flows.backends.local.function import NO_NUMBER
+from amt_flows.backends.function_job.outcome import NO_NUMBER
 from amt_flows.backends.local.paths import JobPaths
 from amt_flows.backends.local.process import read_json
 from amt_flows.events import number_from_json

@@ -1,0 +1,61 @@
+"""``try``: one configuration in the foreground, before many are paid for."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+
+import click
+
+from amt_flows.cli.group import examples, home_option, json_option, main
+
+
+@main.command(
+    "try",
+    epilog=examples("amt-flows try tuning.toml", "amt-flows try tuning.toml --set learning_rate=0.01"),
+)
+@click.argument("spec", type=click.Path())
+@home_option
+@json_option("what was tried and found")
+@click.option(
+    "--set",
+    "changes",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A hyperparameter's value, in place of the one proposed, or a field of the spec. May be repeated.",
+)
+def try_(spec: str, home: str | None, as_json: bool, changes: tuple[str, ...]) -> None:
+    """Run one configuration here and now, and record nothing.
+
+    It is the first that would be proposed, but for what is set. The output is shown as it comes, and input is
+    passed on, so that a debugger works. At the end it is said what was found of the metrics.
+    """
+    from amt_flows.cli.input import change_of, load_spec
+    from amt_flows.errors import TuningJobFailed
+    from amt_flows.foreground import try_once
+    from amt_flows.show.visible import visible
+    from amt_flows.spec import TuningSpec
+    from amt_flows.spec.dotted import steps_of
+
+    def is_field(text: str) -> bool:
+        steps = steps_of(change_of(text)[0])
+        return bool(steps) and steps[0] in TuningSpec.model_fields
+
+    fields = [text for text in changes if is_field(text)]
+    values = dict(change_of(text) for text in changes if text not in fields)
+    asked = load_spec(spec, fields)
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        tried = try_once(asked, values=values, home=home)
+    if as_json:
+        content = {
+            "hyperparameters": tried.hyperparameters,
+            "objective_value": tried.objective_value,
+            "values": {name: list(found) for name, found in tried.values.items()},
+            "failure": tried.failure,
+        }
+        click.echo(json.dumps(content, indent=2))
+    else:
+        click.echo(visible(str(tried)))
+    if tried.failure is not None or tried.objective_value is None:
+        click.get_current_context().exit(TuningJobFailed.exit_code)
