@@ -3,6 +3,7 @@ works, and at the end what was found of the metrics. Nothing is recorded."""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import importlib
 import io
@@ -156,9 +157,27 @@ def _configuration(
     if wrong:
         raise SpecError(wrong)
     try:
-        return algorithm, configuration_from(algorithm.space, {**first.configuration, **values})
+        merged = configuration_from(algorithm.space, {**first.configuration, **values})
     except ValueError as error:
         raise SpecError([Problem("values", dict(values), str(error))]) from None
+    given = {name: merged[name] for name in values}
+    configuration = {**algorithm.space.used(merged), **given}
+    if given:
+        _must_be_allowed(algorithm.spec, configuration)
+    return algorithm, configuration
+
+
+def _must_be_allowed(spec: TuningSpec, configuration: Mapping[str, Value]) -> None:
+    """By the rules of configurations that are tried first. Raises SpecError."""
+    try:
+        TuningSpec.parse({**spec.to_json(), "first_configurations": [dict(configuration)]})
+    except SpecError as error:
+        raise SpecError(
+            [
+                Problem(one.field.replace("first_configurations[0]", "values"), one.value, one.message)
+                for one in error.problems
+            ]
+        ) from None
 
 
 def _run(
@@ -205,26 +224,25 @@ def _run(
 
 def _start(request: JobRequest, paths: JobPaths, home: Path) -> tuple[str, str | None]:
     """A command, with our input and our terminal's signals. Its output is shown as it comes."""
-    process = subprocess.Popen(
+    read, decoded = io.BytesIO(), codecs.getincrementaldecoder("utf-8")("replace")
+    with subprocess.Popen(
         command_line(request, home),
         cwd=working_directory(request.template.working_directory),
         env={**os.environ, **environment(request, paths)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         bufsize=0,
-    )
-    read = io.BytesIO()
-    assert process.stdout is not None
-    try:
-        while chunk := process.stdout.read(65_536):
-            read.write(chunk)
-            sys.stdout.write(chunk.decode("utf-8", "replace"))
-            sys.stdout.flush()
-        code = process.wait()
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
+    ) as process:
+        assert process.stdout is not None
+        try:
+            while chunk := process.stdout.read(65_536):
+                read.write(chunk)
+                sys.stdout.write(decoded.decode(chunk))
+                sys.stdout.flush()
+            code = process.wait()
+        except BaseException:
+            process.terminate()
+            raise
     failure = None if code == 0 else f"exit status {code}" if code > 0 else f"ended by signal {-code}"
     return read.getvalue().decode("utf-8", "replace"), failure
 

@@ -33,6 +33,7 @@ def try_(spec: str, home: str | None, as_json: bool, changes: tuple[str, ...]) -
     """
     from amt_flows.cli.input import change_of, load_spec
     from amt_flows.errors import TuningJobFailed
+    from amt_flows.events import number_to_json
     from amt_flows.foreground import try_once
     from amt_flows.show.visible import visible
     from amt_flows.spec import TuningSpec
@@ -50,8 +51,10 @@ def try_(spec: str, home: str | None, as_json: bool, changes: tuple[str, ...]) -
     if as_json:
         content = {
             "hyperparameters": tried.hyperparameters,
-            "objective_value": tried.objective_value,
-            "values": {name: list(found) for name, found in tried.values.items()},
+            "objective_value": None
+            if tried.objective_value is None
+            else number_to_json(tried.objective_value),
+            "values": {name: [number_to_json(one) for one in found] for name, found in tried.values.items()},
             "failure": tried.failure,
         }
         click.echo(json.dumps(content, indent=2))

@@ -131,9 +131,10 @@ def _instead(name: str, more: Sequence[str]) -> str:
         return f"write `{_SHORT_OF[path]}`"
     if path:
         return f"write it into a TuningSpec, as `{path}`"
-    alike = WELL_KNOWN.get(nearest(name, WELL_KNOWN) or "", "")
-    if alike in _SHORT_OF:
-        return f"write `{_SHORT_OF[alike]}`"
+    others = {key: _SHORT_OF[path] for key, path in WELL_KNOWN.items() if path in _SHORT_OF}
+    alike = nearest(name, others)
+    if alike is not None:
+        return f"write `{others[alike]}`"
     return f"{meant(name, names)}; everything else goes into a TuningSpec"
 
 

@@ -22,7 +22,7 @@ def test_a_function_is_called_here_and_nothing_is_recorded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     here: list[int] = []
-    variables, path = dict(os.environ), list(sys.path)
+    path = list(sys.path)
 
     def train(depth: int) -> Any:
         here.append(os.getpid())
@@ -37,7 +37,8 @@ def test_a_function_is_called_here_and_nothing_is_recorded(
     assert tried.objective_value == 0.75
     assert "half way" in capsys.readouterr().out
     assert not (tmp_path / "home").exists()
-    assert (dict(os.environ), list(sys.path)) == (variables, path)
+    assert [name for name in os.environ if name.startswith(("SM_", "SAGEMAKER_BASE"))] == []
+    assert list(sys.path) == path
 
 
 def test_what_it_raises_is_told_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,13 +49,13 @@ def test_what_it_raises_is_told_and_shown(tmp_path: Path, capsys: pytest.Capture
     assert tried.failure == "ValueError: the loss exploded"
     shown = capsys.readouterr().err
     assert "in crash" in shown
-    assert "foreground.py" not in shown
+    assert "amt_flows/foreground.py" not in shown
 
 
 def test_a_value_that_is_none_is_refused_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="write `depth`"):
         amt.try_once(lambda depth: 1.0, DEPTH, values={"dept": 3}, home=tmp_path)
-    with pytest.raises(SpecError, match="9"):
+    with pytest.raises(SpecError, match="must lie within its range"):
         amt.try_once(lambda depth: 1.0, DEPTH, values={"depth": 9}, home=tmp_path)
 
 

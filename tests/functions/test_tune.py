@@ -24,10 +24,6 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def curves(home: Path, name: str) -> list[list[float]]:
-    return [[value for _, value in job.curve] for job in amt.load_result(name, home).jobs]
-
-
 def adding(k: float) -> Callable[..., float]:
     def train(depth: float) -> float:
         assert type(depth) is float
@@ -78,7 +74,7 @@ def test_metrics_are_returned_in_a_mapping_or_yielded_epoch_by_epoch(home: Path)
     amt.tune(epochs, DEPTH, name="epochs", home=home, **ONE)
     ledger = amt.read_record("epochs", home).ledger
     (job,) = ledger.jobs.values()
-    assert [point.value for point in job.points("accuracy")] == [0.0, 0.25, 0.5]
+    assert [value for _, value in job.curve] == [0.0, 0.25, 0.5]
     with pytest.raises(TuningJobFailed, match="returned loss, and no accuracy"):
         amt.tune(nothing, DEPTH, name="nothing", home=home, **ONE)
 
@@ -107,7 +103,8 @@ def train(depth: int) -> float:
 if __name__ == "__main__":
     spec = amt.spec_of(train, {{"depth": amt.Integer(1, 3)}}, maximize="accuracy", jobs=2, home="home")
     print(spec.training_job.function)
-    print(amt.tune(train, {{"depth": amt.Integer(1, 3)}}, maximize="accuracy", jobs=2, home="home").best.objective_value)
+    result = amt.tune(train, {{"depth": amt.Integer(1, 3)}}, maximize="accuracy", jobs=2, home="home")
+    print(result.best.objective_value)
 """
 
 
@@ -155,7 +152,7 @@ def test_what_cannot_travel_is_refused_with_the_way_out(home: Path) -> None:
 
     with pytest.raises(SpecError, match="put it into a module of its own"):
         amt.tune(locked, DEPTH, home=home, **ONE)
-    with pytest.raises(SpecError, match="asyncio.run"):
+    with pytest.raises(SpecError, match="is async"):
         amt.tune(later, DEPTH, home=home, **ONE)
     with pytest.raises(SpecError, match="can't travel to SageMaker"):
         amt.tune(adding(1), DEPTH, home=home, backend=amt.SageMakerBackend(region="eu-west-1"), **ONE)
@@ -168,9 +165,7 @@ class Optimizer(enum.Enum):
 
 
 def test_arguments_come_as_annotated_where_nothing_is_lost() -> None:
-    def train(
-        a: float, b: int, c: int, d: str, e: bool, f: Optimizer, g: float | None, h: Path
-    ) -> None: ...
+    def train(a: float, b: int, c: int, d: str, e: bool, f: Optimizer, g: float | None, h: Path) -> None: ...
 
     given = {"a": 1, "b": 3.0, "c": 3.5, "d": 5, "e": "true", "f": "adam", "g": 2, "h": "x", "i": 1}
     expected = [1.0, 3, 3.5, "5", True, Optimizer.ADAM, 2.0, Path("x"), 1]

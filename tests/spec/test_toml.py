@@ -49,16 +49,15 @@ def test_whatever_json_holds_but_null_is_toml_too(content: dict[str, Any]) -> No
 
 
 def test_a_file_that_was_written_loads_as_the_same_from_its_directory(tmp_path: Path) -> None:
-    spec = TuningSpec(
-        **good(training_job={"command": ["python", "train.py"], "working_directory": str(tmp_path)})
-    )
+    job = {"command": ["python", "train.py"], "working_directory": str(tmp_path)}
+    spec = TuningSpec(**{**good(), "training_job": job})
     file = tmp_path / "tuning.toml"
     file.write_text(spec.to_toml(), encoding="utf-8")
     assert TuningSpec.load(file) == spec
 
 
 def test_a_null_has_no_word_in_toml() -> None:
-    fields = good(training_job={"function": "train:train"})
+    fields = {**good(), "training_job": {"function": "train:train"}}
     fields["categorical"] = [{"name": "weights", "values": [None, "balanced"]}]
     with pytest.raises(SpecError, match="TOML has no null"):
         TuningSpec(**fields).to_toml()

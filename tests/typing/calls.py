@@ -52,7 +52,7 @@ VALUE: float | None = amt.try_once(SPEC).objective_value
 
 amt.tune(train, SPACE, maximize="accuracy", jobs="many")  # type: ignore[call-overload]
 amt.tune(train, SPACE, maximize="accuracy", n_trials=3)  # type: ignore[call-overload]
-amt.tune(train, {"depth": 3}, maximize="accuracy", jobs=3)  # type: ignore[call-overload]
+amt.tune(train, {"depth": 3}, maximize="accuracy", jobs=3)  # type: ignore[dict-item]
 amt.tune(SPEC, maximize="accuracy")  # type: ignore[call-overload]
 amt.spec_of(train, SPACE, maximize="accuracy", backend="local")  # type: ignore[call-arg]
 amt.Continuous(1e-5, 1, "Log")  # type: ignore[arg-type]
