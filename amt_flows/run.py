@@ -111,8 +111,14 @@ def _run_function(
     from amt_flows.tuning.parents import parents_in
 
     place = open_place(backend or "local", home=home) if isinstance(backend, str | None) else backend
+    if isinstance(place, SageMakerTuner) or place.address.startswith("sagemaker"):
+        message = (
+            "a function can't travel to SageMaker; write it into a script that prints its metric, and a "
+            "TuningSpec whose training_job.sagemaker says with which image it is run"
+        )
+        raise SpecError([Problem("backend", place.address, message)])
     call = asked(train, space, settings)
-    if not isinstance(place, SageMakerTuner) and place.address == "local":
+    if place.address == "local":
         call.function.keep(getattr(place, "root", home_directory(home)))
     spec = call.spec if call.spec.name is not None else call.spec.named(made_up_name())
     journal = open_journal(str(spec.name), home)

@@ -35,7 +35,7 @@ def try_(spec: str, home: str | None, as_json: bool, changes: tuple[str, ...]) -
     from amt_flows.errors import TuningJobFailed
     from amt_flows.events import number_to_json
     from amt_flows.foreground import try_once
-    from amt_flows.show.visible import visible
+    from amt_flows.show.text import visible
     from amt_flows.spec import TuningSpec
     from amt_flows.spec.dotted import steps_of
 

@@ -181,20 +181,39 @@ def _paths_of_main() -> list[str]:
 
 
 def _pickled(function: Callable[..., Any]) -> bytes:
-    """The same bytes for the same function in another process, as far as cloudpickle has it so."""
+    """The same bytes for the same function in another process, as far as cloudpickle has it so.
+
+    Classes that go along have identities, which are drawn at random; here they follow from the content, so
+    that a process that loads two functions takes no class of one for that of the other."""
+    return _pickled_with(function, hashlib.sha256(_pickled_with(function, b"")).digest())
+
+
+def _pickled_with(function: Callable[..., Any], salt: bytes) -> bytes:
     import cloudpickle
 
-    class Pickler(cloudpickle.Pickler):  # type: ignore[misc, name-defined, unused-ignore]
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        classes = 0
+
         def reducer_override(self, one: Any) -> Any:
             if isinstance(one, CodeType):
                 file = _file_of(one)
                 make, given = self.dispatch_table[CodeType](one.replace(co_filename=file))
                 return make, tuple(file if part == NOWHERE else part for part in given)
-            return super().reducer_override(one)
+            reduced = super().reducer_override(one)
+            if isinstance(one, type) and isinstance(reduced, tuple):
+                self.classes += 1
+                own = hashlib.sha256(salt + str(self.classes).encode()).hexdigest()[:32]
+                given = tuple(own if _is_drawn(part) else part for part in reduced[1])
+                return (reduced[0], given, *reduced[2:])
+            return reduced
 
     stream = io.BytesIO()
     Pickler(stream).dump(function)
     return stream.getvalue()
+
+
+def _is_drawn(part: object) -> bool:
+    return isinstance(part, str) and re.fullmatch(r"[0-9a-f]{32}", part) is not None
 
 
 def _file_of(code: CodeType) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -108,6 +109,46 @@ if __name__ == "__main__":
 """
 
 
+WITH_A_CLASS = """
+import dataclasses, enum, sys
+import amt_flows as amt
+
+class Kind(enum.Enum):
+    A = "a"
+
+@dataclasses.dataclass
+class Model:
+    depth: int
+    def score(self) -> float:
+        return self.depth * len({"a", "b"}) / len(Kind)
+
+def train(depth: int) -> float:
+    return Model(depth).score()
+
+space = {"depth": amt.Integer(1, 3)}
+result = amt.tune(train, space, maximize="accuracy", jobs=1, seed=1, home="home", name="same", progress=False)
+print(amt.read_record("same", "home").ledger.spec.training_job.function, result.best.objective_value)
+"""
+
+
+def test_the_same_script_goes_on_with_the_same_tuning_job(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(WITH_A_CLASS)
+    said = [
+        subprocess.run(
+            [sys.executable, "script.py"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        for seed in ("1", "2")
+    ]
+    assert [done.returncode for done in said] == [0, 0], said[-1].stderr
+    assert said[0].stdout == said[1].stdout
+    assert said[0].stdout.startswith("value:train:")
+
+
 @pytest.mark.parametrize(
     ("effect", "place", "goes"),
     [("", ".", "script:train"), ("print('imported')", ".", "value:train:"), ("", "inner", "value:train:")],
@@ -156,6 +197,11 @@ def test_what_cannot_travel_is_refused_with_the_way_out(home: Path) -> None:
         amt.tune(later, DEPTH, home=home, **ONE)
     with pytest.raises(SpecError, match="can't travel to SageMaker"):
         amt.tune(adding(1), DEPTH, home=home, backend=amt.SageMakerBackend(region="eu-west-1"), **ONE)
+    with pytest.raises(SpecError, match="can't travel to SageMaker"):
+        amt.tune(adding(1), DEPTH, home=home, backend=amt.SageMakerTuner(region="eu-west-1"), **ONE)
+    spec = amt.spec_of(adding(1), DEPTH, maximize="accuracy", jobs=1, home=home.with_name("other"))
+    said = [str(problem) for problem in amt.SageMakerBackend(region="eu-west-1").check(spec)]
+    assert [one for one in said if "can't travel to SageMaker" in one]
     assert not home.exists()
 
 
