@@ -66,7 +66,8 @@ class DirectoryJournal:
     def read(self, start: int = 0) -> Sequence[Sequence[Event]]:
         self._check_all_there(max(start, self._known))
         entries: list[Sequence[Event]] = []
-        torn: int | None = None
+        # Those right before ``start`` that were torn at the last look are so still.
+        torn = self._first_torn if self._first_torn is not None and self._first_torn < start else None
         while True:
             index = start + len(entries)
             path = self._path(index)

@@ -84,6 +84,18 @@ def test_several_power_cuts_in_a_row_leave_several_torn_entries(tmp_path: Path) 
     assert len(DirectoryJournal(tmp_path).read()) == 4
 
 
+def test_a_look_at_what_is_new_forgets_no_torn_entry_before_it(tmp_path: Path) -> None:
+    journal = DirectoryJournal(tmp_path)
+    journal.append(0, [Attached(1.0, "one")])
+    (tmp_path / "00000001.json").write_text("")
+    assert len(journal.read()) == 2
+    assert journal.read(2) == []
+    (tmp_path / "00000002.json").write_text("")
+    assert journal.read(2) == [()]
+    journal.append(3, [Attached(2.0, "two")])
+    assert [len(entry) for entry in DirectoryJournal(tmp_path).read()] == [1, 0, 0, 1]
+
+
 def test_a_reader_that_begins_between_torn_entries_accepts_what_came_after_them(tmp_path: Path) -> None:
     journal = DirectoryJournal(tmp_path)
     journal.append(0, [Attached(1.0, "me")])
