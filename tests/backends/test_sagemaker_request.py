@@ -233,7 +233,7 @@ def test_what_sagemaker_would_refuse_is_refused_in_our_words(
 @pytest.mark.parametrize(
     ("changes", "field", "message"),
     [
-        ({"tags": {f"k{i}": "v" for i in range(47)}}, "tags", "4 are ours"),
+        ({"tags": {f"k{i}": "v" for i in range(47)}}, "tags", "5 are ours"),
         ({"tags": {"aws:x": "v"}}, "tags.aws:x", "aws:"),
         ({"tags": {"amt-flows-trial": "v"}}, "tags.amt-flows-trial", "set by amt-flows"),
         ({"tags": {"a": "ok", "why?": "v"}}, "tags.why?", "can't hold"),
