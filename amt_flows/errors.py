@@ -9,7 +9,7 @@
     │   ├── LaunchRejected           6   final: asking again gives the same answer
     │   └── CapacityUnavailable      6   passing: wait and ask again
     ├── JournalError                 7   the journal can't be read or written
-    ├── TuningJobFailed              8   it ran, and ended as Failed
+    ├── TuningJobFailed              8   it ran, and came to no model
     ├── DeployRejected               2   the deployment as asked for can't be; nothing was begun
     ├── DeployFailed                 9   the model was not put to work; says what was undone
     ├── NotComparable                10  champion and challenger were measured differently
@@ -173,7 +173,8 @@ class TuningInterrupted(AmtFlowsError):
 
 
 class TuningJobFailed(AmtFlowsError):
-    """The tuning job ended as Failed. ``result`` is its :class:`amt_flows.results.TuningResult`."""
+    """The tuning job ended as Failed, or was stopped before any training job could be the best. ``result`` is
+    its :class:`amt_flows.results.TuningResult`."""
 
     exit_code = 8
 

@@ -204,7 +204,8 @@ def tune_on_amt(
     ``session``, ``region`` and ``endpoint_url`` are as in boto3.
 
     Raises SpecError before AMT is asked, NameTaken, BackendError, Fenced, JournalError, TuningInterrupted,
-    and TuningJobFailed when the tuning job ends as Failed.
+    and TuningJobFailed when the tuning job ends as Failed, or is stopped before any training job could be the
+    best.
     """
     spec = spec if spec.name is not None else spec.named(made_up_name())
     assert spec.name is not None

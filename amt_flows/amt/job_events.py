@@ -9,9 +9,10 @@ from amt_flows.amt.parent import objective_value
 from amt_flows.backends.sagemaker.service import Answer
 from amt_flows.backends.sagemaker.watched import seconds
 from amt_flows.events import Ended, Event, Launched, Proposed
-from amt_flows.ledger.algorithms import algorithm_named
+from amt_flows.ledger.algorithms import algorithm_named, secret_names
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.names import parse_training_job_name
+from amt_flows.ledger.secrets import hidden
 from amt_flows.ports import JobReport
 from amt_flows.space.space import Value
 from amt_flows.spec import EarlyStoppingType, StrategyType, TuningSpec
@@ -85,7 +86,7 @@ def ending(
         metrics=metrics if value is None else {**metrics, own: value},
         artifact=report.artifact,
         log=report.log,
-        failure=report.failure,
+        failure=None if report.failure is None else hidden(report.failure, secret_names(ledger.algorithms)),
     )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def print_outcome(to_its_end: Callable[[], TuningResult], home: str | None, *, as_json: bool) -> None:
-    """Also of a tuning job that ends as Failed, which raises TuningJobFailed all the same."""
+    """Also of a tuning job that comes to no model, which raises TuningJobFailed all the same."""
     try:
         result = to_its_end()
     except TuningJobFailed as error:

@@ -184,6 +184,7 @@ def _run_as_flow(spec: TuningSpec, home: str | None, backend: str, region: str |
     from amt_flows.flows.ephemeral import start_server_beyond_ctrl_c
     from amt_flows.flows.tuning.tune import tune
     from amt_flows.results.records import read_record
+    from amt_flows.results.result import usable_result
 
     start_server_beyond_ctrl_c()
     place = cast("PlaceName", backend)
@@ -193,7 +194,7 @@ def _run_as_flow(spec: TuningSpec, home: str | None, backend: str, region: str |
         return result
     # Ctrl-C: to Prefect a cancelled run has no result, to a person at a terminal it has the best so far.
     assert spec.name is not None
-    return read_record(spec.name, home).result()
+    return usable_result(read_record(spec.name, home).result())
 
 
 @main.command(epilog=examples("amt-flows stop nightly-7", "amt-flows stop nightly-7 --kill"))

@@ -159,7 +159,7 @@ class TuningRun(JobRun[TuningResult]):
             drive(self.tuning)
 
     def fetch_result(self) -> TuningResult:  # type: ignore[override]
-        """Raises TuningJobFailed when it ended as Failed, RuntimeError while it runs."""
+        """Raises TuningJobFailed when it came to no model, RuntimeError while it runs."""
         if not self.tuning.ledger.finished:
             raise RuntimeError("the tuning job runs still: call wait_for_completion() first")
         return finished_result(self.tuning)

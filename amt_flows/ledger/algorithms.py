@@ -7,7 +7,7 @@ several.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -54,6 +54,12 @@ def algorithms_of(spec: TuningSpec, seed: int = 0) -> tuple[Algorithm, ...]:
         for i, other in enumerate(spec.other_definitions)
     )
     return (first, *others)
+
+
+def secret_names(algorithms: Iterable[Algorithm]) -> tuple[str, ...]:
+    """The environment variables whose values stand in no text that is kept."""
+    templates = (algorithm.spec.training_job for algorithm in algorithms)
+    return tuple(name for template in templates for name in template.secret_environment)
 
 
 def _alone(spec: TuningSpec, algorithm: TuningSpec | Definition) -> TuningSpec:

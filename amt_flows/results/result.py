@@ -343,27 +343,33 @@ def saved_seconds(ledger: Ledger) -> dict[str, float]:
 
 
 def usable_result(result: TuningResult) -> TuningResult:
-    """For whoever goes on with the best model. Raises TuningJobFailed if there is none, as in a tuning job
-    that was stopped before a training job had completed."""
-    if result.best is None:
+    """The result of a tuning job that has ended, for whoever goes on with its best model.
+
+    Raises TuningJobFailed if it ended as Failed, or without a best training job: one that was stopped before
+    there was one stays Stopped, and nothing downstream is called with no model.
+    """
+    if result.status is not TuningStatus.FAILED and result.best is not None:
+        return result
+    name, why = (
+        result.name,
+        "; ".join(reason.message for reason in result.reasons) or "no reason was recorded",
+    )
+    lists = f"`amt-flows jobs {name}` lists the training jobs"
+    if result.status is TuningStatus.STOPPED:
         raise TuningJobFailed(
-            f"Tuning job {result.name} has no usable training job. {result.headline}.",
+            f"Tuning job {name} was stopped before any training job could be the best: {why}.",
             result=result,
-            remedy=f"`amt-flows jobs {result.name}` lists what ran; "
-            'best_eligible = "completed_and_stopped" lets stopped training jobs be the best',
+            remedy=f"{lists}; run it under a new name, or give this one other limits with "
+            f"`amt-flows extend {name}`, which goes on with it",
         )
-    return result
+    raise TuningJobFailed(
+        f"Tuning job {name} failed: {why}.",
+        result=result,
+        remedy=f"{lists}, `amt-flows logs JOB` shows the output of one; mend the script and run it under a "
+        "new name",
+    )
 
 
 def finished_result(tuning: RunningTuningJob) -> TuningResult:
-    """The result of a tuning job that has ended. Raises TuningJobFailed if it ended as Failed."""
-    result = result_of(tuning.ledger, tuning.journal.location)
-    if result.status is TuningStatus.FAILED:
-        why = "; ".join(reason.message for reason in result.reasons) or "no reason was recorded"
-        raise TuningJobFailed(
-            f"Tuning job {result.name} failed: {why}.",
-            result=result,
-            remedy=f"`amt-flows jobs {result.name}` lists the training jobs, `amt-flows logs JOB` shows the "
-            "output of one; mend the script and run it under a new name",
-        )
-    return result
+    """The result of a tuning job that has ended. Raises as :func:`usable_result` does."""
+    return usable_result(result_of(tuning.ledger, tuning.journal.location))

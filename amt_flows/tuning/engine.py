@@ -37,6 +37,7 @@ from amt_flows.events import (
     StopAsked,
     TuningStatus,
 )
+from amt_flows.ledger.algorithms import secret_names
 from amt_flows.ledger.identity import must_be_of, must_run_on
 from amt_flows.ledger.observations import Observations
 from amt_flows.ledger.record import Record, TakenOver
@@ -202,8 +203,7 @@ class Tuning:
 
     @property
     def _secret_names(self) -> tuple[str, ...]:
-        templates = (one.spec.training_job for one in self.ledger.algorithms)
-        return tuple(name for template in templates for name in template.secret_environment)
+        return secret_names(self.ledger.algorithms)
 
     # -- observing -------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from amt.scripted_amt import Plan, attached, opened, run, scripted_world, until
 from amt_flows.events import Outcome, TuningStatus
 from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.secrets import HIDDEN
 from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.results import describe, result_of, training_jobs
 from amt_flows.testing.sagemaker import End, JobScript, Lags, access_denied
@@ -107,6 +108,18 @@ def test_without_the_logs_the_final_values_are_known_all_the_same() -> None:
 
 
 # -- how jobs end ------------------------------------------------------------------------------------------
+
+
+def test_no_secret_of_ours_stands_in_the_text_of_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_KEY", "s3cr3t/of+the=house")
+    failing = JobScript([0.7], end=End.FAIL, failure="no access with s3cr3t/of+the=house")
+    why = "All training jobs failed: no access with s3cr3t/of+the=house"
+    journal = MemoryJournal()
+    with scripted_world(lambda given: failing, Plan(rates(2), fails_with=why)) as world:
+        ledger = run(world, spec(), journal)
+    told = [str(job.failure) for job in ledger.jobs.values()] + [ledger.reasons[0].message]
+    assert [f"no access with {HIDDEN}" in text for text in told] == [True] * 3, told
+    assert "s3cr3t" not in repr(journal.read())
 
 
 def test_jobs_that_amt_stops_while_it_goes_on_are_stopped_early() -> None:

@@ -181,8 +181,9 @@ def test_a_second_ctrl_c_ends_the_wait_and_leaves_the_rest_to_amt() -> None:
     with SimulatedSageMaker(own_level, tunes=True) as world:
         with pytest.raises(TuningInterrupted, match="left to AMT"):
             tune(world, asked(), journal=journal, on_tick=twice)
-        result = tune(world, asked(), journal=journal)
-        assert result.status is TuningStatus.STOPPED
+        with pytest.raises(TuningJobFailed, match="stopped before any training job could be the best"):
+            tune(world, asked(), journal=journal)
+        assert Ledger.replay(journal.read()).status is TuningStatus.STOPPED
 
 
 # -- the surface that others use ----------------------------------------------------------------------------

@@ -37,7 +37,7 @@ from amt_flows.tuning.engine import Tuning
 from commands import cli, ok, write_spec
 from worlds import spec
 
-SLOW = 'echo "amt-report epoch=1; accuracy=0.5;"; sleep 60'
+SLOW = 'echo "amt-report epoch=1; accuracy=0.5;"; sleep 600'
 FAILING = 'echo "about to fail"; exit 3'
 
 
@@ -558,7 +558,7 @@ class Running:
 
 @pytest.fixture
 def slow(tmp_path: Path, home: Path) -> Iterator[Running]:
-    """A tuning job whose training jobs would take a minute, once both of them have told a value."""
+    """A tuning job whose training jobs would take minutes, once both of them have told a value."""
     path = write_spec(tmp_path, SLOW)
     running = Running(path, "--json", "-q", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
@@ -592,9 +592,9 @@ def test_a_running_tuning_job_is_seen_and_stopped_from_outside(slow: Running, ho
     text = ok("stop", "demo")
     assert "demo is stopped. Stopped: " in text
     code, output = slow.end()
-    assert code == 0
+    assert code == 8, "nothing could be the best: `run && deploy` must not go on"
     result = TuningResult.model_validate_json(output)
-    assert result.status.value == "Stopped"
+    assert (result.status.value, result.best) == ("Stopped", None)
     assert [reason.message for reason in result.reasons] == ["stopped with amt-flows stop"]
     assert living(home) == []
     assert "has ended already" in ok("stop", "demo")
@@ -603,7 +603,7 @@ def test_a_running_tuning_job_is_seen_and_stopped_from_outside(slow: Running, ho
 def test_ctrl_c_ends_it_gracefully(slow: Running, home: Path) -> None:
     slow.process.send_signal(signal.SIGINT)
     code, output = slow.end()
-    assert code == 0
+    assert code == 8, "no training job has completed"
     result = TuningResult.model_validate_json(output)
     assert result.reasons[0].message == "stopped by SIGINT"
     assert {job.outcome for job in result.jobs} == {"stopped with the tuning job"}
@@ -612,7 +612,7 @@ def test_ctrl_c_ends_it_gracefully(slow: Running, home: Path) -> None:
 
 def test_stop_kills_when_told_to(slow: Running, home: Path) -> None:
     assert "2 training jobs killed from here." in ok("stop", "demo", "--kill")
-    assert slow.end()[0] == 0
+    assert slow.end()[0] == 8
     assert living(home) == []
 
 

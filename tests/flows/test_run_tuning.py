@@ -6,12 +6,16 @@ import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from uuid import UUID
 
 import pytest
 from prefect import flow
-from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.exceptions import MissingContextError
 
+from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.simulated import Script, SimulatedBackend
 from amt_flows.errors import BackendError, Problem, SpecError, TuningJobFailed, TuningJobNotFound
 from amt_flows.events import TuningStatus
@@ -21,6 +25,7 @@ from amt_flows.flows.tuning.stages import completion_task, early_stop_task, laun
 from amt_flows.ports import JobRequest, JobState, Launch
 from amt_flows.results import TuningResult
 from amt_flows.spec import TuningSpec
+from flows.local_jobs import eventually, local_spec
 from flows.simulated import World, artifact, artifacts, flow_run_id, task_runs
 from worlds import rising, spec
 
@@ -178,12 +183,40 @@ def test_a_finished_tuning_job_is_answered_from_its_record() -> None:
     assert len(artifacts("result", "again")) == 2
 
 
-def test_a_tuning_job_stopped_by_its_name_lets_the_pipeline_go_on() -> None:
+class StoppedMeanwhile(SimulatedBackend):
+    """Somebody stops the tuning job by its name once so many training jobs were launched."""
+
+    def __init__(self, world: World, after: int) -> None:
+        super().__init__(world.clock, world.train)
+        self.journal, self.after = world.journal, after
+
+    def launch(self, request: JobRequest) -> Launch:
+        launch = super().launch(request)
+        if len(self.launches) == self.after:
+            self.journal.ask_to_stop("enough")
+        return launch
+
+
+def test_a_tuning_job_stopped_by_its_name_lets_the_pipeline_go_on_with_its_best() -> None:
     world = World()
-    world.journal.ask_to_stop("enough")
-    state = world.tune(spec(name="enough"))
+    state = world.tune(spec(name="enough"), StoppedMeanwhile(world, after=6))
     assert state.is_completed()
-    assert state.result().status is TuningStatus.STOPPED
+    result = state.result()
+    assert result.status is TuningStatus.STOPPED
+    assert result.best is not None
+
+
+def test_one_that_is_stopped_before_there_is_a_best_stays_stopped_and_the_pipeline_ends() -> None:
+    world = World()
+    state = world.tune(spec(name="too-soon"), StoppedMeanwhile(world, after=1))
+    assert state.is_failed()
+    assert "was stopped before any training job could be the best: enough" in str(state.message)
+    with pytest.raises(TuningJobFailed) as raised:
+        state.result()
+    assert load_result("too-soon") == raised.value.result
+    assert load_result("too-soon").status is TuningStatus.STOPPED
+    again = world.tune(spec(name="too-soon"))
+    assert again.is_failed(), "a retry or another run of it has no model either"
 
 
 def test_what_cannot_be_published_is_a_warning_and_no_more(
@@ -218,3 +251,29 @@ def test_what_a_plan_warns_of_is_in_the_log_once(caplog: pytest.LogCaptureFixtur
     # A record may reach the log by two handlers; the second run says nothing of its own.
     runs = {getattr(record, "flow_run_id", "") for record in caplog.records if record.getMessage() == line}
     assert len(runs) == 1
+
+
+PARTIAL = 'echo "accuracy=0.95;"; echo "accuracy=0.5;"'
+
+
+def logged(flow_run: UUID) -> list[str]:
+    """The log of a flow run, as the server has it."""
+    asked = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run]))
+    with get_client(sync_client=True) as client:
+        return [line.message for line in client.read_logs(asked)]
+
+
+def test_what_a_run_notes_of_metrics_is_in_the_log_of_its_own_flow_run(home: Path) -> None:
+    asked = local_spec("noted", PARTIAL, jobs=1).to_json()
+    asked["training_job"]["metric_definitions"][0]["regex"] = r"accuracy=([0-9]\.[0-9])"
+
+    @flow
+    def noting() -> TuningResult:
+        return run_tuning(TuningSpec.parse(asked), backend=LocalBackend(home))
+
+    first, second = noting(return_state=True), World().tune(spec(name="says-nothing"))
+    assert first.is_completed()
+    noted = "only a part of"
+    assert eventually(lambda: any(noted in line for line in logged(flow_run_id(first))), 60)
+    assert sum(noted in line for line in logged(flow_run_id(first))) == 1
+    assert not any(noted in line for line in logged(flow_run_id(second)))

@@ -22,14 +22,15 @@ from amt_flows.flows.tuning.announcements import Announcer
 from amt_flows.flows.tuning.artifacts import Publisher
 from amt_flows.flows.tuning.budget import TaskRunBudget
 from amt_flows.flows.tuning.cancel import CancelWatch
+from amt_flows.flows.tuning.library_warnings import in_the_log_of
 from amt_flows.flows.tuning.parents import parents_known
 from amt_flows.flows.tuning.stages import TaskStages, hand_over
 from amt_flows.ledger.running_tuning_job import News, OnTick, RunningTuningJob
 from amt_flows.names import tuning_job_name_from
 from amt_flows.ports import Backend, Clock, Journal
-from amt_flows.results import TuningResult
+from amt_flows.results import TuningResult, result_of
 from amt_flows.results.edges import edges
-from amt_flows.results.result import finished_result, usable_result
+from amt_flows.results.result import usable_result
 from amt_flows.show.ended_before import ended_before
 from amt_flows.spec import TuningSpec
 from amt_flows.tuning.engine import Tuning
@@ -63,16 +64,16 @@ def run_tuning(
     of a warm start unless ``parents`` finds them elsewhere.
 
     Raises SpecError before anything was launched, TuningJobFailed when the tuning job ends as Failed or
-    without a training job that can be used (its artifacts are there), and Prefect's CancelledRun when it was
-    stopped because the flow run was cancelled or its process was told to end. A tuning job that somebody
-    stopped by name (`amt-flows stop`) returns its result so far: the pipeline goes on with the best training
-    job found.
+    without a training job that can be the best (its artifacts are there), and Prefect's CancelledRun when it
+    was stopped because the flow run was cancelled or its process was told to end. A tuning job that somebody
+    stopped by name (`amt-flows stop`) returns its result so far, and the pipeline goes on with the best
+    training job found; if there was none yet, it raises TuningJobFailed, and stays Stopped.
     """
     flow_run = this_flow_run().flow_run
     name = name_in_this_run(spec)
     spec = spec if spec.name is not None else spec.named(name)
     journal = journal or open_journal(name)
-    with open_api() as api:
+    with open_api() as api, in_the_log_of(flow_run.id):
         if isinstance(backend, SageMakerTuner):
             driven = _by_amt(spec, backend, journal)
         else:
@@ -104,7 +105,7 @@ def run_tuning(
             publisher.conclude(followed)
             # After the artifacts: whoever acts on it may want to read the result.
             announcer.conclude(followed)
-    result = finished_result(followed)
+    result = result_of(followed.ledger, followed.journal.location)
     get_run_logger().info("%s.", result.headline)
     for edge in edges(result):
         get_run_logger().info("%s.", edge)
