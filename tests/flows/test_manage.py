@@ -17,7 +17,7 @@ from amt_flows.flows import load_result, tune
 from amt_flows.flows.tuning import manage
 from amt_flows.flows.tuning.clean_up import CleanedUp, Remedy, clean_up
 from amt_flows.flows.tuning.liveness import driver_of, silent_since
-from amt_flows.flows.tuning.manage import resume_tuning, stop_tuning
+from amt_flows.flows.tuning.manage import extend_tuning, resume_tuning, stop_tuning
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.record import load_ledger
 from flows.flow_runs import read, run_called, state_of, tuning_in_a_process
@@ -71,10 +71,23 @@ def test_a_tuning_job_is_gone_on_with_by_its_name(home: Path, tmp_path: Path) ->
     assert (tmp_path / "count").read_text().splitlines() == ["x"] * 4, "each trained once"
 
 
+def test_a_completed_tuning_job_is_extended_by_its_name_and_goes_on(home: Path, tmp_path: Path) -> None:
+    counting = f'echo "accuracy=0.$2;"; echo x >> {tmp_path}/count'
+    first = tune(local_spec("grows", counting, jobs=2), home=str(home))
+    result = extend_tuning("grows", max_number_of_training_jobs=3, home=str(home))
+    assert result.status is TuningStatus.COMPLETED
+    assert {job.name for job in first.jobs} < {job.name for job in result.jobs}
+    assert (tmp_path / "count").read_text().splitlines() == ["x"] * 3, "each trained once"
+    assert load_result("grows") == result
+    ended = extend_tuning("grows", max_number_of_training_jobs=3, home=str(home), return_state=True)
+    assert ended.is_failed()
+    assert "it would end again at once" in str(ended.message)
+
+
 def test_what_is_not_there_can_not_be_managed(home: Path) -> None:
-    for flow in (stop_tuning, resume_tuning):
+    for flow in (stop_tuning, resume_tuning, extend_tuning):
         with pytest.raises(TuningJobNotFound, match="nobody"):
-            flow("nobody", str(home))
+            flow("nobody", home=str(home))
     assert not home.exists()
 
 
