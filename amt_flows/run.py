@@ -80,7 +80,7 @@ def tune(*given: Any, **settings: Any) -> TuningResult:
     written where there is neither, with ``False`` nothing is shown.
 
     Raises SpecError (nothing was launched), NameTaken, Fenced, JournalError, and TuningJobFailed when the
-    tuning job ends as Failed."""
+    tuning job ends as Failed, or is stopped before any training job could be the best."""
     first = given[0] if given else settings.get("spec")
     if isinstance(first, TuningSpec):
         _only_of_a_spec(settings)

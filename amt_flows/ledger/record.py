@@ -90,7 +90,12 @@ class Record(Reading):
         :meth:`append`."""
         self.ledger.apply(observed)
         self._held.append(observed)
-        if observed.at - self._written_at >= HOLD_SECONDS:
+        self.write_what_waits()
+
+    def write_what_waits(self) -> None:
+        """Write down values that have waited long enough, though nothing came after them. Raises as
+        :meth:`append`."""
+        if self._held and self.now() - self._written_at >= HOLD_SECONDS:
             self.append(())
 
     def absorb(self) -> bool:

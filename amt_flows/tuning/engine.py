@@ -231,6 +231,7 @@ class Tuning:
         endings.sort(key=lambda ending: ending.ended_at)
         if points:
             self.record.hold(Observed(self.now(), points))
+        self.record.write_what_waits()
         if endings:
             self._record(*endings)
         for ending in endings:

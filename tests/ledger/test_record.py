@@ -3,6 +3,8 @@ process never does: :class:`amt_flows.ports.SystemClock`); and what it writes wh
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,6 +69,21 @@ def test_values_from_which_nothing_follows_share_an_entry() -> None:
     assert [list(job.curve) for job in again.jobs.values()] == [
         list(job.curve) for job in tuning.ledger.jobs.values()
     ]
+
+
+def test_the_last_value_before_a_long_silence_is_written_before_the_job_ends() -> None:
+    def silent(hyperparameters: Mapping[str, str]) -> Script:
+        return Script([0.5], seconds_per_epoch=1.0, hangs=True)
+
+    backend = SimulatedBackend(VirtualClock(), silent)
+    journal = MemoryJournal()
+    tuning = Tuning.open(spec(), backend, journal, clock=backend.clock)
+    tuning.launch(len(tuning.propose(1)))
+    for _ in range(40):
+        backend.clock.advance(1.0)
+        tuning.observe()
+    assert tuning.ledger.live
+    assert [len(job.curve) for job in Ledger.replay(journal.read()).jobs.values()] == [1]
 
 
 def test_a_judgement_is_written_with_what_it_judges() -> None:
