@@ -41,7 +41,10 @@ class Forgiving(io.FileIO):
 
 
 def prepare_streams() -> None:
-    """Once, before a command runs. Streams that are no files (a test's, a notebook's) are left alone."""
+    """Once, before a command runs. Streams that are no files (a test's, a notebook's) are left alone; a
+    standard input that is closed has nothing to say."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 -- for as long as we live
     sys.stdout = _prepared(sys.stdout, always=False)
     sys.stderr = _prepared(sys.stderr, always=True)
 

@@ -33,6 +33,8 @@ def no_usable_value(
         return f"no usable value of {metric}: {said}"
     mine = next((one for one in unread if one.metric == metric and one.epoch is None), None)
     said = f"no usable value of {metric} in its output: {_found(mine) if mine else _NOTHING[defined]}"
+    if defined and not mine and metric in names:
+        said += f", though it has {metric} in front of a number"
     others = [name for name in dict.fromkeys(names) if name != metric]
     if not others:
         return said

@@ -15,6 +15,7 @@ _KINDS: Final = {
     "nan": "nan",
 }
 _WITH_DECIMALS: Final = ("0.95", "0.951234", "12.5")
+_NUMBERS: Final = (*_KINDS.values(), *_WITH_DECIMALS, "5", "10", "100", "1000")
 _NAME: Final = re.compile(r"[\w.@/-]*\w")
 
 
@@ -41,9 +42,9 @@ def lint(regex: str) -> list[str]:
     except (re.error, OverflowError, RecursionError) as error:
         return [f"is not a regular expression: {error}"]
     if pattern.groups == 0:
-        return [
-            f"has no group: put the part that is the value in parentheses, e.g. {recommended('accuracy')}"
-        ]
+        name = _NAME.search(regex)
+        example = recommended(name[0] if name else "accuracy")
+        return [f"has no group: put the part that is the value in parentheses, e.g. {example}"]
     before, inside, after = _around_group_1(regex)
     if _is_lazy(inside) and _may_stop_here(after):
         better = _better(before, after if after.startswith(")") else "")
@@ -60,6 +61,10 @@ def warnings(regex: str) -> list[str]:
         inside, alone = re.compile(group), re.compile(f"({group}){after.lstrip(')')}")
     except re.error:  # it refers to other groups: it can't be tried by itself
         return []
+    if group and re.compile(regex).groups > 1 and not any(inside.fullmatch(text) for text in _NUMBERS):
+        return [
+            f"its group 1, ({group}), takes no number, and no other is read; write {before}(?:{group}){after}"
+        ]
     missed = [kind for kind, text in _KINDS.items() if not inside.fullmatch(text)]
     parts = [(part, text) for text in _WITH_DECIMALS if (part := _part_taken(alone, text))]
     found = [f"does not accept {' or '.join(missed)}"] if missed else []

@@ -58,10 +58,10 @@ def _row(result: TuningResult, rank: int, names: Sequence[str]) -> dict[str, obj
 
 def why(job: TrainingJobRecord) -> str:
     """Why it was stopped or failed; empty for a job that went its way."""
-    if job.outcome == Outcome.COMPLETED.value:
-        return ""
     if job.failed and job.failure:
         return failure_line(job.failure)
+    if job.outcome == Outcome.COMPLETED.value:
+        return ""
     return job.stopped_why or ""
 
 

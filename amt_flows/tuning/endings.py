@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 from amt_flows.events import Ended, Finished, Outcome, TuningStatus
@@ -25,19 +26,8 @@ def ending_of(
     """``metrics`` holds the last value of each; ``is_ending``: somebody wants the tuning job to end. What the
     environment variables ``secrets`` hold is taken out of the text of a failure."""
     outcome, failure = _outcome(ledger, report, metrics, is_ending=is_ending), report.failure
-    if outcome is Outcome.NO_METRIC:
-        algorithm = ledger.algorithm_of(ledger.jobs[report.name])
-        metric, given = algorithm.metric_name, algorithm.spec.training_job.metric_definitions
-        failure = no_usable_value(
-            metric,
-            defined=any(one.name == metric for one in given),
-            unread=report.unread,
-            names=[*metrics, *report.names],
-            said=failure,
-        )
-        failure = "; ".join([failure, *report.notes])
-    elif outcome is Outcome.COMPLETED:
-        failure = None
+    if outcome in (Outcome.NO_METRIC, Outcome.COMPLETED, Outcome.TIMED_OUT):
+        failure = _without_a_value(ledger, report, metrics, outcome)
     return Ended(
         at=now,
         job=report.name,
@@ -49,6 +39,31 @@ def ending_of(
         log=report.log,
         failure=None if failure is None else hidden(failure, secrets),
     )
+
+
+def _without_a_value(
+    ledger: Ledger, report: JobReport, metrics: Mapping[str, float], outcome: Outcome
+) -> str | None:
+    """Why a job that nobody stopped counts for nothing; None when it has a value that counts."""
+    job = ledger.jobs[report.name]
+    algorithm = ledger.algorithm_of(job)
+    metric, given = algorithm.metric_name, algorithm.spec.training_job.metric_definitions
+    last = metrics.get(metric, job.curve.last_value)
+    if job.reached is not None or (last is not None and math.isfinite(last)):
+        return None
+    if last is not None:
+        said = f"no usable value of {metric}: the last one was {last}"
+    else:
+        said = no_usable_value(
+            metric,
+            defined=any(one.name == metric for one in given),
+            unread=report.unread,
+            names=[*metrics, *report.names],
+            said=report.failure,
+        )
+    if outcome is Outcome.TIMED_OUT:
+        said = f"its time limit ended it; {said}"
+    return "; ".join([said, *report.notes])
 
 
 def _outcome(ledger: Ledger, report: JobReport, metrics: Mapping[str, float], *, is_ending: bool) -> Outcome:

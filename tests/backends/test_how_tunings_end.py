@@ -96,6 +96,26 @@ def test_it_is_failed_whatever_made_its_jobs_unusable(run: Run, train: Train) ->
     assert "accuracy" in ledger.reasons[0].message
 
 
+@pytest.mark.parametrize("run", [on_our_simulation, on_sagemaker])
+@pytest.mark.parametrize(
+    ("train", "said"),
+    [
+        (silent, "no usable value of accuracy in its output"),
+        (nan, "no usable value of accuracy: the last one was nan"),
+    ],
+)
+def test_the_reason_says_what_its_last_job_had_in_place_of_a_value(run: Run, train: Train, said: str) -> None:
+    ledger = run(asked(), train)
+    assert said in str(ledger.ended[-1].failure)
+    assert said in ledger.reasons[0].message
+
+
+def test_the_reason_names_the_time_limit_of_a_job_that_told_nothing_before() -> None:
+    limited = asked(training_job={"command": ["python", "train.py"], "max_runtime_seconds": 60})
+    ledger = on_our_simulation(limited, lambda given: Script([float("nan")] * 900))
+    assert "its time limit ended it; no usable value of accuracy" in ledger.reasons[0].message
+
+
 @EVERYWHERE
 def test_it_is_failed_if_all_of_an_exhausted_space_fails(run: Run) -> None:
     grid = {

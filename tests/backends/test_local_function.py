@@ -41,6 +41,7 @@ class Trainer:
 
 nan = lambda **_: float("nan")
 truth = lambda **_: True
+silent = lambda **_: None
 """
 
 VALUES = {"rate": "0.5", "layers": "3", "name": "nan"}
@@ -61,6 +62,7 @@ def test_the_returned_number_is_the_objective(site: Site, tmp_path: Path) -> Non
 def test_a_function_may_report_for_itself(site: Site, tmp_path: Path) -> None:
     report = run(site, tmp_path, "shop:curve")
     assert site.values(report.name) == [0.0, 0.25, 0.5]
+    assert report.failure is None
     assert report.artifact is not None
 
 
@@ -129,3 +131,7 @@ def test_a_boolean_is_no_number_and_nan_is(site: Site, tmp_path: Path) -> None:
 def test_only_literals_of_numbers_become_numbers(text: str, value: object) -> None:
     assert argument(text) == value
     assert type(argument(text)) is type(value)
+
+
+def test_a_function_that_returns_and_reports_nothing_is_named(site: Site, tmp_path: Path) -> None:
+    assert "returned None and reported nothing" in str(run(site, tmp_path, "shop:silent").failure)

@@ -85,7 +85,8 @@ def test_control_characters_are_shown_and_not_obeyed(shop: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "shell", ["{} 2>&1 | true", "{} >&- 2>&-", "{} 2>/dev/full >/dev/null", "{} 2>&1 | head -n 1"]
+    "shell",
+    ["{} 2>&1 | true", "{} >&- 2>&-", "{} <&- | cat", "{} 2>/dev/full >/dev/null", "{} 2>&1 | head -n 1"],
 )
 def test_output_that_nobody_reads_ends_no_tuning_job(shop: Path, shell: str) -> None:
     command = shell.format(f"{sys.executable} -m amt_flows run t.toml --name a")

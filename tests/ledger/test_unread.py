@@ -16,6 +16,11 @@ def test_what_was_found_instead_is_told_with_the_nearest_name() -> None:
     assert "it has loss, val_acc. Is val_acc meant?" in said
 
 
+def test_a_name_that_is_printed_in_a_way_the_expression_does_not_match_is_told() -> None:
+    said = no_usable_value("acc", defined=True, unread=[], names=["acc"])
+    assert "it has acc in front of a number" in said
+
+
 @pytest.mark.parametrize(
     ("metric", "meant"),
     [("validation:accuracy", "val_acc"), ("eval_f1", "f1"), ("validation:lossy", None)],

@@ -63,6 +63,18 @@ def test_a_part_of_a_number_is_told_where_the_expression_shows_it(regex: str, sa
     assert said in " ".join(warnings(regex))
 
 
+def test_another_group_in_front_of_the_value_is_told_and_what_is_recommended_finds_it() -> None:
+    (told,) = warnings(r"(loss|cost): ([0-9.eE+-]+)")
+    assert "(loss|cost), takes no number" in told
+    better = told.partition("write ")[2]
+    assert read_values([MetricDefinition(name="loss", regex=better)], ["cost: 0.3"]) == (("loss", 1, 0.3),)
+
+
+def test_the_example_for_an_expression_without_a_group_has_its_own_name() -> None:
+    (told,) = lint("val_loss=[0-9.]+")
+    assert recommended("val_loss") in told
+
+
 def test_names_are_those_in_front_of_numbers_the_latest_first() -> None:
     lines = [
         "epoch=1 lr=0.1 val_acc=0.5 took 3",

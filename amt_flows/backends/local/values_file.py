@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from amt_flows.backends.function_job.outcome import NO_NUMBER
 from amt_flows.backends.local.paths import JobPaths
 from amt_flows.backends.local.process import read_json
+from amt_flows.backends.local.request import FUNCTION_RUNNER
 from amt_flows.events import number_from_json
 from amt_flows.metrics.lines import printed_lines
 from amt_flows.metrics.names import names_in
@@ -51,7 +52,19 @@ def told_instead(paths: JobPaths) -> tuple[tuple[str, ...], str | None]:
         with paths.log.open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - TAIL_BYTES))
             lines = printed_lines(file.read())
+        command = (paths.directory / "command").read_bytes().decode("utf-8", "surrogateescape").split("\0")
     except OSError:
         return (), None
     said = [line.removeprefix("amt-flows: ") for line in lines if line.startswith(NO_NUMBER)]
-    return names_in(lines), said[-1] if said else None
+    names = names_in(lines)
+    if said or names:
+        return names, said[-1] if said else None
+    return (), _returned_nothing(command)
+
+
+def _returned_nothing(command: Sequence[str]) -> str | None:
+    """Of a function that ended well, told nothing and returned None; of a script there is nothing to say."""
+    if str(FUNCTION_RUNNER) not in command:
+        return None
+    path = command[command.index(str(FUNCTION_RUNNER)) + 1].partition(":")[2]
+    return f"the function {path} returned None and reported nothing; let it return the number"
