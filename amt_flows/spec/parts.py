@@ -328,8 +328,8 @@ class TrainingJobTemplate(Part):
     command: Annotated[tuple[str, ...], BeforeValidator(_command)] = ()
     """The program and its arguments, e.g. `python train.py`. Started without a shell."""
     function: str | None = None
-    """Instead of a command: `package.module:function`, called with the hyperparameters. (From Python a
-    function without a module is kept in the home, and stands here as `value:name:hash`.)"""
+    """Instead of a command: `package.module:function`, called with the hyperparameters. What was given
+    in Python and has no module is kept in the home, and stands here as `value:name:hash`."""
     metric_definitions: tuple[MetricDefinition, ...] = ()
     """How metrics are read from the output. Empty: the lines that `amt_flows.reporting.report` prints."""
     inputs: dict[str, str] = Field(default_factory=dict)

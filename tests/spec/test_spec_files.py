@@ -164,7 +164,7 @@ def test_a_spec_survives_json(data: dict[str, Any]) -> None:
 
 
 def test_defaults_are_not_written() -> None:
-    written = TuningSpec(**{**good(), "seed": 0, "early_stopping": {"type": "Off"}}).to_json()
+    written = TuningSpec(**{**good(), "seed": None, "early_stopping": {"type": "Off"}}).to_json()
     assert "seed" not in written
     assert "early_stopping" not in written
     assert written["training_job"] == {"command": ["python", "train.py"]}
@@ -190,7 +190,7 @@ def test_a_new_name_is_checked() -> None:
     [
         {"name": "another"},
         {"name": MISSING},
-        {"seed": 0},
+        {"seed": None},
         {"limits.max_parallel_training_jobs": 1},
         {"static_hyperparameters.epochs": "10"},
         {"continuous[0].scaling_type": "Auto"},
@@ -206,6 +206,7 @@ def test_fingerprints_are_equal_when_the_same_is_asked_for(changes: dict[str, An
 @pytest.mark.parametrize(
     "changes",
     [
+        {"seed": 0},
         {"seed": 1},
         {"limits.max_parallel_training_jobs": 2},
         {"static_hyperparameters.epochs": "11"},
