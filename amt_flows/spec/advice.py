@@ -51,6 +51,8 @@ LARGER_IS_BETTER: Final = frozenset(
 )
 NEGATED: Final = frozenset({"neg", "negative"})
 SECRET: Final = re.compile(r"passw|secret|token|api_?key|credential", re.IGNORECASE)
+DASHED: Final = re.compile(r"-(?!\d+$|\d*\.\d+$)[^ ]+")
+"""What argparse takes for an option: a word with a dash in front that is no negative number to it."""
 
 WIDE: Final = 1000.0
 
@@ -155,6 +157,25 @@ def _several_processes(algorithm: Algorithm, at: str) -> Iterator[str]:
         )
 
 
+def _texts_like_options(algorithm: Algorithm, at: str) -> Iterator[str]:
+    """An argument that begins with a dash is an option to argparse, unless it reads as a number."""
+    job = algorithm.training_job
+    if job.function is not None or not job.hyperparameters_as_arguments:
+        return
+    named = [
+        (f"categorical[{i}].values", one.name, one.values) for i, one in enumerate(algorithm.categorical)
+    ]
+    fixed = algorithm.static_hyperparameters.items()
+    named += [(f"static_hyperparameters.{name}", name, (value,)) for name, value in fixed]
+    for field, name, values in named:
+        text = next((one for one in values if isinstance(one, str) and DASHED.fullmatch(one)), None)
+        if text is not None:
+            yield (
+                f"{at}{field}: {text!r} begins with a dash, and argparse takes `--{name} {text}` for two "
+                "options; give the script another word for it, or read it from SM_HPS or hyperparameters.json"
+            )
+
+
 def _secrets(algorithm: Algorithm, at: str) -> Iterator[str]:
     for name in algorithm.training_job.environment:
         if SECRET.search(name):
@@ -206,5 +227,6 @@ _RULES: tuple[Callable[[Algorithm, str], Iterator[str]], ...] = (
     _direction,
     _regexes,
     _several_processes,
+    _texts_like_options,
     _secrets,
 )

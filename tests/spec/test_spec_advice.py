@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import Any
 
 import pytest
@@ -48,6 +49,8 @@ ADVISED: list[tuple[Changes, str, str]] = [
         "training_job.metric_definitions[0].regex",
         "exponent",
     ),
+    ({"categorical": [{"name": "mode", "values": ["a", "-x"]}]}, "categorical[0].values", "'-x'"),
+    ({"static_hyperparameters": {"tag": "--y"}}, "static_hyperparameters.tag", "argparse"),
     ({"training_job.environment": {"DB_PASSWORD": "x"}}, "training_job.environment.DB_PASSWORD", "secret"),
     (
         {"limits": MISSING, "completion": {"target_objective_metric_value": 1}},
@@ -110,3 +113,22 @@ def test_advice_is_about_every_algorithm() -> None:
 def test_several_processes_are_told_to_let_one_print(launcher: str) -> None:
     spec = TuningSpec(**changed(good(), {"training_job.command": f"{launcher} --nproc-per-node 2 train.py"}))
     assert [advice for advice in warnings(spec) if "several processes" in advice and "RANK" in advice]
+
+
+@pytest.mark.parametrize("text", ["-1", "-0.5", "-.5", "-", "-x y", "a-b", ""])
+def test_what_argparse_takes_as_a_value_is_not_pointed_out(text: str) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mode")
+    assert parser.parse_args(["--mode", text]).mode == text
+    spec = TuningSpec.parse(changed(good(), {"categorical": [{"name": "mode", "values": ["a", text]}]}))
+    assert not [advice for advice in warnings(spec) if "argparse" in advice]
+
+
+@pytest.mark.parametrize("text", ["-x", "--y", "-1e-05", "-inf"])
+def test_what_argparse_takes_for_an_option_is(text: str) -> None:
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument("--mode")
+    with pytest.raises(argparse.ArgumentError):
+        parser.parse_args(["--mode", text])
+    spec = TuningSpec.parse(changed(good(), {"categorical": [{"name": "mode", "values": ["a", text]}]}))
+    assert [advice for advice in warnings(spec) if "argparse" in advice]
