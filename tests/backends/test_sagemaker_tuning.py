@@ -22,6 +22,7 @@ from amt_flows.testing.sagemaker.quotas import Quotas
 from amt_flows.testing.sagemaker.scripts import End, JobScript
 from amt_flows.testing.sagemaker.throttling import Chance
 from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.extend import extend
 from amt_flows.tuning.loop import drive
 from backends.sagemaker_world import REGION, backend, client, early, own_level, spec
 
@@ -68,6 +69,24 @@ def test_early_stopping_really_stops_jobs_and_keeps_what_they_had() -> None:
         # Another machine reads the same from S3 alone.
         again = Ledger.replay(S3Journal(journal.location, client("s3")).read())
         assert (again.status, list(again.jobs)) == (ledger.status, list(ledger.jobs))
+
+
+# -- going on ---------------------------------------------------------------------------------------------
+
+
+def test_an_extended_tuning_job_goes_on_with_its_training_jobs_and_launches_none_twice() -> None:
+    with SimulatedSageMaker(own_level) as world, s3_journal(world) as journal:
+        first = run(early(), backend(world, poll_seconds=8), world.clock, journal)
+        more = {"limits.max_number_of_training_jobs": 13}
+        after = extend(first.name, journal, more, clock=world.clock)
+        assert after.status is TuningStatus.IN_PROGRESS
+        # Another machine, with the file as it was.
+        again = S3Journal(journal.location, client("s3"), monotonic=world.clock.now, sleep=world.sleep)
+        ledger = run(early(), backend(world, poll_seconds=8), world.clock, again)
+        assert ledger.status is TuningStatus.COMPLETED
+        assert list(ledger.jobs)[:10] == list(first.jobs)
+        assert len(ledger.jobs) == len(world.jobs) == 13
+        assert world.live == ()
 
 
 # -- trouble ---------------------------------------------------------------------------------------------
