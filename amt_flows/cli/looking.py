@@ -3,6 +3,7 @@ process, at any time."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import click
@@ -164,9 +165,23 @@ def explain(name: str, job: str | None, home: str | None, as_json: bool) -> None
     With JOB, say why that training job was proposed, and why it was stopped. A short name will do, as tables
     print it, or the number of its trial.
     """
+    from amt_flows.cli.records import full_name
+    from amt_flows.errors import TuningJobNotFound
+    from amt_flows.ledger.names import parse_training_job_name
     from amt_flows.results.records import read_record
 
-    record = read_record(name, home)
+    try:
+        record = read_record(name, home)
+    except TuningJobNotFound as no_tuning_job:
+        own = None
+        if job is None:
+            # It may be a training job's name, which tells the tuning job's.
+            with contextlib.suppress(TuningJobNotFound):
+                job = full_name(name, home=home)
+                own = parse_training_job_name(job)
+        if own is None:
+            raise no_tuning_job from None
+        record = read_record(own.tuning_job, home)
     if job is None:
         _explain_tuning_job(record, as_json=as_json)
         return

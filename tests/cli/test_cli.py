@@ -780,6 +780,9 @@ def test_names_as_tables_print_them_are_taken(tmp_path: Path, home: Path) -> Non
     assert several.exit_code == 3
     assert f"may be meant by 2: other-{short}, {full}" in several.stderr
     assert cli("logs", "demo", "9").exit_code == 3
+    assert ok("explain", full).startswith(f"{full} (trial 2)"), "alone, as logs takes it"
+    assert "no tuning job nowhere" in cli("explain", "nowhere").stderr
+    assert cli("explain", "nowhere", full).exit_code == 3
     assert cli("explain", "demo", "00").exit_code == 3
 
 
