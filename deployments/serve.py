@@ -60,6 +60,8 @@ def _deployment(table: dict[str, Any]) -> RunnerDeployment:
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
     assert isinstance(made, RunnerDeployment), "there is no event loop here, so it is no future"
+    # The public name, and not that of the file in which the flow happens to stand.
+    made.entrypoint = table["entrypoint"]
     return made
 
 

@@ -4,7 +4,7 @@ settings of whoever runs them; and the marker ``core``, which a file gets by whe
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +71,22 @@ def nobodys_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         yield
 
 
+DRAWN = "amt_flows.tuning.proposals.drawn_seed"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def drawn_seed() -> Iterator[Callable[[], int]]:
+    """Tests draw none, nor do the fixtures that they share: what they find out is to be the same tomorrow.
+    The value is what draws one."""
+    from amt_flows.tuning import proposals
+
+    really = proposals.drawn_seed
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DRAWN, lambda: 0)
+        yield really
+
+
 @pytest.fixture
-def fresh_seeds() -> None:
+def fresh_seeds(drawn_seed: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
     """For a test of seeds that are drawn."""
-
-
-@pytest.fixture(autouse=True)
-def _one_seed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test draws none: what it finds out is to be the same tomorrow."""
-    if "fresh_seeds" not in request.fixturenames:
-        monkeypatch.setattr("amt_flows.tuning.proposals.drawn_seed", lambda: 0)
+    monkeypatch.setattr(DRAWN, drawn_seed)

@@ -100,8 +100,11 @@ class Record(Reading):
 
     def absorb(self) -> bool:
         """Take in an extension that somebody else has written, which takes nothing over; whether there was
-        one. Raises JournalError."""
-        entries = self.journal.read(self.next_entry)
+        one that can be read."""
+        try:
+            entries = self.journal.read(self.next_entry)
+        except JournalError:
+            return False
         if not entries or not all(isinstance(event, Extended) for entry in entries for event in entry):
             return False
         self.ledger.extend(entries)

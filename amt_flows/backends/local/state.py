@@ -188,7 +188,7 @@ def _ended(end: Mapping[str, Any]) -> Standing:
 def _worker_says(paths: JobPaths) -> str:
     """The end of what the worker itself complained about, if it did."""
     try:
-        text = paths.worker_log.read_text(encoding="utf-8", errors="replace").strip()
+        text = read_plain(paths.worker_log).decode("utf-8", "replace").strip()
     except OSError:
         return ""
     return f":\n{text[-1000:]}" if text else ""

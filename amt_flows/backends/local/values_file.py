@@ -11,6 +11,7 @@ from amt_flows.backends.local.paths import JobPaths
 from amt_flows.backends.local.process import read_json
 from amt_flows.backends.local.request import FUNCTION_RUNNER
 from amt_flows.events import number_from_json
+from amt_flows.ledger.journals.plain_files import read_plain
 from amt_flows.metrics.lines import printed_lines
 from amt_flows.metrics.names import names_in
 from amt_flows.ports import MetricPoint, Unread
@@ -46,13 +47,11 @@ def told_instead(paths: JobPaths) -> tuple[tuple[str, ...], str | None]:
     what is said there of a function that returned no number."""
     try:
         wanted = {str(one["name"]) for one in (read_json(paths.request) or {}).get("metrics", ())}
-        found = paths.values.read_bytes() if paths.values.exists() else b""
+        found = read_plain(paths.values) if paths.values.exists() else b""
         if wanted <= {point.metric for point in read_values_file(found)[0]}:
             return (), None
-        with paths.log.open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - TAIL_BYTES))
-            lines = printed_lines(file.read())
-        command = (paths.directory / "command").read_bytes().decode("utf-8", "surrogateescape").split("\0")
+        lines = printed_lines(read_plain(paths.log)[-TAIL_BYTES:])
+        command = read_plain(paths.directory / "command").decode("utf-8", "surrogateescape").split("\0")
     except OSError:
         return (), None
     said = [line.removeprefix("amt-flows: ") for line in lines if line.startswith(NO_NUMBER)]

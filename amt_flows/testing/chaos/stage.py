@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from amt_flows.backends.home import DEFAULT
@@ -138,10 +138,11 @@ class Stage:
             _, text = process.communicate()
         return process.returncode, text
 
-    def run_to_end(self, machine: str = "") -> None:
-        """Run it once more, undisturbed."""
+    def run_to_end(self, machine: str = "", codes: Collection[int] = (0,)) -> None:
+        """Run it once more, undisturbed. What was stopped before any training job could be the best has
+        another exit code than 0, now and for ever."""
         code, text = self.ended(self.start(machine))
-        if code != 0:
+        if code not in codes:
             self.broken("unended", f"an undisturbed run ended with {code}: {text.strip()[-300:]}")
 
     def strike(self, process: subprocess.Popen[str] | int, number: signal.Signals, fault: Fault) -> bool:

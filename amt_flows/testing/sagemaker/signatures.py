@@ -209,7 +209,8 @@ def _uris(path: str, is_s3: bool) -> list[str]:
     """The canonical forms that a path may have: S3's is encoded once, that of other services once more and
     without its dots."""
     if is_s3:
-        return [_encoded(unquote_to_bytes(path), safe="/") or "/"]
+        # As it came, for a key that has an encoded slash.
+        return list(dict.fromkeys([_encoded(unquote_to_bytes(path), safe="/") or "/", path or "/"]))
     return list(dict.fromkeys([_encoded(_without_dots(path).encode(), safe="/") or "/", _without_dots(path)]))
 
 
