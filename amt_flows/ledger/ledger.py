@@ -278,6 +278,10 @@ class Ledger:
             job = TrainingJob(event.job, event.trial, event.attempt, event.at)
             self.jobs[event.job] = job
             self._live[event.job] = job
+            earlier = self.attempts(event.trial)
+            if earlier and not earlier[-1].live and earlier[-1].outcome not in RETRYABLE:
+                # Its row was taken for settled.
+                self._histories.clear()
             self._attempts.setdefault(event.trial, []).append(job)
             self._note_waiting(event.trial)
             if self.launching == (event.trial, event.attempt):

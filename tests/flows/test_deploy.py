@@ -52,9 +52,9 @@ def tuned(name: str) -> TuningResult:
 
 
 def test_a_finished_tuning_job_is_promoted_by_its_name(home: Path, tmp_path: Path) -> None:
-    result = tuned("digits")
+    result = tuned("digits-by-name")
     shelf = tmp_path / "served"
-    state = promote("digits", Target(directory=str(shelf)), return_state=True)
+    state = promote("digits-by-name", Target(directory=str(shelf)), return_state=True)
     outcome = state.result()
     assert isinstance(outcome, Outcome)
     assert (outcome.decision, outcome.promoted) == (Decision.PROMOTED, True)
@@ -66,19 +66,19 @@ def test_a_finished_tuning_job_is_promoted_by_its_name(home: Path, tmp_path: Pat
     # The server gives the same to whoever asks.
     with get_client(sync_client=True) as client:
         run = client.read_flow_run(flow_run_id(state))
-    assert run.name == "promote-digits"
+    assert run.name == "promote-digits-by-name"
     assert run.state is not None
     assert run.state.result() == outcome
     names = {run.name for run in task_runs(flow_run_id(state), 3)}
     job = result.best.name
     assert names == {f"compare-{job}", f"promote-{job}", f"record-{job}"}
     page = page_of(state)
-    assert page.key == "amt-promotion-digits"
+    assert page.key == "amt-promotion-digits-by-name"
     assert page.description == f"Promoted: {outcome.sentence}"
     assert "there is no champion yet" in str(page.data)
     assert f"At work now: `{shelf}/versions/{version.name}/model`" in str(page.data)
     # And again: nothing is changed.
-    again = promote("digits", Target(directory=str(shelf)))
+    again = promote("digits-by-name", Target(directory=str(shelf)))
     assert again.decision is Decision.CHAMPION_ALREADY
     assert len(versions(shelf)) == 1
 
