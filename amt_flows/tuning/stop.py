@@ -55,11 +55,6 @@ class Ending:
         """Whether its record is."""
         return self.ledger is not None and self.ledger.finished
 
-    @property
-    def is_stopping(self) -> bool:
-        """Whether its controller ends it, and waits for training jobs in their grace time."""
-        return self.ledger is not None and self.ledger.concluding and not self.is_closed
-
 
 def end_tuning_job(
     name: str,
