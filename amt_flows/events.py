@@ -7,11 +7,11 @@ small, versioned, and facts: writing one twice, or in another order than it happ
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
@@ -93,6 +93,29 @@ class Reason:
     rule: Text
     message: Text
     numbers: Mapping[Text, Number] = field(default_factory=dict)
+
+
+NOTHING_USABLE = "NoUsableTrainingJob"
+"""The rule by which a tuning job that ends by anything else is Failed. It stands behind what it ended by."""
+FAILED_BY_AMT = "FailedByAMT"
+"""The rule by which a tuning job of AMT's own is Failed: AMT says why."""
+
+
+class _ByARule(Protocol):
+    @property
+    def rule(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+
+
+R = TypeVar("R", bound=_ByARule)
+
+
+def decisive(reasons: Sequence[R]) -> R | None:
+    """The reason to name where there is room for one: the first, but why a tuning job is Failed before the
+    limit that it had reached. None without reasons."""
+    fatal = (reason for reason in reasons if reason.rule in (FAILED_BY_AMT, NOTHING_USABLE))
+    return next(fatal, reasons[0] if reasons else None)
 
 
 @dataclass(frozen=True)
@@ -298,7 +321,7 @@ class Concluding:
 
 @dataclass(frozen=True)
 class Finished:
-    """The record is closed. ``reasons`` are those that were seen at the end only; they come before those of
+    """The record is closed. ``reasons`` are those that were seen at the end only; they come after those of
     ``Concluding``. ``amts_status`` is AMT's own word for the end, where it isn't ours."""
 
     kind: ClassVar[str] = "finished"

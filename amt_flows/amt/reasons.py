@@ -12,7 +12,7 @@ from typing import Any, Final
 from amt_flows.amt.parent import objective_value
 from amt_flows.backends.sagemaker.service import Answer
 from amt_flows.backends.sagemaker.watched import seconds
-from amt_flows.events import Reason, TuningStatus
+from amt_flows.events import FAILED_BY_AMT, Reason, TuningStatus
 from amt_flows.ledger.secrets import hidden
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.rules import grid_size
@@ -105,7 +105,7 @@ def reasons_to_end(spec: TuningSpec, answer: Answer) -> tuple[Reason, ...]:
     """Why a tuning job that doesn't go on doesn't; at least one reason."""
     status = status_of(answer)
     if status is TuningStatus.FAILED:
-        return (Reason("FailedByAMT", hidden(str(answer.get("FailureReason") or "AMT gave no reason"))),)
+        return (Reason(FAILED_BY_AMT, hidden(str(answer.get("FailureReason") or "AMT gave no reason"))),)
     met = criteria_met(spec, answer)
     if met:
         return met

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from amt_flows.errors import DeployRejected, Problem
+from amt_flows.events import decisive
 from amt_flows.ledger.algorithms import algorithm_named
 from amt_flows.ledger.failures import failure_line
 from amt_flows.results import TuningResult
@@ -106,7 +107,8 @@ def named_after(result: Deployable) -> str:
 
 def _what_became_of(result: TuningResult) -> str:
     """The tuning job's end, and the last failure, which most often is everybody's."""
-    end = f"{result.status.value}: {result.reasons[0].message}" if result.reasons else "it still runs"
+    reason = decisive(result.reasons)
+    end = "it still runs" if reason is None else f"{result.status.value}: {reason.message}"
     failed = [job for job in result.jobs if job.failed]
     if not failed:
         return end

@@ -207,7 +207,7 @@ class Ledger:
             case Finished():
                 if self.finished_at is None:
                     self.finished_at, self.status = event.at, event.status
-                    self.reasons = (*event.reasons, *self.reasons)
+                    self.reasons = (*self.reasons, *event.reasons)
                     self.amts_status = event.amts_status
 
     def _extend(self, event: Extended) -> None:

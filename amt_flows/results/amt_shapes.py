@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Any, Final
 
 from amt_flows.errors import SpecError
-from amt_flows.events import Inherited, InheritedJob, Outcome, TuningStatus
+from amt_flows.events import Inherited, InheritedJob, Outcome, TuningStatus, decisive
 from amt_flows.ledger.inherited import best_inherited
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.training_job import RETRYABLE, TrainingJob
@@ -161,7 +161,8 @@ def describe(ledger: Ledger, now: float) -> dict[str, Any]:
     details: dict[str, Any] = {"NumberOfTrainingJobsObjectiveNotImproving": not_improving}
     if ledger.converged_at is not None:
         details["ConvergenceDetectedTime"] = when(ledger.converged_at)
-    failure = ledger.reasons[0].message[:LONGEST_FAILURE_REASON] if ledger.reasons else None
+    reason = decisive(ledger.reasons)
+    failure = None if reason is None else reason.message[:LONGEST_FAILURE_REASON]
     status = ledger.amts_status or ledger.status
     return _without_none(
         {

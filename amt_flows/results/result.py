@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 from amt_flows.errors import TuningJobFailed
-from amt_flows.events import Outcome, TuningStatus, number_from_json, number_to_json
+from amt_flows.events import Outcome, TuningStatus, decisive, number_from_json, number_to_json
 from amt_flows.ledger.algorithms import algorithms_of
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.running_tuning_job import RunningTuningJob
@@ -142,7 +142,8 @@ class TuningResult(_Record):
     @property
     def headline(self) -> str:
         """One line for a person."""
-        why = self.reasons[0].message if self.reasons else "still running"
+        reason = decisive(self.reasons)
+        why = "still running" if reason is None else reason.message
         best = "no usable training job" if self.ended_at is not None else "no completed training job yet"
         if self.best is not None and self.best.objective_value is not None:
             best = f"best {self.objective_metric} = {self.best.objective_value:g} ({self.best.name})"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from amt_flows.events import Reason
+from amt_flows.events import NOTHING_USABLE, Reason
 from amt_flows.ledger.failures import failure_line
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.training_job import TrainingJob
@@ -152,7 +152,7 @@ def nothing_usable(ledger: Ledger) -> Reason | None:
     if last is not None:
         said.append(f"{failed} failed; {_last(ledger, last)}")
     numbers = {"launched": len(ledger.jobs), "failed": failed, "stopped": len(cut_short)}
-    return Reason("NoUsableTrainingJob", "; ".join(said), numbers)
+    return Reason(NOTHING_USABLE, "; ".join(said), numbers)
 
 
 def criteria(spec: TuningSpec) -> tuple[Criterion, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from amt_flows.events import Outcome
+from amt_flows.events import Outcome, decisive
 from amt_flows.results import TuningResult
 from amt_flows.show.text import duration, money, number
 
@@ -24,6 +24,7 @@ def figures(result: TuningResult, first: TuningResult) -> dict[str, Any]:
     difference = None
     if same and best is not None and its_best is not None:
         difference = best - its_best if result.objective_type == "Maximize" else its_best - best
+    reason = decisive(result.reasons)
     return {
         "name": result.name,
         "status": result.status.value,
@@ -42,7 +43,7 @@ def figures(result: TuningResult, first: TuningResult) -> dict[str, Any]:
         "runtime_seconds": result.runtime_seconds,
         "runtime_seconds_against_first": _share(result.runtime_seconds, first.runtime_seconds),
         "cost": result.cost,
-        "ended_by": result.reasons[0].rule if result.reasons else None,
+        "ended_by": None if reason is None else reason.rule,
     }
 
 

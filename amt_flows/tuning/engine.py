@@ -313,7 +313,7 @@ class Tuning:
             return None
         unusable = None if self.ledger.live else nothing_usable(self.ledger)
         if unusable is not None:
-            return TuningStatus.FAILED, (unusable, *reasons)
+            return TuningStatus.FAILED, (*reasons, unusable)
         return TuningStatus.COMPLETED, reasons
 
     def stop_running_jobs(self, *, kill: bool = False) -> None:

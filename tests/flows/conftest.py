@@ -42,7 +42,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_known_of_other_files(prefect_server: None) -> Iterator[None]:
-    """The server tells where a name's tuning job is kept: of those of the files before, it is to tell nothing."""
+    """The server tells where a name's tuning job is kept; of those of other files it is to tell nothing."""
     yield
     # A deployment's own run may still publish; what it adds bears a name of its own file's.
     with get_client(sync_client=True) as client:

@@ -33,7 +33,7 @@ from uuid import UUID, uuid5
 from prefect.client.schemas.objects import FlowRun
 from prefect.events import emit_event
 
-from amt_flows.events import Judgement, Outcome, TuningStatus
+from amt_flows.events import Judgement, Outcome, TuningStatus, decisive
 from amt_flows.flows.tuning.artifacts import plain
 from amt_flows.ledger.failures import failure_line
 from amt_flows.ledger.ledger import Ledger
@@ -158,7 +158,7 @@ def new_best(ledger: Ledger, job: TrainingJob, previous: TrainingJob | None) -> 
 
 
 def end(result: TuningResult) -> dict[str, Any]:
-    reason = result.reasons[0] if result.reasons else None
+    reason = decisive(result.reasons)
     return {
         "name": result.name,
         "status": result.status.value,
