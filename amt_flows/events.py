@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, ClassVar, Protocol, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, Protocol, TypeAlias, TypeVar
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, GetPydanticSchema, TypeAdapter, ValidationError
 
 from amt_flows.errors import JournalError
 
 VERSION = 1
-LATER = {"ended": 2, "extended": 2}
+LATER = {"ended": 2, "extended": 2, "judged": 2}
 """The newest version of those kinds of events that have a later one. What version 1 can say is written as
 version 1, so that an older amt-flows goes on reading what it can understand, and says of the rest that it is
 too new."""
@@ -49,8 +49,11 @@ Text: TypeAlias = Annotated[str, Field(strict=True)]
 Flag: TypeAlias = Annotated[bool, Field(strict=True)]
 Count: TypeAlias = Annotated[int, Field(strict=True, ge=0)]
 Ordinal: TypeAlias = Annotated[int, Field(strict=True, ge=1)]
-Number: TypeAlias = Annotated[float, BeforeValidator(number_from_json)]
-Time: TypeAlias = Annotated[float, BeforeValidator(number_from_json), Field(ge=0, le=2.5e11)]
+_Word: TypeAlias = Annotated[Literal["NaN", "Infinity", "-Infinity"], AfterValidator(_SPECIAL.__getitem__)]
+_FloatOrWord: TypeAlias = Annotated[float, Field(strict=True)] | _Word
+Number: TypeAlias = Annotated[float, GetPydanticSchema(lambda _, get: get.generate_schema(_FloatOrWord))]
+"""Read as by :func:`number_from_json`, but without a call of Python for each: a record may have millions."""
+Time: TypeAlias = Annotated[float, Field(strict=True, ge=0, le=2.5e11)]
 """Seconds since the epoch; the calendar of Python ends a little later than the bound."""
 Scalar: TypeAlias = (
     Annotated[str, Field(strict=True)]
@@ -118,7 +121,7 @@ def decisive(reasons: Sequence[R]) -> R | None:
     return next(fatal, reasons[0] if reasons else None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """What the early-stopping rule said of one epoch of one job.
 
@@ -268,6 +271,9 @@ class Observed:
 
 @dataclass(frozen=True)
 class Judged:
+    """Written in version 2: a row for each judgement, whose places are the fields of :class:`Judgement`. They
+    are most of a record, and version 1 has the names of the fields in each."""
+
     kind: ClassVar[str] = "judged"
     at: Time
     judgements: tuple[Judgement, ...]
@@ -392,25 +398,54 @@ def _plain(value: object) -> object:
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: _plain(getattr(value, name)) for name in _names(type(value))}
     return value
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(kind))
 
 
 def event_to_json(event: Event) -> dict[str, Any]:
     """A JSON object that holds no NaN and no infinity."""
-    plain = _plain(asdict(event))
+    head = {"v": _version_of(event), "kind": event.kind}
+    if isinstance(event, Judged):
+        names = _names(Judgement)
+        rows = [[_plain(getattr(one, name)) for name in names] for one in event.judgements]
+        return {**head, "at": number_to_json(event.at), "rows": rows}
+    plain = _plain(event)
     assert isinstance(plain, dict)
-    return {"v": _version_of(event), "kind": event.kind, **plain}
+    return {**head, **plain}
 
 
 def _version_of(event: Event) -> int:
     """The first version whose readers know what the event says."""
     stopped_outside = isinstance(event, Ended) and event.outcome is Outcome.STOPPED_OUTSIDE
-    return 2 if stopped_outside or isinstance(event, Extended) else 1
+    return 2 if stopped_outside or isinstance(event, Extended | Judged) else 1
 
 
 @cache
 def _reader(kind: str) -> TypeAdapter[Event]:
     return TypeAdapter(_KINDS[kind])
+
+
+_Row: TypeAlias = tuple[Text, Ordinal, Number, Number | None, Count, Flag, Text, Mapping[Text, Number]]
+
+
+@dataclass(frozen=True)
+class _JudgedInRows:
+    at: Time
+    rows: list[_Row]
+
+
+_ROWS: Final = TypeAdapter(_JudgedInRows)
+
+
+def _judged_in_rows(data: Mapping[str, Any]) -> Judged:
+    read = _ROWS.validate_python(dict(data))
+    return Judged(read.at, tuple(Judgement(*row) for row in read.rows))
 
 
 class WrittenByNewer(JournalError):
@@ -433,6 +468,8 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
             raise ValueError(f"version {version!r}")
         if isinstance(kind, str) and kind not in _KINDS:
             raise WrittenByNewer(f"it holds an event {kind!r}, which this amt-flows does not know")
+        if kind == Judged.kind and version > 1:
+            return _judged_in_rows(data)
         return _reader(kind).validate_python(dict(data))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]

@@ -187,8 +187,7 @@ class Ledger:
                 for judgement in event.judgements:
                     job = self.jobs.get(judgement.job)
                     if job is not None and judgement.epoch > job.judged_epoch:
-                        job.judged_epoch = judgement.epoch
-                        job.judgements.append(judgement)
+                        job.take_judgement(judgement)
             case StopAsked():
                 for name in event.jobs:
                     job = self.jobs.get(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 import sys
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,22 +24,29 @@ class Curve:
 
     def __init__(self) -> None:
         self._epochs: list[int] = []
-        self._values: list[float] = []
-        self._sums: list[float] = []
-        self._magnitudes: list[float] = []
+        # Eight bytes a number, where a list of floats takes thirty-two.
+        self._values = array("d")
+        self._sums = array("d")
+        self._magnitudes = array("d")
         self.extremes: tuple[float, ...] = ()
         """The least and the greatest finite value; nothing while there is none."""
 
     def add(self, epoch: int, value: float) -> bool:
         """Record a value; False (and no change) if the epoch has one already."""
-        at = bisect.bisect_left(self._epochs, epoch)
-        if at < len(self._epochs) and self._epochs[at] == epoch:
-            return False
-        self._epochs.insert(at, epoch)
-        self._values.insert(at, value)
-        del self._sums[at:], self._magnitudes[at:]
+        if epoch > self.last_epoch:
+            self._epochs.append(epoch)
+            self._values.append(value)
+        else:
+            at = bisect.bisect_left(self._epochs, epoch)
+            if self._epochs[at] == epoch:
+                return False
+            self._epochs.insert(at, epoch)
+            self._values.insert(at, value)
+            del self._sums[at:], self._magnitudes[at:]
         if math.isfinite(value):
-            self.extremes = min((value, *self.extremes)), max((value, *self.extremes))
+            least, greatest = self.extremes or (value, value)
+            if value <= least or value >= greatest:
+                self.extremes = min(value, least), max(value, greatest)
         return True
 
     def __iter__(self) -> Iterator[tuple[int, float]]:
@@ -103,7 +111,7 @@ class Trial:
     sequence, which is one half of a range."""
 
 
-@dataclass
+@dataclass(slots=True)
 class TrainingJob:
     """One attempt at a trial. Changed by the ledger alone."""
 
@@ -112,8 +120,13 @@ class TrainingJob:
     attempt: int
     launched_at: float
     curve: Curve = field(default_factory=Curve)
-    judgements: list[Judgement] = field(default_factory=list)
     judged_epoch: int = 0
+    judged: int = 0
+    """How many of its epochs the early-stopping rule has judged."""
+    let_pass: int = 0
+    """How many of them passed without a comparison: too early, or with too few jobs to compare with."""
+    verdict: Judgement | None = None
+    """The judgement that stopped it. What was said of its other epochs is in the journal."""
     stop_asked_at: float | None = None
     stopped_early: bool = False
     stop_why: str = ""
@@ -128,6 +141,14 @@ class TrainingJob:
     artifact: str | None = None
     log: str | None = None
     failure: str | None = None
+
+    def take_judgement(self, judgement: Judgement) -> None:
+        """Of an epoch after those that were judged before."""
+        self.judged_epoch = judgement.epoch
+        self.judged += 1
+        self.let_pass += judgement.median is None
+        if judgement.stop and self.verdict is None:
+            self.verdict = judgement
 
     @property
     def live(self) -> bool:

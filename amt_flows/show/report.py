@@ -259,15 +259,15 @@ def _early_stopping(ledger: Ledger, result: TuningResult) -> str:
     if early_stopping_rule(ledger.spec) is None:
         return ""
     stops = _stops(ledger)
-    judged = [judgement for job in ledger.jobs.values() for judgement in job.judgements]
-    withheld = sum(judgement.median is None for judgement in judged)
+    judged = sum(job.judged for job in ledger.jobs.values())
+    withheld = sum(job.let_pass for job in ledger.jobs.values())
     hyperband = ledger.spec.hyperband is not None
     text = (
-        f"{count(len(judged) - withheld, 'epoch').capitalize()} compared with the median; {withheld} passed "
+        f"{count(judged - withheld, 'epoch').capitalize()} compared with the median; {withheld} passed "
         "unjudged, too early or with too few jobs to compare with."
     )
     if hyperband:
-        text = f"{count(len(judged), 'rung').capitalize()} reached, by all jobs together."
+        text = f"{count(judged, 'rung').capitalize()} reached, by all jobs together."
     if not stops:
         return f"## Early stopping\n\nNo training job was stopped. {text}"
     saved = result.saved
@@ -297,11 +297,9 @@ def _rank(stop: Judgement) -> str:
 def _stops(ledger: Ledger) -> list[Judgement]:
     """The judgement that stopped each job, in the order of the jobs."""
     return [
-        judgement
+        job.verdict
         for job in ledger.jobs.values()
-        if job.outcome is Outcome.STOPPED_EARLY
-        for judgement in job.judgements
-        if judgement.stop
+        if job.outcome is Outcome.STOPPED_EARLY and job.verdict is not None
     ]
 
 

@@ -33,7 +33,7 @@ def job_events() -> st.SearchStrategy[list[Event]]:
 
 def state_of(ledger: Ledger) -> str:
     jobs = [
-        (j.name, j.outcome, j.stop_asked_at, len(j.judgements), repr(j.final_value), repr(list(j.curve)))
+        (j.name, j.outcome, j.stop_asked_at, j.judged, repr(j.final_value), repr(list(j.curve)))
         for j in ledger.jobs.values()
     ]
     return repr((jobs, [j.name for j in ledger.ended], ledger.status, sorted(ledger.trials)))

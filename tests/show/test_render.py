@@ -346,7 +346,7 @@ def test_the_report_of_a_completed_tuning_job_has_its_facts() -> None:
     assert "launched 12, limit 12" in report
     assert f"`{outcome.best.name}`: accuracy = **{number(outcome.best.objective_value)}**" in report
     assert f"Its model is at `simulated:{outcome.best.name}`" in report
-    stop = next(j for job in ledger.jobs.values() for j in job.judgements if j.stop)
+    stop = next(job.verdict for job in ledger.jobs.values() if job.verdict)
     assert f"| `{stop.job}` | {stop.epoch} | {number(stop.value)} | {number(stop.median)} |" in report
     assert f"saved about **{duration(outcome.saved.seconds)}** of training" in report
     rows = re.findall(r"^\| `demo-\S+` \| \d+ \|", report, re.MULTILINE)

@@ -107,8 +107,8 @@ def test_early_stopping_stops_poor_jobs_and_the_judgements_say_why() -> None:
     stopped = [job for job in ledger.ended if job.outcome is Outcome.STOPPED_EARLY]
     assert stopped
     for job in stopped:
-        last = job.judgements[-1]
-        assert last.stop
+        last = job.verdict
+        assert last is not None
         assert last.median is not None
         assert last.value < last.median
         assert last.compared >= 5

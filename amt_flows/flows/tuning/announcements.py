@@ -33,7 +33,7 @@ from uuid import UUID, uuid5
 from prefect.client.schemas.objects import FlowRun
 from prefect.events import emit_event
 
-from amt_flows.events import Judgement, Outcome, TuningStatus, decisive
+from amt_flows.events import Outcome, TuningStatus, decisive
 from amt_flows.flows.tuning.artifacts import plain
 from amt_flows.ledger.failures import failure_line
 from amt_flows.ledger.ledger import Ledger
@@ -128,7 +128,7 @@ def ending(ledger: Ledger, job: TrainingJob) -> Iterator[tuple[str, dict[str, An
     """The event of a training job's end, if it is one that somebody would act on."""
     base = {"name": ledger.name, "training_job": job.name}
     if job.outcome is Outcome.STOPPED_EARLY:
-        stop: Judgement | None = next((one for one in job.judgements if one.stop), None)
+        stop = job.verdict
         yield (
             "amt.training-job.stopped-early",
             {

@@ -9,7 +9,6 @@ from amt_flows.errors import AmtFlowsError
 from amt_flows.events import Judgement, Outcome
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.short_names import training_jobs_called
-from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.nearest import nearest
 from amt_flows.space.space import Value
 
@@ -60,8 +59,8 @@ def why(ledger: Ledger, job_name: str) -> Why:
         reason=trial.reason,
         outcome=job.outcome,
         value=job.curve.last_value if job.live else job.final_value,
-        judged=len(job.judgements),
-        stop=_deciding(job),
+        judged=job.judged,
+        stop=job.verdict if job.stopped_early else None,
         stop_why=job.stop_why,
     )
 
@@ -78,9 +77,3 @@ def _not_one(ledger: Ledger, given: str, called: list[str]) -> UnknownTrainingJo
         f"{ledger.name} has no training job {given}.",
         remedy=f"did you mean {meant}?" if meant else f"`amt-flows jobs {ledger.name}` lists them",
     )
-
-
-def _deciding(job: TrainingJob) -> Judgement | None:
-    if not job.stopped_early:
-        return None
-    return next((judgement for judgement in job.judgements if judgement.stop), None)
