@@ -157,7 +157,14 @@ class LaunchRejected(BackendError):
 
 
 class CapacityUnavailable(BackendError):
-    """The backend has no room now. The engine waits and asks again."""
+    """The backend has no room now. The engine waits and asks again, ever less often. Where
+    asking costs little: at least every ``look_again_seconds``, and as soon as one of its jobs has ended."""
+
+    def __init__(
+        self, happened: str, *, because: str = "", remedy: str = "", look_again_seconds: float | None = None
+    ) -> None:
+        super().__init__(happened, because=because, remedy=remedy)
+        self.look_again_seconds = look_again_seconds
 
 
 class JournalError(AmtFlowsError):

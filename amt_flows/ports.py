@@ -15,18 +15,20 @@ from typing import Protocol, runtime_checkable
 
 from amt_flows.errors import Problem
 from amt_flows.events import Event, Outcome
-from amt_flows.spec import TrainingJobTemplate, TuningSpec
+from amt_flows.spec import Resources, TrainingJobTemplate, TuningSpec
 
 __all__ = [
     "Backend",
     "Clock",
     "FoundJob",
+    "HasRoom",
     "JobReport",
     "JobRequest",
     "JobState",
     "Journal",
     "Launch",
     "MetricPoint",
+    "Room",
     "SystemClock",
 ]
 
@@ -198,6 +200,24 @@ class Backend(Protocol):
 
     def wait(self, timeout: float) -> None:
         """Return when something may have changed, or after ``timeout`` seconds."""
+        ...
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many training jobs of one need a place has room for at once; None: nobody can tell beforehand.
+    ``why``: from what that follows, for a person."""
+
+    at_once: int | None
+    why: str
+
+
+@runtime_checkable
+class HasRoom(Protocol):
+    """A backend that knows how much room it has."""
+
+    def room(self, need: Resources) -> Room:
+        """For training jobs that need as much each. Raises BackendError."""
         ...
 
 

@@ -66,7 +66,8 @@ def _nothing_of_the_outer_world(request: pytest.FixtureRequest) -> Iterator[None
 def nobodys_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
-        for variable in ("AMT_FLOWS_HOME", "AMT_FLOWS_PRICES"):
+        patch.setenv("AMT_FLOWS_MACHINE", str(tmp_path_factory.mktemp("machine")))
+        for variable in ("AMT_FLOWS_HOME", "AMT_FLOWS_PRICES", "AMT_FLOWS_GPUS", "AMT_FLOWS_RESOURCES"):
             patch.delenv(variable, raising=False)
         yield
 

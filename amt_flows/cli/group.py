@@ -7,6 +7,7 @@ Results go to standard output, progress and messages to standard error; the exit
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -149,6 +150,23 @@ def backend_options(default: str | None = "local") -> Callable[[F], F]:
         return choice(region(command))
 
     return with_options
+
+
+def gpus_option(command: F) -> F:
+    """Read where the machine is looked at, so that a flow of this process finds it too."""
+    return click.option(
+        "--gpus",
+        metavar="0,1",
+        expose_value=False,
+        callback=_use_gpus,
+        help="The GPUs of this machine that training jobs may have [default: $AMT_FLOWS_GPUS, else "
+        "$CUDA_VISIBLE_DEVICES, else all].",
+    )(command)
+
+
+def _use_gpus(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        os.environ["AMT_FLOWS_GPUS"] = value
 
 
 def json_option(what: str) -> Callable[[F], F]:

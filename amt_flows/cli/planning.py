@@ -12,6 +12,7 @@ from amt_flows.cli.completion import TUNING_JOB
 from amt_flows.cli.group import (
     backend_options,
     examples,
+    gpus_option,
     home_option,
     json_option,
     main,
@@ -43,6 +44,7 @@ PICTURED: Final = 24
 @click.argument("spec", type=click.Path())
 @name_option
 @backend_options()
+@gpus_option
 @home_option
 @click.option(
     "--job-seconds",

@@ -10,6 +10,7 @@ from amt_flows.cli.completion import TUNING_JOB
 from amt_flows.cli.group import (
     backend_options,
     examples,
+    gpus_option,
     home_option,
     json_option,
     main,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 @click.argument("spec", type=click.Path())
 @name_option
 @backend_options()
+@gpus_option
 @home_option
 @click.option("--prefect/--no-prefect", default=False, help="Run it as a Prefect flow [default: no].")
 @prices_option
@@ -99,6 +101,7 @@ def run(
 @click.argument("name", metavar="NAME|SPEC", type=TUNING_JOB)
 @click.option("--name", "other_name", metavar="NAME", help="The tuning job's name, instead of the spec's.")
 @backend_options(default=None)
+@gpus_option
 @home_option
 @prices_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")

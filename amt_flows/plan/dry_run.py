@@ -6,14 +6,15 @@ long it takes is what the engine itself does on a clock that jumps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from typing import Any
 
 from amt_flows.backends.places import Place, SageMakerTuner
-from amt_flows.errors import Problem, SpecError
+from amt_flows.errors import BackendError, Problem, SpecError
 from amt_flows.events import Inherited, number_to_json
+from amt_flows.ledger.algorithms import algorithms_of
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.plan import amt_words, words
 from amt_flows.plan.estimate import (
@@ -34,7 +35,8 @@ from amt_flows.plan.paper import UNNAMED
 from amt_flows.plan.prepare import prepare
 from amt_flows.plan.prices import Price
 from amt_flows.plan.words import PlannedRange, constraints_in_words, planned_ranges
-from amt_flows.ports import Backend
+from amt_flows.ports import Backend, HasRoom
+from amt_flows.show.text import count, number
 from amt_flows.spec import StrategyType, TuningSpec, differences
 from amt_flows.tuning.notices import notices
 from amt_flows.tuning.problems import problems_on, unsupported
@@ -99,6 +101,9 @@ class Plan:
     """What was left to us to choose: what it comes to and why, a sentence each."""
     inherited: tuple[str, ...] = ()
     """What it starts from: a sentence for each parent."""
+    room: tuple[str, ...] = ()
+    """How many of the training jobs that say what they need have room at once, a sentence for each
+    algorithm."""
     fingerprint: str = field(default="", repr=False)
     seed: int = 0
     """Of the first jobs shown."""
@@ -182,10 +187,27 @@ def plan(
         existing=None if existing is None else _compared(existing, asked),
         chosen=made.chosen,
         inherited=made.inherited,
+        room=tuple(_room(spec, backend)),
         fingerprint=asked.fingerprint(),
         seed=seed,
         seed_is_drawn=asked.seed is None and existing is None and asked.strategy is not StrategyType.GRID,
     )
+
+
+def _room(spec: TuningSpec, backend: Place) -> Iterator[str]:
+    for algorithm in algorithms_of(spec):
+        need = algorithm.spec.training_job.resources
+        if not need.is_asked or not isinstance(backend, HasRoom):
+            continue
+        try:
+            room = backend.room(need)
+        except BackendError as error:
+            yield f"how many training jobs have room at once is not known: {error.happened}"
+            continue
+        of = f" of {algorithm.name}" if algorithm.name else ""
+        many = "as many" if room.at_once is None else count(room.at_once, "training job")
+        each = ", ".join(f"{name} {number(amount)}" for name, amount in need.amounts().items())
+        yield f"{many}{of} at once {'have' if room.at_once != 1 else 'has'} room ({room.why}; each: {each})"
 
 
 def _length(

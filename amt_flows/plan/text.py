@@ -103,6 +103,7 @@ def _amounts(plan: Plan) -> list[str]:
         lines = ["no limit to the number of training jobs is known beforehand"]
     else:
         lines = [f"at most {count(plan.most_jobs, 'training job')}"]
+    lines += plan.room
     if plan.worst_case_runtime_seconds is not None:
         lines.append(
             f"over after {duration(plan.worst_case_runtime_seconds)} at most, waiting for machines aside"

@@ -301,6 +301,27 @@ def _variables(algorithm: Algorithm, at: str) -> Iterator[Problem]:
             )
 
 
+SEEN_GPUS: Final = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
+
+
+def _resources(algorithm: Algorithm, at: str) -> Iterator[Problem]:
+    """Parts of one GPU, or whole ones: the rule is Ray's too."""
+    job = algorithm.training_job
+    gpus = job.resources.gpus
+    if gpus is None:
+        return
+    if gpus > 1 and gpus != int(gpus):
+        yield Problem(
+            f"{at}training_job.resources.gpus", gpus, "give a whole number of GPUs, or a part of one below 1"
+        )
+    for name in SEEN_GPUS:
+        if name in job.environment:
+            message = (
+                "the GPUs that a job sees follow from training_job.resources.gpus; leave one of them out"
+            )
+            yield Problem(f"{at}training_job.environment.{name}", job.environment[name], message)
+
+
 def _verbatim(algorithm: Algorithm, at: str) -> Iterator[Problem]:
     yield from verbatim_problems(algorithm.training_job, at)
 
@@ -316,5 +337,6 @@ _RULES: tuple[Callable[[Algorithm, str], Iterator[Problem]], ...] = (
     _what_runs,
     _inputs,
     _variables,
+    _resources,
     _verbatim,
 )

@@ -322,6 +322,29 @@ def _command(value: object) -> object:
     return tuple(shlex.split(value)) if isinstance(value, str) else value
 
 
+class Resources(Part):
+    """What one training job needs of a machine. Left out: it shares what there is with all the others."""
+
+    gpus: float | None = Field(default=None, ge=0, le=1024, allow_inf_nan=False)
+    """GPUs: a whole number, or a part of one such as 0.5. The job sees its own only; 0: none."""
+    cpus: float | None = Field(default=None, gt=0, le=65536, allow_inf_nan=False)
+    """CPUs, e.g. 2 or 0.5. The thread counts of the usual libraries follow it."""
+    memory_gb: float | None = Field(default=None, gt=0, le=1_048_576, allow_inf_nan=False)
+    """Memory in GB (10^9 bytes). A job that uses more is ended as failed."""
+    custom: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
+    """Whatever else there is a number of, by its name, e.g. `{"licence": 1}`."""
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether anything is."""
+        return bool(self.amounts())
+
+    def amounts(self) -> dict[str, float]:
+        """What is asked for, by its name."""
+        own = {"gpus": self.gpus, "cpus": self.cpus, "memory_gb": self.memory_gb}
+        return {**{name: amount for name, amount in own.items() if amount is not None}, **self.custom}
+
+
 class TrainingJobTemplate(Part):
     """How one training job is run. Locally: `command` or `function`; on SageMaker: `sagemaker`."""
 
@@ -351,6 +374,8 @@ class TrainingJobTemplate(Part):
     """How long a job has between SIGTERM and SIGKILL to save its work."""
     max_retry_attempts: int = Field(default=2, ge=0, le=30)
     """How often a trial is tried again after a failure of the infrastructure (never of the training)."""
+    resources: Resources = Resources()
+    """What each training job needs of a machine: GPUs, CPUs, memory."""
     price_per_hour: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """What one hour of one training job costs, in any currency; needed by `max_cost`."""
     sagemaker: dict[str, Any] = Field(default_factory=dict)

@@ -45,6 +45,12 @@ _RANGE: Final = {
     "q": "step",
     "quantum": "step",
 }
+_RESOURCES: Final = {
+    **dict.fromkeys(("gpu", "gpucount", "numgpus", "ngpus", "gpuspertrial", "nvidiacomgpu"), "gpus"),
+    **dict.fromkeys(("cpu", "cpucount", "numcpus", "ncpus", "cores", "cpuspertrial", "vcpus"), "cpus"),
+    **dict.fromkeys(("mem", "memory", "memorygb", "memgb", "ram", "ramgb"), "memory_gb"),
+    **dict.fromkeys(("resources", "customresources", "other"), "custom"),
+}
 SYNONYMS: Final[Mapping[str, Mapping[str, str]]] = {
     "ContinuousRange": _RANGE,
     "IntegerRange": _RANGE,
@@ -162,7 +168,12 @@ SYNONYMS: Final[Mapping[str, Mapping[str, str]]] = {
         "costperhour": "price_per_hour",
         "hourlyprice": "price_per_hour",
         "price": "price_per_hour",
+        "requirements": "resources",
+        "resourcerequirements": "resources",
+        "resourcespertrial": "resources",
+        "resourcesrequest": "resources",
     },
+    "Resources": _RESOURCES,
     "Definition": {"name": "definition_name"},
 }
 
@@ -184,7 +195,6 @@ IN_PART: Final[Mapping[str, Mapping[str, str | None]]] = {
         "seed": None,
         "randomstate": None,
         "randomseed": None,
-        "resources": None,
     },
     "EarlyStopping": {"patience": None, "target": None},
 }
@@ -196,6 +206,9 @@ _TIME: Final = "limits.max_runtime_seconds"
 
 # Anywhere: to the whole path of the setting.
 WELL_KNOWN: Final[Mapping[str, str]] = {
+    **{name: f"training_job.resources.{field}" for name, field in _RESOURCES.items() if field != "custom"},
+    "customresources": "training_job.resources.custom",
+    "resourcespertrial": "training_job.resources",
     "maxjobs": _TOTAL,
     "maxtrainingjobs": _TOTAL,
     "numberoftrainingjobs": _TOTAL,
@@ -352,8 +365,8 @@ _RANGES: Final = (
     "`static_hyperparameters`"
 )
 _DEVICES: Final = (
-    "write which of them a training job sees into its `training_job.environment`, e.g. CUDA_VISIBLE_DEVICES; "
-    "on SageMaker the instance type in `training_job.sagemaker` decides"
+    "write how many GPUs each training job needs as `training_job.resources.gpus`; which ones there are is "
+    "told where it runs: --gpus 0,1, or CUDA_VISIBLE_DEVICES"
 )
 _OWN_NAMES: Final = "training jobs are named after the tuning job; leave it out"
 # What is no single setting of ours, but has a place: a remedy in words, by the part where it holds.
@@ -367,9 +380,7 @@ REMEDIES: Final[Mapping[str, Mapping[str, str]]] = {
             ),
             _RANGES,
         ),
-        **dict.fromkeys(
-            ("gpus", "gpu", "numgpus", "ngpus", "gpuspertrial", "resourcespertrial", "devices"), _DEVICES
-        ),
+        "devices": _DEVICES,
         "trainingjobname": _OWN_NAMES,
     },
     "TrainingJobTemplate": {"name": _OWN_NAMES, "jobname": _OWN_NAMES},

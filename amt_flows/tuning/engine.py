@@ -97,6 +97,7 @@ class Tuning:
         """Why the backend has no room for the next training job; None when it has."""
         self._retry_at = 0.0
         self._retry_delay = FIRST_RETRY_SECONDS
+        self._retry_when_one_ends = False
         self._stopped_by_us: set[str] = set()
         self._look_again_at = self.now() + EXTENSION_SECONDS
 
@@ -234,6 +235,7 @@ class Tuning:
         self.record.write_what_waits()
         if endings:
             self._record(*endings)
+            self._retry_at = 0.0 if self._retry_when_one_ends else self._retry_at
         for ending in endings:
             self._observations.forget(ending.job)
         epochs = sum(len(p) for p in points.values())
@@ -407,8 +409,10 @@ class Tuning:
                 self.backend.launch(request)
             except CapacityUnavailable as error:
                 self.held_up_by = error.happened
+                self._retry_when_one_ends = error.look_again_seconds is not None
                 self._retry_at = self.now() + self._retry_delay
-                self._retry_delay = min(2 * self._retry_delay, LAST_RETRY_SECONDS)
+                at_most = error.look_again_seconds or LAST_RETRY_SECONDS
+                self._retry_delay = min(2 * self._retry_delay, at_most)
                 break
             except (LaunchRejected, NameTaken) as error:
                 self._rejected = Reason("LaunchRejected", hidden(error.happened, self._secret_names))

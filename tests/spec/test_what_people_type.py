@@ -103,6 +103,12 @@ RIGHT: list[tuple[str, str, Any, str]] = [
     ("", "limits.trials", 10, "max_number_of_training_jobs"),
     ("", "completion.target", 0.9, "target_objective_metric_value"),
     ("", "categorical[0].choices", ["a", "b"], "values"),
+    ("", "training_job.gpus", 1, "training_job.resources.gpus"),
+    ("", "training_job.num_cpus", 4, "training_job.resources.cpus"),
+    ("", "training_job.memory", 8, "training_job.resources.memory_gb"),
+    ("", "training_job.resources.mem", 8, "memory_gb"),
+    ("Ray", "training_job.resources_per_trial", {"gpus": 1}, "resources"),
+    ("", "gpu", 1, "training_job.resources.gpus"),
     ("", "early_stopping.enabled", True, 'type` = "Auto"'),
 ]
 
@@ -123,10 +129,6 @@ def _with_parts() -> dict[str, Any]:
 
 # What is called so is no setting of ours, or not the one that looks alike.
 NO_GUESS: list[tuple[str, Any]] = [
-    ("training_job.gpus", 1),
-    ("training_job.cpus", 4),
-    ("training_job.memory", "8G"),
-    ("training_job.resources", {"gpu": 1}),
     ("training_job.n_jobs", 4),
     ("training_job.seed", 4),
     ("training_job.name", "a"),
@@ -143,7 +145,6 @@ NO_GUESS: list[tuple[str, Any]] = [
     ("storage", "sqlite:///a.db"),
     ("project", "mine"),
     ("verbose", 2),
-    ("resources_per_trial", {"gpu": 1}),
 ]
 
 

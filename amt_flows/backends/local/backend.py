@@ -17,12 +17,14 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amt_flows.backends.home import home_directory
 from amt_flows.backends.local.check import problems_of
+from amt_flows.backends.local.holds import Holds
+from amt_flows.backends.local.machine import this_machine
 from amt_flows.backends.local.paths import JobPaths, TuningPaths, tuning_paths
 from amt_flows.backends.local.process import (
     has_worker,
@@ -35,6 +37,7 @@ from amt_flows.backends.local.process import (
     workers_below,
 )
 from amt_flows.backends.local.request import VERSION, build
+from amt_flows.backends.local.share import share_variables
 from amt_flows.backends.local.state import Leases, Standing, abandon, kill_worker, look
 from amt_flows.backends.local.values_file import read_values_file, told_instead
 from amt_flows.backends.local.watch import Watch
@@ -51,8 +54,8 @@ from amt_flows.errors import (
 from amt_flows.ledger.journals.new_home import make_home
 from amt_flows.ledger.journals.plain_files import what_stands_at
 from amt_flows.ledger.names import parse_training_job_name
-from amt_flows.ports import FoundJob, JobReport, JobRequest, JobState, Launch, MetricPoint, Unread
-from amt_flows.spec import TuningSpec
+from amt_flows.ports import FoundJob, JobReport, JobRequest, JobState, Launch, MetricPoint, Room, Unread
+from amt_flows.spec import Resources, TrainingJobTemplate, TuningSpec
 
 if TYPE_CHECKING:
     from amt_flows.backends.local_worker.processes import Identity
@@ -95,6 +98,7 @@ class LocalBackend:
         self._strays: dict[Path, set[JobPaths]] = {}  # jobs that ran without their files when we came
         self._watch = Watch()
         self._waiting = threading.Lock()
+        self._holds = Holds()
 
     def __repr__(self) -> str:
         return f"LocalBackend({str(self.root)!r})"
@@ -105,6 +109,10 @@ class LocalBackend:
 
     def check(self, spec: TuningSpec) -> Sequence[Problem]:
         return problems_of(spec, self.root)
+
+    def room(self, need: Resources) -> Room:
+        machine = this_machine()
+        return Room(machine.most_at_once(need), f"this machine has {machine}")
 
     # -- launching -------------------------------------------------------------------------------
 
@@ -120,9 +128,16 @@ class LocalBackend:
         with self._lock:
             self._refuse_what_runs_without_files(tuning, paths)
             try:
-                if not paths.directory.exists() and _create(tuning, paths, request, self.lease_seconds):
-                    self._start(paths)
-                    return Launch.STARTED
+                if not paths.directory.exists():
+                    share = self._take_share(paths, request.template)
+                    try:
+                        created = _create(tuning, paths, request, self.lease_seconds)
+                    except BaseException:
+                        self._give_back(paths, share)
+                        raise
+                    if created:
+                        self._start(paths, share)
+                        return Launch.STARTED
                 return self._attach(paths, request)
             except OSError as error:
                 raise _cannot_launch(request, error) from error
@@ -139,8 +154,31 @@ class LocalBackend:
                 remedy="nothing: it is stopped, and then launched anew",
             )
 
-    def _start(self, paths: JobPaths) -> None:
-        self._own[paths.directory] = self._live[paths] = start_worker(paths)
+    def _take_share(self, paths: JobPaths, template: TrainingJobTemplate) -> Mapping[str, str] | None:
+        """Hold what the job needs of this machine, if it says so: what it is told of it. Raises
+        CapacityUnavailable."""
+        if not template.resources.is_asked:
+            return None
+        machine = this_machine()
+        gpus = self._holds.take(paths, machine, template.resources)
+        return share_variables(template, list(gpus), machine.variable)
+
+    def _give_back(self, paths: JobPaths, share: Mapping[str, str] | None) -> None:
+        if share is not None:
+            self._holds.give_back(paths)
+
+    def _start(self, paths: JobPaths, share: Mapping[str, str] | None) -> None:
+        try:
+            if share:
+                texts = [f"{name}={value}\0" for name, value in share.items()]
+                paths.share.write_bytes(os.fsencode("".join(texts)))
+            worker = start_worker(paths)
+        except BaseException:
+            self._give_back(paths, share)
+            raise
+        self._own[paths.directory] = self._live[paths] = worker
+        if share is not None:
+            self._holds.belongs_to(paths, worker)
 
     def _attach(self, paths: JobPaths, request: JobRequest) -> Launch:
         existing = read_json(paths.request)
@@ -164,7 +202,7 @@ class LocalBackend:
         if not paths.claim.exists() and not paths.end.exists() and not (own and is_alive(own)):
             # Whoever prepared it died before its worker came, or that one is about to: the claim decides.
             os.utime(paths.request)
-            self._start(paths)
+            self._start(paths, self._take_share(paths, request.template))
         self._live.setdefault(paths, None)
         return Launch.ATTACHED
 

@@ -14,6 +14,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 from amt_flows.backends.function_job.loading import NotOursError, digest_in, stored_at, trusted_content
+from amt_flows.backends.local.machine import this_machine
 from amt_flows.backends.local.paths import is_channel_name
 from amt_flows.backends.local.request import PYTHONS, local_input, working_directory
 from amt_flows.errors import Problem
@@ -35,6 +36,7 @@ def problems_of(spec: TuningSpec, root: Path) -> Sequence[Problem]:
         *_input_problems(template),
         *_environment_problems(template),
         *_metric_problems(spec),
+        *_resource_problems(template),
     ]
 
 
@@ -226,6 +228,13 @@ def _environment_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
         if name not in os.environ:
             message = "is not set here; set it where the tuning job is run, and training jobs inherit it"
             yield Problem(f"{AT}.secret_environment", name, message)
+
+
+def _resource_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
+    need = template.resources
+    if need.is_asked:
+        for field, asked, there in this_machine().lacks(need):
+            yield Problem(f"{AT}.resources.{field}", asked, f"no training job would ever have room: {there}")
 
 
 def _metric_problems(spec: TuningSpec) -> Iterator[Problem]:

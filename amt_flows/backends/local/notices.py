@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from amt_flows.backends.local.machine import this_machine
 from amt_flows.spec import TrainingJobTemplate, TuningSpec
 
 HERE: Final = "training_job.sagemaker"
@@ -16,7 +17,7 @@ INSTEAD: Final[Mapping[str, str]] = {
     "RoleArn": "training jobs have the rights of whoever runs this",
     "InputDataConfig": "nothing is fetched; say in `training_job.inputs` where its channels are here",
     "OutputDataConfig": "models stay on this machine, unencrypted",
-    "ResourceConfig": "all training jobs share this machine",
+    "ResourceConfig": "all training jobs share this machine; `training_job.resources` gives each its part",
     "HyperParameterTuningResourceConfig": "all training jobs share this machine",
     "VpcConfig": "training jobs have this machine's network",
     "EnableNetworkIsolation": "training jobs have this machine's network",
@@ -35,6 +36,7 @@ SWITCHES: Final = (
 
 def notices(spec: TuningSpec) -> Iterator[str]:
     """A sentence for each member that is not used, with its field first; of one algorithm."""
+    yield from _shared_gpus(spec)
     job = spec.training_job
     for name, value in job.sagemaker.items():
         if not value and (name in SWITCHES or value in ({}, [])):
@@ -43,6 +45,23 @@ def notices(spec: TuningSpec) -> Iterator[str]:
         if name == "InputDataConfig" and _are_given(job, value):
             instead = "nothing is fetched; its channels are read from where `training_job.inputs` says"
         yield f"{HERE}.{_path(name, value)}: is not used on this machine: {instead}"
+
+
+def _shared_gpus(spec: TuningSpec) -> Iterator[str]:
+    job, parallel = spec.training_job, spec.limits.max_parallel_training_jobs
+    machine = this_machine()
+    if job.resources.is_asked:
+        most = machine.most_at_once(job.resources)
+        if most is not None and 0 < most < parallel:
+            yield (
+                f"limits.max_parallel_training_jobs: {parallel} at once are asked for and this machine has "
+                f"room for {most}; the others wait"
+            )
+    elif parallel > 1 and len(machine.gpus) > 1 and machine.variable not in job.environment:
+        yield (
+            f"training_job.resources: {parallel} training jobs at once share {len(machine.gpus)} GPUs, and "
+            "most libraries take the first; give each its own with `gpus = 1`"
+        )
 
 
 def _path(name: str, value: Any) -> str:

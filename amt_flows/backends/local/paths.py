@@ -89,6 +89,11 @@ class JobPaths:
         return self.directory / "worker.log"
 
     @property
+    def share(self) -> Path:
+        """Variables of its share of the machine, if it has one."""
+        return self.directory / "share"
+
+    @property
     def stop(self) -> Path:
         return self.directory / "stop"
 

@@ -132,6 +132,7 @@ def worker_request(request: JobRequest) -> dict[str, Any]:
         "secret_environment": list(request.template.secret_environment),
         "max_runtime_seconds": request.template.max_runtime_seconds,
         "stop_grace_seconds": request.template.stop_grace_seconds,
+        "memory_gb": request.template.resources.memory_gb,
     }
 
 

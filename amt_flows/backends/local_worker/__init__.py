@@ -5,6 +5,7 @@ Standard library only, few modules of it, and nothing else of amt-flows, because
 for this start. It outlives the controller: all that a controller needs to know is in files.
 
     command         read: what to start, with what environment, where
+    share           read, if it is there: variables of the job's share of the machine
     request.json    read: what else the job is, with its metrics and limits
     claim           made first, exclusively: who runs this job; locked for as long as the worker lives
     process.json    the training process, so that somebody else can end it when the worker is gone

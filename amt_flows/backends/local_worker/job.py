@@ -19,6 +19,7 @@ from amt_flows.backends.local_worker.bell import Bell
 from amt_flows.backends.local_worker.claims import wish
 from amt_flows.backends.local_worker.endings import clear_descendants, signal_group
 from amt_flows.backends.local_worker.lease import Lease
+from amt_flows.backends.local_worker.memory import Memory
 from amt_flows.backends.local_worker.output import Output
 from amt_flows.backends.local_worker.processes import identity, process_state
 from amt_flows.backends.local_worker.records import write_end, write_json
@@ -150,7 +151,8 @@ class Job:
         self.lease = Lease(directory, group=self.pid, lifeline=lifeline)
         self.inode = os.stat(directory).st_ino
         self.gone_since = math.inf
-        # "asked", "time limit", "lease" or "directory", once the training process was told to stop.
+        self.memory = Memory(self.request.get("memory_gb"))
+        # "asked", "time limit", "memory", "lease" or "directory", once the training process was told to stop.
         self.stopped_for = ""
         self.limit_at = time.monotonic() + (self.request["max_runtime_seconds"] or math.inf)
         self.kill_at = math.inf
@@ -200,7 +202,7 @@ class Job:
 
     def step(self) -> None:
         """Wait for output, a signal or the next deadline, and act on it."""
-        next_at = min(self.limit_at, self.kill_at, self.bell.due, self.lease.due)
+        next_at = min(self.limit_at, self.kill_at, self.bell.due, self.lease.due, self.memory.due)
         seconds = min(max(next_at - time.monotonic(), 0.0), LOOK_SECONDS)
         search = self.values.search
         reading = self.reader >= 0 and not self.values.full
@@ -240,6 +242,8 @@ class Job:
             why, at_once = ("lease", True) if lost else (why, at_once)
         if self.is_gone(now):
             why = why or "directory"
+        if not why and self.memory.is_exceeded():
+            why, at_once = "memory", True
         if not self.stopped_for and why:
             self.limit_at = math.inf
             # If it is dead already, that end was its own and counts.
@@ -302,6 +306,8 @@ class Job:
         if self.asked() and code in (-signal.SIGKILL, -signal.SIGTERM):
             self.stopped_for = self.stopped_for or "asked"  # killed past us
         lost = self.values.error if self.values.lost else None
+        if self.stopped_for == "memory":
+            return self.ended("failed", failure=self.memory.failure)
         if self.stopped_for in REASONS:
             failure = REASONS[self.stopped_for]
             return self.ended("failed", failure=failure, infrastructure=True)

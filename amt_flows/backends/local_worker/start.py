@@ -86,6 +86,7 @@ def start_training(directory: str, mark: str) -> Training:
     for variable in variables:
         name, _, value = variable.partition(b"=")
         environment[name] = value
+    environment.update(_share(directory))
     environment[b"AMT_FLOWS_WORKER"] = mark.encode()
     try:
         os.chdir(place)
@@ -98,6 +99,17 @@ def start_training(directory: str, mark: str) -> Training:
     finally:
         os.close(writer)
     return Training(pid, reader, time.time())
+
+
+def _share(directory: str) -> dict[bytes, bytes]:
+    """The variables of the job's share of the machine, from the file ``share``, if it has one."""
+    try:
+        with open(os.path.join(directory, "share"), "rb") as file:
+            texts = file.read().split(b"\0")[:-1]
+    except FileNotFoundError:
+        return {}
+    parts = (text.partition(b"=") for text in texts)
+    return {name: value for name, _, value in parts}
 
 
 def _spawn(argv: list[bytes], environment: dict[bytes, bytes], output: int) -> int:
