@@ -28,6 +28,7 @@ __all__ = [
     "Journal",
     "Launch",
     "MetricPoint",
+    "Resting",
     "Room",
     "SystemClock",
 ]
@@ -218,6 +219,16 @@ class HasRoom(Protocol):
 
     def room(self, need: Resources) -> Room:
         """For training jobs that need as much each. Raises BackendError."""
+        ...
+
+
+@runtime_checkable
+class Resting(Protocol):
+    """What a backend has beside that keeps something ready for the next jobs of a tuning job."""
+
+    def rest(self, tuning_job: str) -> None:
+        """Nothing is launched for this tuning job any more, or not by this controller: let go of what was
+        kept for it. Its jobs go on. Doing it twice, or for one that was never heard of, does nothing."""
         ...
 
 

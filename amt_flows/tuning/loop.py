@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from amt_flows.events import Judgement, Reason
 from amt_flows.ledger.running_tuning_job import News
 from amt_flows.ledger.training_job import Trial
+from amt_flows.ports import Resting
 from amt_flows.tuning.engine import Tuning
 
 
@@ -34,11 +35,15 @@ def drive(
     ``on_tick`` is called once a round, after the stages, and must not raise.
     """
     stages = stages or Stages()
-    while not tuning.ledger.finished:
-        news = take_round(tuning, stages)
-        on_tick(tuning, news)
-        if not tuning.ledger.finished and not tuning.check_is_due():
-            tuning.wait()
+    try:
+        while not tuning.ledger.finished:
+            news = take_round(tuning, stages)
+            on_tick(tuning, news)
+            if not tuning.ledger.finished and not tuning.check_is_due():
+                tuning.wait()
+    finally:
+        if isinstance(tuning.backend, Resting):
+            tuning.backend.rest(tuning.ledger.name)
 
 
 def take_round(tuning: Tuning, stages: Stages) -> News:

@@ -10,6 +10,7 @@ other systems, whatever stayed in its process group).
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
@@ -17,12 +18,14 @@ import secrets
 import shutil
 import threading
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amt_flows.backends.home import home_directory
 from amt_flows.backends.local.check import problems_of
+from amt_flows.backends.local.fork_servers import ForkServers, not_begun
 from amt_flows.backends.local.holds import Holds
 from amt_flows.backends.local.machine import this_machine
 from amt_flows.backends.local.paths import JobPaths, TuningPaths, tuning_paths
@@ -97,6 +100,8 @@ class LocalBackend:
         self._leases = Leases()
         self._strays: dict[Path, set[JobPaths]] = {}  # jobs that ran without their files when we came
         self._watch = Watch()
+        self._fork_servers = ForkServers()
+        weakref.finalize(self, self._fork_servers.end)
         self._waiting = threading.Lock()
         self._holds = Holds()
 
@@ -172,13 +177,39 @@ class LocalBackend:
             if share:
                 texts = [f"{name}={value}\0" for name, value in share.items()]
                 paths.share.write_bytes(os.fsencode("".join(texts)))
-            worker = start_worker(paths)
+            worker = self._fork_servers.start(paths) or start_worker(paths)
         except BaseException:
             self._give_back(paths, share)
             raise
         self._own[paths.directory] = self._live[paths] = worker
         if share is not None:
             self._holds.belongs_to(paths, worker)
+
+    def _follow_fork_servers(self) -> None:
+        """Take note of the jobs that they have begun. What one left is started once more."""
+        for paths, worker in self._fork_servers.begun():
+            self._is_run_by(paths, worker)
+        for paths in not_begun(self._fork_servers.left()):
+            # If that can't be done now, its worker never came.
+            with contextlib.suppress(OSError):
+                os.utime(paths.request)
+                self._is_run_by(paths, self._fork_servers.start(paths) or start_worker(paths))
+
+    def _is_run_by(self, paths: JobPaths, worker: Identity) -> None:
+        """In place of the process that was to start it."""
+        self._own[paths.directory] = worker
+        if paths in self._live:
+            self._live[paths] = worker
+        if paths.share.exists():
+            # Where that can't be written, the job's claim tells it too.
+            with contextlib.suppress(BackendError):
+                self._holds.belongs_to(paths, worker)
+
+    def rest(self, tuning_job: str) -> None:
+        tuning = tuning_paths(self.root, tuning_job)
+        if tuning is not None:
+            with self._lock:
+                self._fork_servers.end(tuning.directory)
 
     def _attach(self, paths: JobPaths, request: JobRequest) -> Launch:
         existing = read_json(paths.request)
@@ -212,6 +243,7 @@ class LocalBackend:
         reap_workers()
         tuning = tuning_paths(self.root, tuning_job)
         with self._lock:
+            self._follow_fork_servers()
             return [self._report(tuning, name) for name in names]
 
     def _report(self, tuning: TuningPaths | None, name: str) -> JobReport:
@@ -390,6 +422,7 @@ class LocalBackend:
         while True:
             reap_workers()
             with self._lock:
+                self._follow_fork_servers()
                 live = dict(self._live)
             with self._waiting:
                 if self._watch.listen({paths.directory.parent.parent / "wake" for paths in live}):

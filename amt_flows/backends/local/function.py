@@ -13,8 +13,9 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, NoReturn
 
 INTEGER = re.compile(r"[-+]?[0-9]+")
 REAL = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -49,7 +50,10 @@ def search_working_directory_first() -> None:
     import amt_flows.backends.function_job.arguments
     import amt_flows.backends.function_job.loading
     import amt_flows.backends.function_job.outcome
-    import amt_flows.reporting  # noqa: F401
+    import amt_flows.reporting
+
+    if SERVING:
+        import amt_flows.backends.function_job.fork_server  # noqa: F401
 
     sys.path[0] = str(Path.cwd())
 
@@ -58,12 +62,36 @@ def main(target: str, objective: str, file: Path | None = None) -> int:
     """Call the function. The exit status; of an exception its reason and the user's frames are the job's
     failure."""
     search_working_directory_first()
+    from amt_flows.backends.function_job import loading
+
+    return call(lambda: loading.load(target, file), target, objective)
+
+
+def serve(control: int, controller: int, target: str, objective: str, file: Path | None = None) -> NoReturn:
+    """Load the function, and call it in a copy of this process for each job that is asked for."""
+    # A program that the import starts must not have it.
+    os.set_inheritable(control, False)
+    search_working_directory_first()
+    import socket
+
+    from amt_flows.backends.function_job import fork_server, loading
+
+    fork_server.serve(
+        socket.socket(fileno=control),
+        controller,
+        load=lambda: loading.load(target, file),
+        train=lambda function: call(lambda: function, target, objective),
+    )
+
+
+def call(load: Callable[[], Callable[..., Any]], target: str, objective: str) -> int:
+    """Call what is loaded, and report what comes of it. The exit status."""
     from amt_flows import reporting
     from amt_flows.backends.function_job import arguments, loading, outcome
 
     own = frozenset({__file__, arguments.__file__, loading.__file__, outcome.__file__})
     try:
-        function = loading.load(target, file)
+        function = load()
         values = arguments.typed_arguments(function, given_values(reporting.hyperparameters()))
         outcome.tell(function(**values), objective, loading.called(target), reporting.report)
     except Exception as error:
@@ -75,5 +103,11 @@ def main(target: str, objective: str, file: Path | None = None) -> int:
     return 0
 
 
+SERVING = sys.argv[1:2] == ["--serve"]
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2], Path(sys.argv[3]) if sys.argv[3:] else None))
+    if SERVING:
+        # A function sees the arguments of a job.
+        _, controls, controllers = (sys.argv.pop(1) for _ in range(3))
+    job = sys.argv[1], sys.argv[2], Path(sys.argv[3]) if sys.argv[3:] else None
+    sys.exit(serve(int(controls), int(controllers), *job) if SERVING else main(*job))

@@ -137,11 +137,9 @@ def _lives(content: Mapping[str, Any]) -> bool:
     if paths.end.exists():
         return False
     worker = content.get("worker")
-    if worker is not None:
-        return is_alive(as_identity(worker))
-    if is_alive(as_identity(content["controller"])):
+    if is_alive(as_identity(content["controller"] if worker is None else worker)):
         return True
-    # Its controller died between the start and the word that it had started.
+    # Its controller, or its fork server, died between the start and the word that it had started.
     claim = read_json(paths.claim) or {}
     return ("pid" in claim and is_alive(as_identity(claim))) or bool(remains_of(paths).workers)
 

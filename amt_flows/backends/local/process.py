@@ -150,7 +150,7 @@ def workers_below(directory: Path) -> dict[Path, list[int]]:
     found: dict[Path, list[int]] = {}
     for one in running_processes():
         arguments = one.command.split(b"\0")
-        if len(arguments) > 2 and arguments[-3].endswith(b"local_worker/__main__.py"):
+        if len(arguments) > 2 and any(one.endswith(b"local_worker/__main__.py") for one in arguments[:-2]):
             place = Path(os.fsdecode(arguments[-2]))
             if place.parent == directory:
                 found.setdefault(place, []).append(one.pid)

@@ -22,4 +22,4 @@ if __name__ == "__main__":
     from amt_flows.backends.local_worker.main import main
 
     # Not sys.exit: there is nothing left to tidy up, and a controller waits for this slot.
-    os._exit(main(sys.argv[1]))
+    os._exit(main(sys.argv[1:]))

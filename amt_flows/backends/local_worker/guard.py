@@ -34,6 +34,12 @@ def guarded(work: Callable[[int], int]) -> int:
         os.close(lifeline)
         return work(writer)
     os.close(writer)
+    return see_to_its_end(worker, lifeline)
+
+
+def see_to_its_end(worker: int, lifeline: int) -> int:
+    """Wait for the end of our child, the worker, and end all that it leaves behind. Its exit status; 70 if it
+    was killed."""
     heed_no_request_to_end()
     group = _accompany(worker, lifeline)
     _, status = os.waitpid(worker, 0)

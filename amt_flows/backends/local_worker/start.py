@@ -13,6 +13,13 @@ import fcntl
 import os
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import NoReturn
+
+    Become = Callable[[bytes, list[bytes], dict[bytes, bytes]], NoReturn]
+
 PIPE_BYTES = 1024 * 1024
 
 REASONS = {
@@ -36,16 +43,16 @@ class Training:
     """A training process: its number, which is that of its session and group too, the pipe with its output,
     and when it was started (seconds since the epoch)."""
 
-    def __init__(self, pid: int, reader: int, started_at: float) -> None:
+    def __init__(self, pid: int, reader: int, started_at: float, began: float | None = None) -> None:
         self.pid = pid
         self.reader = reader
         self.started_at = started_at
-        self._began = time.monotonic()
+        self.began = time.monotonic() if began is None else began
 
     def now(self) -> float:
         """The time in seconds since the epoch; but a clock that is set back meanwhile takes nothing of what
         the training is charged for."""
-        return max(time.time(), self.started_at + time.monotonic() - self._began)
+        return max(time.time(), self.started_at + time.monotonic() - self.began)
 
 
 def adopt_orphans() -> None:
@@ -70,23 +77,26 @@ def _ask_system(option: int, argument: int = 1) -> None:
         return
 
 
-def start_training(directory: str, mark: str) -> Training:
+def start_training(
+    directory: str,
+    mark: str,
+    inherited: Mapping[bytes, bytes] | None = None,
+    become: Become = os.execve,
+) -> Training:
     """Start what ``command`` in the job's directory says, in a session of its own, with ``mark`` as the
     variable AMT_FLOWS_WORKER in its environment. Moves this process to the working directory.
 
-    ``command`` holds texts that end in NUL, as exec takes them: working directory, number of arguments,
-    program and arguments, and NAME=value for each variable beside the inherited ones. Raises
-    CannotStartError, OSError.
+    ``inherited`` are the variables that it gets from us, usually all; ``become`` is what its process does in
+    the end, which must close whatever descriptors of ours it has, as exec does.
+
+    Raises CannotStartError, OSError.
     """
-    with open(os.path.join(directory, "command"), "rb") as file:
-        place, count, *texts = file.read().split(b"\0")[:-1]
-    argv, variables = texts[: int(count)], texts[int(count) :]
+    place, argv, variables = read_command(directory)
     # Of a training job around this one (SageMaker's, say) are hyperparameters that this one may not have.
-    environment = {name: value for name, value in os.environb.items() if not name.startswith(b"SM_HP_")}
-    for variable in variables:
-        name, _, value = variable.partition(b"=")
-        environment[name] = value
-    environment.update(_share(directory))
+    given = os.environb if inherited is None else inherited
+    environment = {name: value for name, value in given.items() if not name.startswith(b"SM_HP_")}
+    environment.update(variables)
+    environment.update(share_variables(directory))
     environment[b"AMT_FLOWS_WORKER"] = mark.encode()
     try:
         os.chdir(place)
@@ -95,13 +105,13 @@ def start_training(directory: str, mark: str) -> Training:
         raise CannotStartError(f"the working directory {where} can't be entered: {error.strerror}") from None
     reader, writer = output_pipe()
     try:
-        pid = _spawn(argv, environment, writer)
+        pid = _spawn(argv, environment, writer, become)
     finally:
         os.close(writer)
     return Training(pid, reader, time.time())
 
 
-def _share(directory: str) -> dict[bytes, bytes]:
+def share_variables(directory: str) -> dict[bytes, bytes]:
     """The variables of the job's share of the machine, from the file ``share``, if it has one."""
     try:
         with open(os.path.join(directory, "share"), "rb") as file:
@@ -112,7 +122,21 @@ def _share(directory: str) -> dict[bytes, bytes]:
     return {name: value for name, _, value in parts}
 
 
-def _spawn(argv: list[bytes], environment: dict[bytes, bytes], output: int) -> int:
+def read_command(directory: str) -> tuple[bytes, list[bytes], dict[bytes, bytes]]:
+    """What the file ``command`` says: the working directory, the program and its arguments, and the variables
+    beside the inherited ones. Raises OSError, ValueError.
+
+    It holds texts that end in NUL, as exec takes them: working directory, number of arguments, program and
+    arguments, and NAME=value for each variable.
+    """
+    with open(os.path.join(directory, "command"), "rb") as file:
+        place, count, *texts = file.read().split(b"\0")[:-1]
+    argv, variables = texts[: int(count)], texts[int(count) :]
+    pairs = (variable.partition(b"=") for variable in variables)
+    return place, argv, {name: value for name, _, value in pairs}
+
+
+def _spawn(argv: list[bytes], environment: dict[bytes, bytes], output: int, become: Become) -> int:
     place = program(argv[0], environment.get(b"PATH", os.defpath.encode()))
     told, tell = os.pipe()
     parent = os.getpid()
@@ -127,7 +151,7 @@ def _spawn(argv: list[bytes], environment: dict[bytes, bytes], output: int) -> i
             os.dup2(output, 1)
             os.dup2(output, 2)
             as_usual()
-            os.execve(place, argv, environment)  # noqa: S606
+            become(place, argv, environment)
         except OSError as error:
             os.write(tell, str(error.errno or 0).encode())
         finally:

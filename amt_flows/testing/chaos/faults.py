@@ -31,6 +31,7 @@ class Fault(str, Enum):
     SPOT = "spot instance taken away"
     WORKER_KILLED = "worker killed"
     TRAINING_KILLED = "training process killed"
+    FORK_SERVER_KILLED = "fork server killed"
     POWER_CUT = "power cut"
     HOME_MOVED = "home moved away"
     DIRECTORY_GONE = "training job's directory removed"

@@ -19,7 +19,7 @@ from amt_flows.errors import BackendError, Fenced, JournalError, TuningInterrupt
 from amt_flows.ledger.journals.entries import entry_index, entry_name
 from amt_flows.testing.chaos.faults import Fault
 from amt_flows.testing.chaos.simulation import Tell, Told
-from amt_flows.testing.chaos.stage import MACHINE, Stage
+from amt_flows.testing.chaos.stage import GRACE_SECONDS, MACHINE, Stage
 from amt_flows.testing.chaos.surroundings import Surroundings
 
 Scene = Callable[[Stage], None]
@@ -34,6 +34,9 @@ def play_scene(
     """Play a scene; ``seed`` decides its times, as far as a real machine keeps to them."""
     directory = Path(tempfile.mkdtemp(prefix="amt-flows-chaos-"))
     stage = Stage(directory, random.Random(f"{name} {seed}"), around)
+    if seed % 2:
+        # Every other time, what is struck shares an import.
+        stage.use_a_function()
     try:
         SCENES[name](stage)
         stage.judge()
@@ -70,6 +73,40 @@ def the_controller_is_killed_anywhere(stage: Stage) -> None:
 
 def workers_are_killed(stage: Stage) -> None:
     _kill_some(stage, stage.worker_pids, Fault.WORKER_KILLED)
+
+
+def fork_servers_are_killed(stage: Stage) -> None:
+    """Also in the middle of the import that training jobs wait for; those that it has begun go on."""
+    stage.use_a_function()
+    process = stage.start()
+    for _ in range(4):
+        stage.wait_until(lambda: process.poll() is not None or bool(stage.fork_server_pids()))
+        stage.pause(0.5)
+        for pid in stage.fork_server_pids():
+            stage.strike(pid, signal.SIGKILL, Fault.FORK_SERVER_KILLED)
+    code, text = stage.ended(process)
+    if code != 0:
+        stage.broken("unended", f"the tuning job ended with {code}: {text.strip()[-300:]}")
+    if stage.fork_server_pids():
+        stage.broken("orphaned", "a fork server outlived its tuning job")
+    again = [job.name for job in stage.ledger().jobs.values() if job.attempt > 1]
+    if again:
+        stage.broken("doubled", f"{again} were run, although no training job was harmed")
+
+
+def controller_and_fork_server_are_killed(stage: Stage) -> None:
+    stage.use_a_function()
+    for _ in range(2):
+        process = stage.start_and_wait(lambda: bool(stage.fork_server_pids()))
+        stage.pause(0.8)
+        stage.strike(process, signal.SIGKILL, Fault.KILLED)
+        if stage.chance.random() < 0.5:
+            for pid in stage.fork_server_pids():
+                stage.strike(pid, signal.SIGKILL, Fault.FORK_SERVER_KILLED)
+        stage.ended(process)
+        if not stage.wait_until(lambda: not stage.fork_server_pids(), GRACE_SECONDS + 10):
+            stage.broken("orphaned", "a fork server outlived its controller")
+    stage.run_to_end()
 
 
 def trainings_are_killed(stage: Stage) -> None:
@@ -333,6 +370,8 @@ SCENES: Mapping[str, Scene] = {
         the_controller_is_killed,
         the_controller_is_killed_anywhere,
         workers_are_killed,
+        fork_servers_are_killed,
+        controller_and_fork_server_are_killed,
         trainings_are_killed,
         controller_and_workers_are_killed,
         the_power_is_cut,

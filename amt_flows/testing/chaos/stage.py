@@ -49,6 +49,21 @@ trap 'exit 0' TERM
 for i in 1 2 3 4; do echo "accuracy=0.$i$2;"; sleep 0.15; done
 """
 
+FUNCTION = """
+import os, signal, sys, time
+
+time.sleep(0.2)  # as an import may take
+
+def train(x):
+    with open(os.environ["STARTS"], "a") as file:
+        file.write(f"{os.environ['TRAINING_JOB_NAME']} {os.getpid()}\\n")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for i in range(1, 5):
+        yield float(f"0.{i}{x}")
+        time.sleep(0.15)
+"""
+"""The same as a function, whose module training jobs share."""
+
 
 class Stage:
     """One tuning job in a directory of its own. ``chance`` decides when things happen; ``around`` what runs
@@ -71,6 +86,16 @@ class Stage:
     def set_metric(self, regex: str, line: str = "") -> None:
         """How the metric is found; ``line`` is printed before it."""
         body = self._body(regex, SCRIPT.replace("#", f"echo '{line}'" if line else ":"))
+        self._spec.write_text(json.dumps(body), encoding="utf-8")
+
+    def use_a_function(self) -> None:
+        """Training jobs are calls of a function from now on."""
+        (self.directory / "chaos_function.py").write_text(FUNCTION, encoding="utf-8")
+        body = json.loads(self._spec.read_text(encoding="utf-8"))
+        job = body["training_job"]
+        for field in ("command", "metric_definitions"):
+            job.pop(field, None)
+        job |= {"function": "chaos_function:train", "working_directory": str(self.directory)}
         self._spec.write_text(json.dumps(body), encoding="utf-8")
 
     def _body(self, regex: str, script: str) -> Mapping[str, object]:
@@ -212,6 +237,12 @@ class Stage:
             except (OSError, ValueError, KeyError):
                 continue
         return [pid for pid in found if pid in self.processes()]
+
+    def fork_server_pids(self) -> list[int]:
+        """Those of its controllers."""
+        numbers = {str(one.pid).encode() for one in self.controllers}
+        commands = ((one.pid, one.command.split(b"\0")) for one in running_processes())
+        return [pid for pid, words in commands if words[2:3] == [b"--serve"] and words[4] in numbers]
 
     def processes(self) -> list[int]:
         """Everything that runs for its training jobs: workers, trainings, and what these started."""

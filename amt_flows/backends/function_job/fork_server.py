@@ -1,0 +1,233 @@
+"""A process that imports once what training jobs need, and makes a copy of itself for each of them.
+
+A controller starts it, tells it the directories of its jobs over a socket, and hears which process it made
+for each. When the controller closes the socket or dies, it serves what it was told by then, and ends. It has
+one thread, runs nothing but that import, and makes no copy when the import has left traces by which copies
+would differ from processes of their own (see :mod:`amt_flows.backends.function_job.traces`).
+
+A message is a job's directory, one to a message; the answer is ``pid start directory``. The exit status tells
+what is to become of jobs that were not begun."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+from amt_flows.backends.function_job.shown import shown
+from amt_flows.backends.function_job.traces import Sources, Traces
+from amt_flows.backends.local_worker import forked
+from amt_flows.backends.local_worker.processes import identity, is_alive, process_state
+from amt_flows.backends.local_worker.start import as_usual
+
+T = TypeVar("T")
+
+EXIT_DONE, EXIT_UNFIT, EXIT_STALE = 0, 64, 65
+"""It is not needed any more; jobs are to import for themselves; what it imported has changed since."""
+EXIT_NOT_BEGUN = 71
+"""Of a copy that could not claim its job."""
+
+IMPORT_SECONDS = 60.0
+IDLE_SECONDS = 120.0
+LOOK_SECONDS = 2.0
+LONGEST_MESSAGE = 64 * 1024
+MOST_DESCRIPTORS = 65_536
+KEPT_SIGNALS = tuple(number for number in range(1, 32) if number not in (signal.SIGKILL, signal.SIGSTOP))
+
+
+class UnfitError(Exception):
+    """Why training jobs had better import for themselves."""
+
+
+def serve(
+    control: socket.socket, controller: int, load: Callable[[], T], train: Callable[[T], int]
+) -> NoReturn:
+    """Load once, and train in a copy for each job that is asked for. Ends the process."""
+    server = _Server(control, identity(controller))
+    _heed_signals_as_python_does()
+    try:
+        server.load_and_serve(load, train)
+        code = EXIT_DONE
+    except UnfitError as reason:
+        print(f"Each training job imports for itself: the import {reason}.", file=sys.stderr, flush=True)
+        code = EXIT_UNFIT
+    except _Stale:
+        code = EXIT_STALE
+    except BaseException as error:
+        # As in a job, whose log will have it too.
+        sys.excepthook(type(error), error, error.__traceback__)
+        code = EXIT_UNFIT
+    # Not by sys.exit: what is to be done at exit is done in each copy.
+    os._exit(code)
+
+
+class _Stale(Exception):
+    pass
+
+
+class _Server:
+    def __init__(self, control: socket.socket, controller: Any) -> None:
+        self._control = control
+        self._controller = controller
+        self._shown = shown()
+        self._origin = forked.Origin(sys.executable, dict(os.environb))
+        self._said = b""
+        self._traces: Traces
+
+    def load_and_serve(self, load: Callable[[], T], train: Callable[[T], int]) -> None:
+        if self._shown is None:
+            raise UnfitError("can't be shared: this system doesn't let a process mark itself")
+        loaded = self._loaded(load)
+        sources = Sources(self._traces.read)
+        used_at = time.monotonic()
+        while True:
+            ready, _, _ = select.select([self._control], [], [], LOOK_SECONDS)
+            self._reap()
+            if not ready:
+                if not is_alive(self._controller) or time.monotonic() - used_at > IDLE_SECONDS:
+                    return
+                continue
+            message = self._control.recv(LONGEST_MESSAGE)
+            if not message:
+                return
+            if sources.have_changed():
+                raise _Stale
+            self._copy(message, lambda: train(loaded))
+            used_at = time.monotonic()
+
+    def _loaded(self, load: Callable[[], T]) -> T:
+        # An import that hangs is ended by the system.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, IMPORT_SECONDS)
+        began = time.time()
+        self._traces = Traces()
+        with self._traces.recorded():
+            loaded = load()
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        if reason := self._traces.against_copies():
+            raise UnfitError(reason)
+        if any(_changed_at(file) > began for file in self._traces.read):
+            raise _Stale
+        self._said = _printed()
+        # What is there now is shared by all copies; looking through it for garbage would copy it.
+        gc.collect()
+        gc.freeze()
+        return loaded
+
+    def _copy(self, message: bytes, train: Callable[[], int]) -> None:
+        directory = os.fsdecode(message)
+        handlers = {number: signal.getsignal(number) for number in KEPT_SIGNALS}
+        pid = os.fork()
+        if pid == 0:
+            try:
+                forked.run(directory, self._origin, lambda *given: self._train(train, handlers, *given))
+            except BaseException:
+                sys.excepthook(*sys.exc_info())
+            finally:
+                os._exit(EXIT_NOT_BEGUN)
+        state = process_state(pid)
+        with contextlib.suppress(OSError):
+            answer = f"{pid} {state[1] if state else ''} ".encode() + message
+            self._control.send(answer, socket.MSG_DONTWAIT)
+
+    def _train(
+        self,
+        train: Callable[[], int],
+        handlers: dict[int, Any],
+        program: bytes,
+        argv: list[bytes],
+        environment: dict[bytes, bytes],
+    ) -> NoReturn:
+        """In the training process itself."""
+        assert self._shown is not None
+        if self._traces.depend_on_others_than(environment) or not self._shown.become(argv, environment):
+            # It is started as if there were no copy.
+            os.execve(program, argv, environment)  # noqa: S606
+        os.closerange(3, MOST_DESCRIPTORS)
+        self._as_imported_here(environment, handlers)
+        os.write(1, self._said)
+        _end_with(_exit_code(train))
+
+    def _as_imported_here(self, environment: dict[bytes, bytes], handlers: dict[int, Any]) -> None:
+        """What the import did to its process, done to this one."""
+        os.environ.clear()
+        os.environb.update(environment)
+        for name, value in self._traces.set.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        for number, handler in handlers.items():
+            if handler is not None:
+                signal.signal(number, handler)
+        if self._traces.random_state is not None:
+            sys.modules["random"].setstate(self._traces.random_state)
+        if self._traces.numpy_is_random():
+            sys.modules["numpy.random"].seed()
+
+    def _reap(self) -> None:
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                continue
+
+
+def _heed_signals_as_python_does() -> None:
+    """Whatever whoever started us ignores: a training job's process does not inherit that either."""
+    as_usual()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _printed() -> bytes:
+    """What the import printed: a job's own import would print it into the job's output."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    try:
+        length = os.fstat(1).st_size
+        with open("/proc/self/fd/1", "rb") as file:  # noqa: PTH123
+            return file.read(length)
+    except OSError:
+        return b""
+
+
+def _changed_at(file: str) -> float:
+    try:
+        return os.stat(file).st_mtime  # noqa: PTH116
+    except OSError:
+        return 0.0
+
+
+def _exit_code(train: Callable[[], int]) -> int:
+    """What the process exits with, whatever ends the training."""
+    try:
+        return train()
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            return end.code or 0
+        print(end.code, file=sys.stderr)
+        return 1
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+        return 128 + signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
+
+
+def _end_with(code: int) -> NoReturn:
+    """End as Python does, but for taking apart what the copies share."""
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        os._exit(code & 0xFF)

@@ -1,0 +1,243 @@
+"""The fork servers of a controller: one for each kind of training job that is a function, so that its module
+is imported once and not by every job (see :mod:`amt_flows.backends.function_job.fork_server`).
+
+They are a way to start workers and nothing else: jobs that one did not begin, because it was killed or
+because its import can't be shared, are started the usual way, and the claim sees to it that none is run
+twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from amt_flows.backends.function_job.shown import with_room
+from amt_flows.backends.local.paths import JobPaths
+from amt_flows.backends.local.request import FUNCTION_RUNNER
+from amt_flows.backends.local_worker.processes import identity
+from amt_flows.backends.local_worker.start import read_command, share_variables
+
+if TYPE_CHECKING:
+    from amt_flows.backends.local_worker.processes import Identity
+
+logger = logging.getLogger("amt_flows")
+
+SWITCH = "AMT_FLOWS_FORK_SERVER"
+"""Set to 0, no training job shares an import with others."""
+LOG = "fork-server.log"
+LONGEST_MESSAGE = 64 * 1024
+EXIT_DONE, EXIT_UNFIT, EXIT_STALE = 0, 64, 65
+MOST_FAILURES = 3
+"""After so many that ended without having begun a job, jobs of their kind are started the usual way."""
+OF_ONE_JOB = (
+    b"SAGEMAKER_BASE_DIR",
+    b"TRAINING_JOB_NAME",
+    b"CUDA_VISIBLE_DEVICES",
+    b"HIP_VISIBLE_DEVICES",
+    b"ROCR_VISIBLE_DEVICES",
+    b"NVIDIA_VISIBLE_DEVICES",
+)
+"""Variables that differ from job to job, as do those that begin with ``SM_``. If an import reads one, jobs
+don't share it."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What jobs have in common that may share an import. ``home`` is the directory of their tuning job."""
+
+    home: Path
+    place: bytes
+    argv: tuple[bytes, ...]
+
+
+@dataclass
+class _Server:
+    pid: int
+    process: Identity
+    control: socket.socket
+    environment: Mapping[bytes, bytes]
+    waiting: dict[bytes, JobPaths] = field(default_factory=dict)
+    """Jobs that it was told of and did not answer yet."""
+    has_begun: bool = False
+
+
+class ForkServers:
+    """Not for several threads at once."""
+
+    def __init__(self) -> None:
+        self._owner = os.getpid()
+        self._servers: dict[Kind, _Server] = {}
+        self._failures: dict[Kind, int] = {}
+        self._begun: list[tuple[JobPaths, Identity]] = []
+        self._left: list[JobPaths] = []
+
+    def start(self, paths: JobPaths) -> Identity | None:
+        """Have a prepared job begun. The process to look at until its worker is known, which is the fork
+        server; None where no import is shared."""
+        wanted = _kind_of(paths)
+        if wanted is None:
+            return None
+        kind, environment = wanted
+        self._take_note()
+        server = self._servers.get(kind)
+        if server is not None and server.environment != environment:
+            self._end(kind)
+            server = None
+        if server is None:
+            if self._failures.get(kind, 0) >= MOST_FAILURES:
+                return None
+            server = self._servers[kind] = _started(kind, environment)
+        place = os.fsencode(paths.directory)
+        try:
+            server.control.send(place)
+        except OSError:
+            return None  # just dead, or it stands still
+        server.waiting[place] = paths
+        return server.process
+
+    def begun(self) -> list[tuple[JobPaths, Identity]]:
+        """Jobs that have a process now which is to be their worker, or its guard."""
+        self._take_note()
+        found, self._begun = self._begun, []
+        return found
+
+    def left(self) -> list[JobPaths]:
+        """Jobs that were not begun, as far as is known, and won't be by any fork server that was told."""
+        self._take_note()
+        found, self._left = self._left, []
+        return found
+
+    def end(self, home: Path | None = None) -> None:
+        """End those of a tuning job, or all. Jobs that they have begun go on."""
+        if os.getpid() != self._owner:
+            return
+        for kind in [kind for kind in self._servers if home in (None, kind.home)]:
+            self._end(kind)
+
+    def _end(self, kind: Kind) -> None:
+        server = self._servers.pop(kind)
+        self._hear(server)
+        with contextlib.suppress(OSError):
+            os.kill(server.pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(server.pid, 0)
+        self._hear(server)
+        server.control.close()
+        self._left += server.waiting.values()
+
+    def _take_note(self) -> None:
+        for kind, server in list(self._servers.items()):
+            code = _exit_code(server.pid)
+            # After its end, so that nothing of what it said is missed.
+            self._hear(server)
+            if code is None:
+                _keep_waiting(server)
+                continue
+            del self._servers[kind]
+            server.control.close()
+            self._left += server.waiting.values()
+            if code == EXIT_UNFIT:
+                self._failures[kind] = MOST_FAILURES
+                logger.info("%s", _last_words(kind))
+            elif code not in (EXIT_DONE, EXIT_STALE) and not server.has_begun:
+                self._failures[kind] = self._failures.get(kind, 0) + 1
+
+    def _hear(self, server: _Server) -> None:
+        while True:
+            try:
+                message = server.control.recv(LONGEST_MESSAGE, socket.MSG_DONTWAIT)
+            except OSError:
+                return
+            if not message:
+                return
+            pid, start, place = message.split(b" ", 2)
+            paths = server.waiting.pop(place, None)
+            server.has_begun = True
+            if paths is not None:
+                process = identity(os.getpid())
+                process["pid"], process["start"] = int(pid), start.decode()
+                self._begun.append((paths, process))
+
+
+def _kind_of(paths: JobPaths) -> tuple[Kind, dict[bytes, bytes]] | None:
+    """What a job has in common with others, and the environment that all of them have; None for one that is
+    not to share an import."""
+    if sys.platform != "linux" or os.environ.get(SWITCH) == "0":
+        return None
+    try:
+        place, argv, variables = read_command(str(paths.directory))
+        variables.update(share_variables(str(paths.directory)))
+    except (OSError, ValueError):
+        return None
+    if len(argv) < 3 or argv[1] != os.fsencode(FUNCTION_RUNNER):
+        return None
+    environment = {name: value for name, value in os.environb.items() if not name.startswith(b"SM_HP_")}
+    common = {name: value for name, value in variables.items() if not _is_of_one_job(name)}
+    return Kind(paths.directory.parent.parent, place, tuple(argv)), {**environment, **common}
+
+
+def _is_of_one_job(name: bytes) -> bool:
+    return name.startswith(b"SM_") or name in OF_ONE_JOB
+
+
+def _started(kind: Kind, environment: dict[bytes, bytes]) -> _Server:
+    """Raises OSError."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    python, runner, *arguments = kind.argv
+    told = [b"--serve", b"%d" % theirs.fileno(), b"%d" % os.getpid()]
+    try:
+        with (kind.home / LOG).open("wb") as log, theirs:
+            process = subprocess.Popen(
+                [python, runner, *told, *arguments],
+                cwd=kind.place,
+                env=with_room(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+    except BaseException:
+        ours.close()
+        raise
+    # It is reaped by number; without a return code Popen would complain that it is let go.
+    process.returncode = 0
+    return _Server(process.pid, identity(process.pid), ours, environment)
+
+
+def _exit_code(pid: int) -> int | None:
+    """None as long as it runs."""
+    try:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:  # somebody else in this process asked
+        return EXIT_DONE
+    return os.waitstatus_to_exitcode(status) if ended else None
+
+
+def _keep_waiting(server: _Server) -> None:
+    """Others who look at these jobs must not take them for abandoned while the import takes its time."""
+    for paths in server.waiting.values():
+        with contextlib.suppress(OSError):
+            os.utime(paths.request)
+
+
+def _last_words(kind: Kind) -> str:
+    try:
+        lines = (kind.home / LOG).read_text("utf-8", "replace").strip().splitlines()
+    except OSError:
+        lines = []
+    return lines[-1] if lines else "Each training job imports for itself."
+
+
+def not_begun(left: list[JobPaths]) -> Iterator[JobPaths]:
+    """Those that nobody has claimed or ended meanwhile."""
+    return (paths for paths in left if not paths.claim.exists() and not paths.end.exists())

@@ -1,0 +1,260 @@
+"""Jobs of a function that share one import: what they save by it, and that nothing else is different."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from amt_flows.backends.local import LocalBackend
+from amt_flows.backends.local.fork_servers import SWITCH
+from amt_flows.backends.marked_processes import marked_processes, running_processes
+from amt_flows.ports import JobReport, JobState
+from amt_flows.spec import TrainingJobTemplate
+
+if TYPE_CHECKING:
+    from backends.conftest import Site
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="an import is shared on Linux")
+
+MODULE = """
+import json, os, pathlib, random, signal, sys, atexit, time
+print("imported")
+random.seed(3)
+os.environ["SET_HERE"] = os.environ.setdefault("MINE", "mine") + "!"
+pathlib.Path("imports").open("a").write(f"{os.getpid()}\\n")
+signal.signal(signal.SIGUSR1, lambda *_: None)
+
+def facts(depth):
+    import numpy
+    atexit.register(print, "at exit")
+    told = {
+        "random": random.random(),
+        "environment": {n: v for n, v in sorted(os.environ.items()) if "JOB" not in n and "SM_" not in n},
+        "set": os.environ["SET_HERE"],
+        "argv": sys.argv[1:],
+        "directory": os.getcwd(),
+        "leads": [os.getpid() == os.getpgid(0), os.getpid() == os.getsid(0)],
+        "open": len(os.listdir("/proc/self/fd")),
+        "usr1": callable(signal.getsignal(signal.SIGUSR1)),
+        "int": signal.getsignal(signal.SIGINT) is signal.default_int_handler,
+        "pipe": signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN,
+        "main": sys.modules["__main__"].__file__,
+        "path": sys.path,
+    }
+    # The last two are set by readline, past Python.
+    for one in ("AMT_FLOWS_WORKER", "SAGEMAKER_BASE_DIR", "COLUMNS", "LINES"):
+        told["environment"].pop(one, None)
+    pathlib.Path(os.environ["SM_MODEL_DIR"], "facts").write_text(json.dumps(told))
+    pathlib.Path(os.environ["SM_MODEL_DIR"], "numpy").write_text(repr(numpy.random.rand()))
+    return depth
+
+def wait(depth):
+    print("waiting", flush=True)
+    time.sleep(600)
+
+def leave(depth):
+    print("bye", file=sys.stderr)
+    sys.exit(7)
+"""
+VALUES = {"depth": "3"}
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    (tmp_path / "imports").touch()
+    (tmp_path / "shared.py").write_text(MODULE)
+    return tmp_path
+
+
+def template(place: Path, function: str, **fields: Any) -> TrainingJobTemplate:
+    return TrainingJobTemplate(function=f"shared:{function}", working_directory=str(place), **fields)
+
+
+def run(site: Site, place: Path, function: str, trial: int = 1, **fields: Any) -> JobReport:
+    return site.run(template(place, function, **fields), trial=trial, hyperparameters=VALUES)
+
+
+def imports(place: Path) -> int:
+    return len((place / "imports").read_text().splitlines())
+
+
+def servers(place: Path) -> list[int]:
+    """The fork servers of this process that work there."""
+    mine = f"{os.getpid()}".encode()
+    serving = [one for one in running_processes() if one.command.split(b"\0")[2:5:2] == [b"--serve", mine]]
+    return [one.pid for one in serving if Path(f"/proc/{one.pid}/cwd").resolve() == place.resolve()]
+
+
+def test_jobs_share_an_import_and_are_otherwise_as_they_would_be(
+    site: Site, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports = [run(site, place, "facts", trial) for trial in (1, 2)]
+    assert imports(place) == 1
+    monkeypatch.setenv(SWITCH, "0")
+    reports.append(run(site, place, "facts", 3))
+    assert imports(place) == 2
+    models = [site.directory(one.name) / "model" for one in reports]
+    shared, again, own = (json.loads((model / "facts").read_text()) for model in models)
+    own["environment"].pop(SWITCH)
+    assert shared == again == own
+    assert len({(model / "numpy").read_text() for model in models}) == 3, "each draws numbers of its own"
+    logs = [(site.directory(one.name) / "output.log").read_text() for one in reports]
+    assert logs[0] == logs[2] == "imported\namt-report acc=3.0;\nat exit\n"
+
+
+def test_each_is_a_process_of_its_own_that_can_be_found_stopped_and_killed(site: Site, place: Path) -> None:
+    waiting = template(place, "wait", stop_grace_seconds=30)
+    names = [site.launch(waiting, trial, hyperparameters=VALUES) for trial in (1, 2)]
+    for name in names:
+        site.until(name, lambda report: report.state is JobState.RUNNING)
+    wait_for(lambda: all("waiting" in log_of(site, name) for name in names))
+    training = [json.loads((site.directory(name) / "process.json").read_text())["pid"] for name in names]
+    marks = [f"SAGEMAKER_BASE_DIR={site.directory(name)}" for name in names]
+    assert [marked_processes(mark) for mark in marks] == [[pid] for pid in training]
+    commands = [Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0") for pid in training]
+    assert [words[-2:] for words in commands] == [[b"shared:wait", b"acc"]] * 2
+    (server,) = servers(place)
+    memory = Path(f"/proc/{training[0]}/smaps_rollup").read_text()
+    own, whole = (int(re.findall(rf"{kind}: +(\d+)", memory)[0]) for kind in ("Private_Dirty", "Rss"))
+    assert own < whole / 2
+    site.backend.stop("t", names[:1])
+    assert site.end(names[0]).state is JobState.STOPPED
+    os.kill(server, signal.SIGKILL)
+    assert site.report(names[1]).state is JobState.RUNNING
+    for role in ("guard", "pid"):
+        os.kill(json.loads((site.directory(names[1]) / "claim").read_text())[role], signal.SIGKILL)
+    assert site.end(names[1]).state is JobState.LOST
+    wait_for(lambda: not marked_processes(marks[1]))
+    assert run(site, place, "leave", 3).failure == "exit status 7; the last of its output:\nimported\nbye"
+    assert imports(place) == 2
+
+
+def test_a_server_that_is_killed_or_stops_loses_no_job(site: Site, place: Path) -> None:
+    """In the middle of its import, where jobs wait for it."""
+    (place / "shared.py").write_text(
+        "import os, time\nif not os.path.exists('go'): time.sleep(60)\n" + MODULE
+    )
+    names = [site.launch(template(place, "facts"), trial, hyperparameters=VALUES) for trial in (1, 2)]
+    assert [site.report(name).state for name in names] == [JobState.STARTING] * 2
+    wait_for(lambda: servers(place))
+    (place / "go").touch()
+    os.kill(servers(place)[0], signal.SIGKILL)
+    assert [site.end(name).state for name in names] == [JobState.COMPLETED] * 2
+    assert imports(place) == 1
+
+
+def test_what_has_changed_is_imported_anew(site: Site, place: Path) -> None:
+    (place / "shared.py").write_text("import beside\n" + MODULE.replace("return depth", "return beside.K"))
+    for trial, said in enumerate(("K = 1", "K = 2", "K = len(open('data').read())"), 1):
+        (place / "beside.py").write_text(said)
+        (place / "data").write_text("three" * trial)
+        name = run(site, place, "facts", trial).name
+        assert site.values(name) == [[1.0], [2.0], [15.0]][trial - 1]
+    (place / "data").write_text("")
+    assert site.values(run(site, place, "facts", 4).name) == [0.0]
+    assert imports(place) == 4
+
+
+def test_it_ends_with_its_tuning_job_and_with_its_controller(place: Path) -> None:
+    program = (
+        "import sys, time, amt_flows as amt, shared\n"
+        "amt.tune(shared.facts, {'depth': amt.Integer(1, 3)}, maximize='acc', jobs=1, home='home', name='a',"
+        " progress=False)\nprint('one', flush=True)\nsys.stdin.readline()\n"
+        "amt.tune(shared.wait, {'depth': amt.Integer(1, 3)}, maximize='acc', jobs=1, home='home', name='b',"
+        " progress=False)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=place, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as controller:
+        assert controller.stdin is not None
+        assert controller.stdout is not None
+
+        def serves() -> bool:
+            commands = [one.command.split(b"\0") for one in running_processes()]
+            return any(b"--serve" in one and str(controller.pid).encode() in one for one in commands)
+
+        while "one" not in controller.stdout.readline():
+            continue
+        assert not serves()
+        controller.stdin.write("go on\n")
+        controller.stdin.flush()
+        wait_for(lambda: any((place / "home/b").glob("jobs/*/process.json")))
+        assert serves()
+        controller.kill()
+        wait_for(lambda: not serves())
+    backend = LocalBackend(place / "home")
+    (job,) = backend.find("b")
+    assert job.state is JobState.RUNNING
+    backend.stop("b", [job.name], kill=True)
+
+
+def log_of(site: Site, name: str) -> str:
+    file = site.directory(name) / "output.log"
+    return file.read_text() if file.exists() else ""
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    give_up_at = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.01)
+
+
+REFUSED = {
+    "import _thread, time\n_thread.start_new_thread(time.sleep, (9,))": "1 threads running",
+    "kept = open('/dev/zero')": "left something open",
+    "from subprocess import *\nkept = Popen(['sleep', '3'], stdout=-3, stderr=-3)": "another process running",
+    "import resource\nresource.setrlimit(resource.RLIMIT_CORE, (0, 0))": "the limits of the process",
+    "import os\nos.umask(0o027)": "the umask",
+    "import os\nos.chdir('/')": "the working directory",
+    "import os\nos.nice(1)": "the priority",
+    "import os\nos.fork = lambda: 0": "replaced calls of the system",
+    "import tempfile\nkept = tempfile.mkdtemp()": "made /",
+    "import pathlib\npathlib.Path('new').write_text('x')": "made /",
+    "import numpy": "",
+    "import os, random\nrandom.seed(3)\nos.getenv('SM_MODEL_DIR')\nopen('/proc/self/stat').read()": "",
+}
+TRACING = """
+import json, os, sys
+from amt_flows.backends.function_job.traces import Traces
+for code in json.load(sys.stdin):
+    if os.fork() == 0:
+        traces = Traces()
+        with traces.recorded():
+            exec(code, scope := {})
+        print(json.dumps(traces.against_copies()), flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+def test_no_copy_is_made_where_jobs_would_share_what_they_must_not(tmp_path: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", TRACING],
+        input=json.dumps(list(REFUSED)),
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    reasons = [json.loads(line) for line in said.stdout.splitlines()]
+    assert len(reasons) == len(REFUSED), said.stderr
+    for (code, words), reason in zip(REFUSED.items(), reasons, strict=True):
+        assert words in reason if words else not reason, (code, reason)
+
+
+def test_a_module_whose_import_depends_on_the_job_is_imported_by_each(site: Site, place: Path) -> None:
+    (place / "shared.py").write_text("import os\nWHERE = os.environ['SM_MODEL_DIR']\n" + MODULE)
+    reports = [run(site, place, "facts", trial) for trial in (1, 2)]
+    assert [one.state for one in reports] == [JobState.COMPLETED] * 2
+    assert imports(place) == 2
