@@ -66,6 +66,12 @@ Number = TypeVar("Number", int, float)
 )
 @click.option("--startup-seconds", default=0.0, show_default=True, help="How long a job is Starting.")
 @click.option(
+    "--endpoint-seconds",
+    default=0.0,
+    show_default=True,
+    help="How long it takes until an endpoint is in service; on AWS some minutes.",
+)
+@click.option(
     "--tune/--no-tune",
     "tunes",
     default=True,
@@ -120,6 +126,7 @@ def main(
     values: str,
     seconds_per_epoch: float,
     startup_seconds: float,
+    endpoint_seconds: float,
     tunes: bool,
     grace_seconds: float,
     speed: float,
@@ -143,6 +150,7 @@ def main(
         commands=_commands(commands, startup_seconds) if real or commands else None,
         clock=AcceleratedClock(speed),
         stop_grace_seconds=grace_seconds,
+        endpoint_seconds=endpoint_seconds,
         tunes=tunes,
         quotas=Quotas(_numbers(quotas, int, "--quota")),
         throttles={

@@ -11,17 +11,31 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from amt_flows.backends.sagemaker.service_model import service_model
 from amt_flows.testing.sagemaker import tags
-from amt_flows.testing.sagemaker.calls import Answer, Call, Place, arn_of, in_page
+from amt_flows.testing.sagemaker.calls import Answer, Call, Place, arn_of
 from amt_flows.testing.sagemaker.clocks import naive
-from amt_flows.testing.sagemaker.endpoints import Deploy, EndpointScript, SimulatedEndpoint
-from amt_flows.testing.sagemaker.paging import page
+from amt_flows.testing.sagemaker.endpoints import Deploy, Deployed, EndpointScript, SimulatedEndpoint
+from amt_flows.testing.sagemaker.filters import Listing
 from amt_flows.testing.sagemaker.refusals import Refusal, validation
 from amt_flows.testing.sagemaker.shared_state import SharedState
+from amt_flows.testing.sagemaker.twins import Shelf, told_by_moto
+from amt_flows.testing.sagemaker.variants import as_configured, check_memory, desired
 
 MODEL, CONFIGURATION, ENDPOINT = "model", "endpoint-config", "endpoint"
 WORDS = {MODEL: "model", CONFIGURATION: "endpoint configuration", ENDPOINT: "endpoint"}
 MEMBERS = {MODEL: "Model", CONFIGURATION: "EndpointConfig", ENDPOINT: "Endpoint"}
+SHELVES = {
+    MODEL: Shelf("_models"),
+    CONFIGURATION: Shelf("endpoint_configs"),
+    ENDPOINT: Shelf("endpoints"),
+}
+LISTINGS = {
+    MODEL: Listing("Models", "ModelName"),
+    CONFIGURATION: Listing("EndpointConfigs", "EndpointConfigName"),
+    ENDPOINT: Listing("Endpoints", "EndpointName", "EndpointStatus"),
+}
+SUMMARY = ("CreationTime", "LastModifiedTime", "EndpointStatus")
 
 
 @dataclass
@@ -54,6 +68,7 @@ class EndpointOperations:
             "CreateEndpoint": self._create_endpoint,
             "DescribeEndpoint": lambda call: self.endpoint(call).describe(),
             "UpdateEndpoint": self._update_endpoint,
+            "UpdateEndpointWeightsAndCapacities": self._reweigh,
             "DeleteEndpoint": self._delete_endpoint,
         }
         for kind in (MODEL, CONFIGURATION):
@@ -84,6 +99,12 @@ class EndpointOperations:
     def _add(self, kind: str, place: Place, thing: Kept | SimulatedEndpoint) -> None:
         self.existing[self._key(kind, place, thing.name)] = thing
         self.created.append(thing.arn)
+        SHELVES[kind].put(place, thing.name, thing, lambda: self._told(kind, thing))
+
+    def _remove(self, kind: str, place: Place, name: str) -> None:
+        thing = self.existing.pop(self._key(kind, place, name), None)
+        if thing is not None:
+            SHELVES[kind].remove(place, thing.name)
 
     def _must_be_new(self, kind: str, place: Place, name: str) -> None:
         if self._key(kind, place, name) in self.existing:
@@ -97,15 +118,19 @@ class EndpointOperations:
         self._must_be_new(kind, call.place, name)
         for model in _models_of(call.params):
             self._find(MODEL, call.place, model)
+        check_memory(call.params)
         arn = arn_of(call.place, kind, name)
         own = tags.merged([], call.params.get("Tags") or [])
         self._add(kind, call.place, Kept(name, arn, call.params, self.shared.now(), own))
         return {f"{member}Arn": arn}
 
     def _describe(self, kind: str, call: Call) -> Answer:
-        member = MEMBERS[kind]
-        found = self._find(kind, call.place, str(call.params[f"{member}Name"]))
-        assert isinstance(found, Kept)
+        return self._told(kind, self._find(kind, call.place, str(call.params[f"{MEMBERS[kind]}Name"])))
+
+    def _told(self, kind: str, found: Kept | SimulatedEndpoint) -> dict[str, Any]:
+        """What Describe says of it."""
+        if isinstance(found, SimulatedEndpoint):
+            return found.describe()
         answer = {name: value for name, value in found.request.items() if name != "Tags"}
         if kind == MODEL:
             answer = {"EnableNetworkIsolation": False, **answer}
@@ -115,12 +140,12 @@ class EndpointOperations:
                     "Environment": {},
                     **answer["PrimaryContainer"],
                 }
-        return {**answer, f"{member}Arn": found.arn, "CreationTime": naive(found.created_at)}
+        return {**answer, f"{MEMBERS[kind]}Arn": found.arn, "CreationTime": naive(found.created_at)}
 
     def _delete(self, kind: str, call: Call) -> Answer:
         name = str(call.params[f"{MEMBERS[kind]}Name"])
         self._find(kind, call.place, name)
-        del self.existing[self._key(kind, call.place, name)]
+        self._remove(kind, call.place, name)
         return {}
 
     # -- endpoints -----------------------------------------------------------------------------------
@@ -138,7 +163,7 @@ class EndpointOperations:
             shared=self.shared,
         )
         self._add(ENDPOINT, call.place, endpoint)
-        endpoint.begin("Creating", configuration, script, lambda: self._is_there(call.place, configuration))
+        endpoint.begin("Creating", configuration, script, lambda: self._deployed(call.place, configuration))
         return {"EndpointArn": endpoint.arn}
 
     def _update_endpoint(self, call: Call) -> Answer:
@@ -149,21 +174,25 @@ class EndpointOperations:
             raise validation(f'Cannot update failed endpoint "{endpoint.arn}".')
         script = self._script(call, configuration)
         self._find(CONFIGURATION, call.place, endpoint.configuration)  # it is read to know what changes
-        endpoint.begin("Updating", configuration, script, lambda: self._is_there(call.place, configuration))
+        endpoint.begin("Updating", configuration, script, lambda: self._deployed(call.place, configuration))
         return {"EndpointArn": endpoint.arn}
 
     def _delete_endpoint(self, call: Call) -> Answer:
         endpoint = self.endpoint(call)
         if endpoint.busy:
             raise self._busy(endpoint)
-        key = self._key(ENDPOINT, call.place, endpoint.name)
         script = self.deploy(endpoint.name, {})
-
-        def gone() -> None:
-            self.existing.pop(key, None)
-
-        endpoint.delete(script.deleting_seconds, gone)
+        endpoint.delete(script.deleting_seconds, lambda: self._remove(ENDPOINT, call.place, endpoint.name))
         return {}
+
+    def _reweigh(self, call: Call) -> Answer:
+        endpoint = self.endpoint(call)
+        if endpoint.busy:
+            raise self._busy(endpoint)
+        asked = call.params["DesiredWeightsAndCapacities"]
+        variants = desired(endpoint.variants, asked, endpoint.configuration)
+        endpoint.reweigh(variants, self.deploy(endpoint.name, {}).seconds)
+        return {"EndpointArn": endpoint.arn}
 
     def _busy(self, endpoint: SimulatedEndpoint) -> Refusal:
         return validation(f'Cannot update in-progress endpoint "{endpoint.arn}".')
@@ -173,38 +202,63 @@ class EndpointOperations:
         assert isinstance(found, Kept)
         return self.deploy(str(call.params["EndpointName"]), found.request)
 
-    def _is_there(self, place: Place, configuration: str) -> bool:
+    def _deployed(self, place: Place, configuration: str) -> Deployed | None:
         found = self.existing.get(self._key(CONFIGURATION, place, configuration))
-        return isinstance(found, Kept) and all(
-            self._key(MODEL, place, model) in self.existing for model in _models_of(found.request)
-        )
+        if not isinstance(found, Kept):
+            return None
+        images = {}
+        for name in _models_of(found.request):
+            model = self.existing.get(self._key(MODEL, place, name))
+            if not isinstance(model, Kept):
+                return None
+            container = model.request.get("PrimaryContainer") or {}
+            images[name] = str(container.get("Image") or "")
+        return as_configured(found.request, images), found.request.get("DataCaptureConfig")
 
     # -- lists ---------------------------------------------------------------------------------------
 
-    def _list(self, kind: str, call: Call) -> Answer:
-        part, member = str(call.params.get("NameContains") or ""), MEMBERS[kind]
-        things = [
-            t for (k, at, _), t in self.existing.items() if k == kind and at == call.place and part in t.name
-        ]
-        descending = call.params.get("SortOrder") != "Ascending"
-        found, token = page(things, lambda t: (t.created_at, t.name), call.params, descending=descending)
-        entries = [self._summary(kind, thing) for thing in found]
-        return in_page({f"{member}s": entries}, token)
+    def _of(self, kind: str, place: Place) -> list[Kept | SimulatedEndpoint]:
+        return [thing for (k, at, _), thing in self.existing.items() if (k, at) == (kind, place)]
 
-    def _summary(self, kind: str, thing: Kept | SimulatedEndpoint) -> dict[str, Any]:
-        member = MEMBERS[kind]
-        answer: dict[str, Any] = {
-            f"{member}Name": thing.name,
-            f"{member}Arn": thing.arn,
-            "CreationTime": naive(thing.created_at),
-        }
-        if isinstance(thing, SimulatedEndpoint):
-            answer |= {"EndpointStatus": thing.status, "LastModifiedTime": naive(thing.last_modified_at)}
-        return answer
+    def _list(self, kind: str, call: Call) -> Answer:
+        members = (f"{MEMBERS[kind]}Name", f"{MEMBERS[kind]}Arn", *SUMMARY)
+        told = [self._told(kind, thing) for thing in self._of(kind, call.place)]
+        entries = [{name: one[name] for name in members if name in one} for one in told]
+        return LISTINGS[kind].answer(entries, call.params)
+
+    def records(self, kind: str, place: Place) -> list[dict[str, Any]]:
+        """For Search."""
+        return [{**self._told(kind, thing), "Tags": thing.tags} for thing in self._of(kind, place)]
+
+    # -- what moto makes by itself -----------------------------------------------------------------------
+
+    def adopt(self, place: Place) -> None:
+        """Take over what moto has made, and forget what it has removed."""
+        for kind, shelf in SHELVES.items():
+            for name, theirs in shelf.strangers(place):
+                self._take_over(kind, place, name, told_by_moto(theirs))
+            for thing in self._of(kind, place):
+                if shelf.lacks(place, thing.name):
+                    del self.existing[self._key(kind, place, thing.name)]
+
+    def _take_over(self, kind: str, place: Place, name: str, told: Mapping[str, Any]) -> None:
+        member, own = MEMBERS[kind], tags.merged([], told.get("Tags") or [])
+        # Moto's ARN of a configuration is in a member of its own.
+        arn, now = str(told.get(f"{member}Arn") or told["Arn"]), self.shared.now()
+        if kind != ENDPOINT:
+            known = service_model("sagemaker").operation_model(f"Create{member}").input_shape.members
+            request = {one: value for one, value in told.items() if one in known}
+            self._add(kind, place, Kept(name, arn, request, now, own))
+            return
+        configuration = str(told["EndpointConfigName"])
+        endpoint = SimulatedEndpoint(name, arn, configuration, now, own, self.shared)
+        self._add(kind, place, endpoint)
+        # CloudFormation waits for an endpoint, and moto's takes no time.
+        endpoint.serve(configuration, self._deployed(place, configuration) or ([], None), now)
 
     def forget(self, place: Place) -> None:
-        for key in [key for key in self.existing if key[1] == place]:
-            del self.existing[key]
+        for kind, at, name in [key for key in self.existing if key[1] == place]:
+            self._remove(kind, at, name)
 
 
 def _models_of(configuration: Mapping[str, Any]) -> list[str]:

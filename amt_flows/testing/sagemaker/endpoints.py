@@ -9,6 +9,7 @@ from typing import Any
 
 from amt_flows.testing.sagemaker.clocks import naive
 from amt_flows.testing.sagemaker.shared_state import SharedState
+from amt_flows.testing.sagemaker.variants import Variant, settled
 
 NO_HEALTH = "The primary container for production variant AllTraffic did not pass the ping health check."
 
@@ -38,6 +39,9 @@ class EndpointScript:
     failure: str = NO_HEALTH
 
 
+Deployed = tuple[list[Variant], Mapping[str, Any] | None]
+"""The variants that are served, and what is said of capturing data."""
+
 Deploy = Callable[[str, Mapping[str, Any]], EndpointScript]
 """From an endpoint's name and the request of its configuration to what becomes of them."""
 
@@ -60,6 +64,10 @@ class SimulatedEndpoint:
     last_modified_at: float = 0.0
     history: list[tuple[str, str]] = field(default_factory=list)
     """(status, configuration), from the first."""
+    variants: list[Variant] = field(default_factory=list)
+    """Of what it serves."""
+    capture: Mapping[str, Any] | None = None
+    """What its configuration says of capturing data."""
     _plan: int = 0
 
     @property
@@ -71,6 +79,8 @@ class SimulatedEndpoint:
             "EndpointName": self.name,
             "EndpointArn": self.arn,
             "EndpointConfigName": self.configuration,
+            "ProductionVariants": self.variants or None,
+            "DataCaptureConfig": _captured(self.capture) if self.capture else None,
             "EndpointStatus": self.status,
             "FailureReason": self.failure,
             "CreationTime": naive(self.created_at),
@@ -85,24 +95,40 @@ class SimulatedEndpoint:
         self.history.append((status, self.configuration))
 
     def begin(
-        self, status: str, configuration: str, script: EndpointScript, is_there: Callable[[], bool]
+        self, status: str, configuration: str, script: EndpointScript, deployed: Callable[[], Deployed | None]
     ) -> None:
-        """Start a creation or an update. ``is_there`` tells whether configuration and model still exist: the
-        service needs them to the end."""
+        """Start a creation or an update. ``deployed`` tells what is served then, or None where configuration
+        or model no longer exist: the service needs them to the end."""
         now = self.shared.now()
         self.failure, self.coming = None, configuration
         self.enter(status, now)
         if script.end is not EndpointEnd.HANG:
-            self._then(now + script.seconds, lambda at: self._end(at, configuration, script, is_there()))
+            self._then(now + script.seconds, lambda at: self._end(at, configuration, script, deployed()))
 
-    def _end(self, at: float, configuration: str, script: EndpointScript, is_there: bool) -> None:
+    def reweigh(self, variants: list[Variant], seconds: float) -> None:
+        """Change weights and instances, in so many seconds."""
+        now = self.shared.now()
+        self.variants = variants
+        self.enter("Updating", now)
+        self._then(now + seconds, self._reweighed)
+
+    def _reweighed(self, at: float) -> None:
+        self.variants = settled(self.variants)
+        self._settle("InService", at)
+
+    def serve(self, configuration: str, deployed: Deployed, at: float) -> None:
+        """It serves this from now on."""
+        self.configuration, self.failure = configuration, None
+        self.variants, self.capture = deployed
+        self._settle("InService", at)
+
+    def _end(self, at: float, configuration: str, script: EndpointScript, deployed: Deployed | None) -> None:
         end, self.failure = script.end, script.failure
-        if not is_there:
+        if deployed is None:
             end, self.failure = EndpointEnd.FAIL, "The endpoint configuration or its model was deleted."
         updating = self.status == "Updating"
-        if end is EndpointEnd.IN_SERVICE:
-            self.configuration, self.failure = configuration, None
-            self._settle("InService", at)
+        if end is EndpointEnd.IN_SERVICE and deployed is not None:
+            self.serve(configuration, deployed, at)
         elif end is EndpointEnd.FAIL and updating:
             self.enter("RollingBack", at)
             self._then(at + script.rolling_back_seconds, lambda later: self._settle("InService", later))
@@ -124,3 +150,20 @@ class SimulatedEndpoint:
         self._plan += 1
         plan = self._plan
         self.shared.at(at, lambda now: step(now) if plan == self._plan else None)
+
+
+def _captured(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """DataCaptureConfig as Describe tells it."""
+    return {
+        "EnableCapture": bool(asked.get("EnableCapture")),
+        "CaptureStatus": "Started" if asked.get("EnableCapture") else "Stopped",
+        "CurrentSamplingPercentage": asked["InitialSamplingPercentage"],
+        "DestinationS3Uri": asked["DestinationS3Uri"],
+        "KmsKeyId": asked.get("KmsKeyId", ""),
+    }
+
+
+def pace(seconds: float) -> Deploy:
+    """All goes well, in so many seconds; a roll-back takes half of it and a deletion an eighth."""
+    script = EndpointScript(seconds=seconds, rolling_back_seconds=seconds / 2, deleting_seconds=seconds / 8)
+    return lambda endpoint, configuration: script

@@ -27,6 +27,8 @@ from amt_flows.testing.sagemaker.calls import Answer, Call
 from amt_flows.testing.sagemaker.faults import Fault
 from amt_flows.testing.sagemaker.refusals import ConnectionLost, Refusal
 from amt_flows.testing.sagemaker.service import OPERATIONS
+from amt_flows.testing.sagemaker.tags import merged
+from amt_flows.testing.sagemaker.twins import Tagged
 
 CODES = (
     "AccessDeniedException",
@@ -52,6 +54,14 @@ class World(Protocol):
 
     def forget(self, account: str, region: str) -> None:
         """Moto was reset."""
+        ...
+
+    def adopt(self, account: str, region: str) -> None:
+        """Moto is about to look through what it has."""
+        ...
+
+    def tagged(self, account: str, region: str, arn: str) -> Tagged | None:
+        """What is simulated and has this ARN."""
         ...
 
 
@@ -103,7 +113,16 @@ def _patch_all() -> None:
         (S3Response, "_authenticate_and_authorize_s3_action", _s3_action),
     ):
         _patch(owner, name, wrap(getattr(owner, name)))
-    _patch(SageMakerModelBackend, "reset", _reset(SageMakerModelBackend.reset))
+    for name, wrap_method in (
+        ("reset", _reset),
+        ("iter_tagged_resources", _after_adopting),
+        ("search", _after_adopting),
+        ("_get_resource_from_arn", _by_arn),
+        ("add_tags", _add_tags),
+    ):
+        # Older versions of moto have no tagging of their own.
+        if hasattr(SageMakerModelBackend, name):
+            _patch(SageMakerModelBackend, name, wrap_method(getattr(SageMakerModelBackend, name)))
     known = list(moto_errors.COMMON_ERROR_CODES)
     _patch(moto_errors, "COMMON_ERROR_CODES", [*known, *CODES])
 
@@ -221,3 +240,38 @@ def _reset(original: Callable[[Any], None]) -> Callable[[Any], None]:
         original(self)
 
     return reset
+
+
+def _after_adopting(original: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        world = current()
+        if world is not None:
+            world.adopt(str(self.account_id), str(self.region_name))
+        return original(self, *args, **kwargs)
+
+    return method
+
+
+def _by_arn(original: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    """Of the name in an ARN moto expects that it is spelled as it was given, and has no slash."""
+
+    def get_resource_from_arn(self: Any, arn: str) -> Any:
+        world = current()
+        found = None if world is None else world.tagged(str(self.account_id), str(self.region_name), arn)
+        return original(self, arn) if found is None else found
+
+    return get_resource_from_arn
+
+
+def _add_tags(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Moto's tagging API would have a key twice."""
+
+    def add_tags(self: Any, arn: str, tags: list[dict[str, str]]) -> Any:
+        world = current()
+        found = None if world is None else world.tagged(str(self.account_id), str(self.region_name), arn)
+        if found is None:
+            return original(self, arn, tags)
+        found.tags = merged(found.tags, tags)
+        return found.tags
+
+    return add_tags

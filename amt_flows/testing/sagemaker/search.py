@@ -13,6 +13,7 @@ from amt_flows.testing.sagemaker.paging import page
 from amt_flows.testing.sagemaker.refusals import Refusal, validation
 
 Answer = Mapping[str, Any]
+CREATED = "CreationTime"
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "GreaterThan": lambda a, b: a > b,
@@ -28,18 +29,22 @@ def search(
 ) -> tuple[list[Answer], str | None]:
     """The records of one page that an expression is true of, and the token of the next page.
 
-    ``name`` is the member that names a record, ``known`` are the members that a filter may speak of. The
-    order is by LastModifiedTime unless SortBy names another, and descending. Raises a ValidationException.
+    ``name`` is the property that names a record, ``known`` are the members that a filter may speak of. The
+    order is by LastModifiedTime unless SortBy names another, and descending; records that don't have it are
+    by CreationTime. Raises a ValidationException.
     """
     expression = params.get("SearchExpression") or {}
     if params.get("VisibilityConditions") or params.get("CrossAccountFilterOption") == "CrossAccount":
         raise validation("Cross-account search and visibility conditions are not simulated.")
     _check(expression, known)
     found = [record for record in records if _holds(expression, record)]
-    sort_by = str(params.get("SortBy") or "LastModifiedTime")
-    _check_property(sort_by, known)
+    sort_by = str(params.get("SortBy") or ("LastModifiedTime" if "LastModifiedTime" in known else CREATED))
+    if sort_by != CREATED:
+        _check_property(sort_by, known)
     descending = params.get("SortOrder") != "Ascending"
-    return page(found, lambda r: (_sortable(_value(r, sort_by)), str(r[name])), params, descending=descending)
+    return page(
+        found, lambda r: (_sortable(_value(r, sort_by)), str(_value(r, name))), params, descending=descending
+    )
 
 
 # -- what is wrong with an expression ----------------------------------------------------------------

@@ -9,6 +9,7 @@ from amt_flows.testing.sagemaker.paging import page
 from amt_flows.testing.sagemaker.refusals import validation
 
 MOST = 50
+PAGE = 50
 
 Tags = Sequence[Mapping[str, str]]
 
@@ -27,6 +28,8 @@ def without(tags: Tags, keys: Sequence[str]) -> list[dict[str, str]]:
 
 
 def listed(tags: Tags, params: Mapping[str, Any]) -> dict[str, Any]:
-    """ListTags' answer; MaxResults is 50 or more in the service's model, so one page holds them all."""
-    found, token = page(tags, lambda tag: (0, tag["Key"]), {"MaxResults": MOST, **params}, descending=False)
-    return {"Tags": [dict(tag) for tag in found], **({"NextToken": token} if token else {})}
+    """ListTags' answer, in the order in which they were added; MaxResults is 50 or more in the service's
+    model, so one page holds all that there may be."""
+    numbered = list(enumerate(tags))
+    found, token = page(numbered, lambda one: (one[0], ""), {"MaxResults": PAGE, **params}, descending=False)
+    return {"Tags": [dict(tag) for _, tag in found], **({"NextToken": token} if token else {})}

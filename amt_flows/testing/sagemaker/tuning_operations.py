@@ -10,6 +10,7 @@ from moto.sagemaker.models import sagemaker_backends
 
 from amt_flows.testing.sagemaker import refusals, tags
 from amt_flows.testing.sagemaker.calls import Answer, Call, Place, arn_of, in_page
+from amt_flows.testing.sagemaker.filters import Listing
 from amt_flows.testing.sagemaker.job import SimulatedTrainingJob
 from amt_flows.testing.sagemaker.paging import page
 from amt_flows.testing.sagemaker.request_check import check
@@ -17,6 +18,13 @@ from amt_flows.testing.sagemaker.shared_state import SharedState
 from amt_flows.testing.sagemaker.training_operations import TrainingOperations
 from amt_flows.testing.sagemaker.tuning import SimulatedTuningJob, TuningEngine
 
+LISTING = Listing(
+    "HyperParameterTuningJobSummaries",
+    "HyperParameterTuningJobName",
+    "HyperParameterTuningJobStatus",
+    sort_by="Name",
+    descending=False,
+)
 OnCreate = Callable[[SimulatedTuningJob], "TuningEngine | None"]
 
 
@@ -115,20 +123,7 @@ class TuningOperations:
         return {}
 
     def list_jobs(self, call: Call) -> Answer:
-        orders = {
-            "Name": "HyperParameterTuningJobName",
-            "Status": "HyperParameterTuningJobStatus",
-            "CreationTime": "CreationTime",
-        }
-        order = orders[str(call.params.get("SortBy") or "Name")]
-        entries = [job.summary() for job in self._of(call.place) if _is_listed(job, call.params)]
-        found, token = page(
-            entries,
-            lambda entry: (str(entry[order]), str(entry["HyperParameterTuningJobName"])),
-            call.params,
-            descending=call.params.get("SortOrder") == "Descending",
-        )
-        return in_page({"HyperParameterTuningJobSummaries": found}, token)
+        return LISTING.answer([job.summary() for job in self._of(call.place)], call.params)
 
     def list_training_jobs(self, call: Call) -> Answer:
         status = call.params.get("StatusEquals")
@@ -152,13 +147,6 @@ class TuningOperations:
 def _known_to_moto(place: Place) -> Any:
     """Where moto's resource tagging API looks for tuning jobs."""
     return sagemaker_backends[place[0]][place[1]].hyper_parameter_tuning_jobs
-
-
-def _is_listed(job: SimulatedTuningJob, params: Mapping[str, Any]) -> bool:
-    answer = job.describe()
-    if str(params.get("NameContains") or "").lower() not in job.name.lower():
-        return False
-    return params.get("StatusEquals") in (None, answer["HyperParameterTuningJobStatus"])
 
 
 def _order_of_entry(entry: Mapping[str, Any], order: str) -> Any:

@@ -23,6 +23,7 @@ from amt_flows.testing.sagemaker.clocks import AcceleratedClock
 from amt_flows.testing.sagemaker.commands import Command, Commands, find_command
 from amt_flows.testing.sagemaker.credentials import Credentials, made_up
 from amt_flows.testing.sagemaker.endpoint_operations import EndpointOperations
+from amt_flows.testing.sagemaker.endpoints import pace
 from amt_flows.testing.sagemaker.faults import Fault, Faults, When
 from amt_flows.testing.sagemaker.job import Driver, SimulatedTrainingJob
 from amt_flows.testing.sagemaker.lags import Lags
@@ -39,6 +40,7 @@ from amt_flows.testing.sagemaker.throttling import Throttle, Throttles
 from amt_flows.testing.sagemaker.tuner import Tuner
 from amt_flows.testing.sagemaker.tuning import SimulatedTuningJob
 from amt_flows.testing.sagemaker.tuning_operations import OnCreate
+from amt_flows.testing.sagemaker.twins import Tagged
 
 
 @contextmanager
@@ -73,6 +75,7 @@ class SimulatedSageMaker:
     Time is virtual, and stands still until :meth:`advance` or ``tick_seconds`` moves it, unless there are
     ``commands`` or a ``clock`` is given. ``stop_grace_seconds`` is the time from SIGTERM to SIGKILL.
     ``tick_seconds`` is how long every API call takes, for code that polls and can't be told of the clock.
+    ``endpoint_seconds`` is how long it takes until an endpoint is in service, or has been updated.
     ``throttles`` and ``seed`` are those of :class:`~.throttling.Throttles`. With ``create_buckets`` a model's
     bucket is made where there is none, else such a job fails.
 
@@ -98,6 +101,7 @@ class SimulatedSageMaker:
         tick_seconds: float = 0.0,
         create_buckets: bool = True,
         seed: int = 0,
+        endpoint_seconds: float = 240.0,
         tunes: bool = False,
         on_create_tuning_job: OnCreate | None = None,
     ) -> None:
@@ -129,6 +133,7 @@ class SimulatedSageMaker:
         self._tuner = Tuner(self._shared)
         on_create = self._tuner if tunes else on_create_tuning_job
         self._service = Service(self._shared, self._driver, quotas or Quotas(), on_create)
+        self._service.endpoints.deploy = pace(endpoint_seconds)
         self._open = ExitStack()
         self._entered = False
         self._directory: Path | None = None
@@ -208,6 +213,17 @@ class SimulatedSageMaker:
         self._abandon((account, region))
         with self._shared.lock:
             self._service.forget((account, region))
+
+    def adopt(self, account: str, region: str) -> None:
+        """Take over what moto has made by itself, as by CloudFormation."""
+        with self._shared.lock:
+            self._service.adopt((account, region))
+
+    def tagged(self, account: str, region: str, arn: str) -> Tagged | None:
+        """What is simulated here and has this ARN."""
+        with self._shared.lock:
+            self._service.adopt((account, region))
+            return self._service.tagged((account, region), arn)
 
     def _make_directory(self) -> Path:
         if self._directory is None:
