@@ -9,6 +9,8 @@ off. What they said was not acknowledged, or can be found out again from the tra
 empty. They stay where they are, since whoever moved them could take away what another has written in their
 place; the entry that comes next says which were torn. Any other damage is an error.
 
+Entries that lie well behind the end are sealed (:mod:`amt_flows.ledger.journals.sealed_files`).
+
 Whoever has read or written entries notices when one is gone, at the next look at the note to stop and before
 the next entry: a controller that wrote on would leave a record that nobody can read.
 """
@@ -16,42 +18,41 @@ the next entry: a controller that wrote on would leave a record that nobody can 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import secrets
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from amt_flows.errors import Fenced, JournalError, system_reason
 from amt_flows.events import Event
-from amt_flows.ledger.journals.entries import (
-    entry_index,
-    entry_name,
-    entry_text,
-    events_of,
-    missing_entry,
-)
+from amt_flows.ledger.journals.entries import entry_index, entry_name, entry_text, missing_entry
 from amt_flows.ledger.journals.new_home import make_home
 from amt_flows.ledger.journals.plain_files import NotAFileError, read_plain, what_stands_at
+from amt_flows.ledger.journals.sealed_files import MARK, SealedFiles, sync_directory
+from amt_flows.ledger.journals.segments import SEGMENT_ENTRIES, Entries
+from amt_flows.ledger.journals.torn import LOST_BY_DISK, RESTORE, TORN, InOrder, events_in
 
 logger = logging.getLogger("amt_flows")
 
 STOP_NOTE = "stop"
-TORN = "first_torn"
-"""What an entry calls the number of the first of the torn entries right before it."""
 LIST_SECONDS = 5.0
 """How long the directory's own time is believed that nothing in it has changed: it may be coarse."""
 
 
 class DirectoryJournal:
     """Reading creates nothing; the directory is made by the first ``append``, and so is the ``home`` that it
-    stands in, for its owner only."""
+    stands in, for its owner only. So many ``segment_entries`` are sealed at a time, which whoever reads or
+    writes the record must know; another number than the usual one is for tests."""
 
-    def __init__(self, directory: str | Path, *, home: Path | None = None) -> None:
+    def __init__(
+        self, directory: str | Path, *, home: Path | None = None, segment_entries: int = SEGMENT_ENTRIES
+    ) -> None:
         self.directory = Path(directory)
-        self._home = home
+        self._home, self._size = home, segment_entries
+        self._segments = SealedFiles(self.directory, segment_entries, self._read_entry)
         self._first_torn: int | None = None  # of those at the end, as last read
         self._known = 0  # so many entries have been seen here
         self._listed: tuple[int, float] | None = None  # the directory's own time, and when that was ours
@@ -65,51 +66,70 @@ class DirectoryJournal:
 
     def read(self, start: int = 0) -> Sequence[Sequence[Event]]:
         self._check_all_there(max(start, self._known))
-        entries: list[Sequence[Event]] = []
+        found = Entries()
         # Those right before ``start`` that were torn at the last look are so still.
-        torn = self._first_torn if self._first_torn is not None and self._first_torn < start else None
+        before = self._first_torn if self._first_torn is not None and self._first_torn < start else None
+        entries = InOrder(self._path, before)
         while True:
-            index = start + len(entries)
-            path = self._path(index)
-            try:
-                data = read_plain(path)
-            except FileNotFoundError:
+            index = start + len(found)
+            segment = self._segments.at(index) if index == start or index % self._size == 0 else None
+            if segment is None:
+                try:
+                    found.add(entries.take(index, self._read_entry(index)) or ())
+                    continue
+                except FileNotFoundError:
+                    # It may have been sealed since we began.
+                    segment = self._segments.at(index)
+            if segment is None:
                 break
-            except NotAFileError as error:
-                raise self._no_entry(index, error.what) from None
-            except OSError as error:
-                raise JournalError(f"{path} can't be read: {error}") from error
-            try:
-                events = _events(data, path)
-            except JournalError:
-                if not _is_torn(data):
-                    raise
-                torn = index if torn is None else torn
-                entries.append(())
-                continue
-            if torn is not None and not _is_after_torn(data, torn):
-                raise self._damaged(torn)
-            torn = None
-            entries.append(events)
-        self._check_no_gap(start + len(entries))
+            found.add_segment(segment, index % self._size, partial(events_in, place=segment.place))
+            entries.first_torn = None
+        self._check_no_gap(start + len(found))
+        torn = entries.first_torn
         if torn is not None and torn != self._first_torn:
             logger.warning("%s is torn, as after a power cut; it counts as never written.", self._path(torn))
         self._first_torn = torn
-        self._known = max(self._known, start + len(entries))
-        return entries
+        self._known = max(self._known, start + len(found))
+        return found
 
-    def _damaged(self, index: int) -> JournalError:
-        return JournalError(
-            f"{self._path(index)} is damaged: it is empty or cut off.", because=_BECAUSE, remedy=_REMEDY
-        )
+    def _read_entry(self, index: int) -> bytes:
+        """Raises FileNotFoundError, JournalError."""
+        path = self._path(index)
+        try:
+            data = read_plain(path)
+        except FileNotFoundError:
+            raise
+        except NotAFileError as error:
+            raise self._no_entry(index, error.what) from None
+        except OSError as error:
+            raise JournalError(f"{path} can't be read: {error}") from error
+        if data == MARK:
+            raise FileNotFoundError(path)
+        return data
 
     def _check_no_gap(self, end: int) -> None:
         if not self.directory.is_dir():
             return
-        later = [path.name for path in self.directory.iterdir() if entry_index(path.name) > end]
+        names = {path.name for path in self.directory.iterdir()}
+        later = [name for name in names if entry_index(name) > end or self._segments.is_beyond(name, end)]
         # The writer may have been at work between our last look and the listing.
-        if later and not self._path(end).exists():
-            raise self._missing(end, f"{min(later)} is there")
+        if (not later or self._path(end).exists()) and not self._is_mark(end):
+            return
+        if self._segments.at(end) is not None:
+            return
+        segment = self._segments.path(end)
+        if segment.name in names:
+            raise JournalError(
+                f"{segment} is damaged: it is not whole.", because=LOST_BY_DISK, remedy=RESTORE
+            )
+        raise self._missing(end, f"{min(later, default=entry_name(end))} is there")
+
+    def _is_mark(self, index: int) -> bool:
+        """Whether the entry is one that says that others were sealed."""
+        try:
+            return index == 0 and read_plain(self._path(0)) == MARK
+        except OSError:
+            return False
 
     def _check_all_there(self, count: int) -> None:
         """Raises JournalError when one of the first ``count`` entries is not there any more, or when what has
@@ -129,7 +149,7 @@ class DirectoryJournal:
             raise self._vanished() from None
         except OSError:
             return  # it can't be looked at now: too many files are open, say
-        gone = next((index for index in range(count) if entry_name(index) not in names), None)
+        gone = self._segments.missing(names, count)
         if gone is not None:
             raise self._missing(gone, "it was there")
         if entry_name(count) in names and (what := what_stands_at(self._path(count))):
@@ -166,7 +186,7 @@ class DirectoryJournal:
                 if self._home is not None:
                     make_home(self._home)
                 self.directory.mkdir(parents=True, exist_ok=True)
-                _sync_directory(self.directory.parent)
+                sync_directory(self.directory.parent)
             with scratch.open("w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
@@ -175,14 +195,19 @@ class DirectoryJournal:
                 os.link(scratch, final)
             finally:
                 scratch.unlink()
-            _sync_directory(self.directory)
+            sync_directory(self.directory)
+            if self._segments.at(index) is not None:
+                # Another wrote this entry long ago; it was sealed since, and its number was free again.
+                final.unlink()
+                raise self._fenced(index)
             self._first_torn = None
             self._known = index + 1
+            self._segments.seal_some(self._known)
             self._listed = self.directory.stat().st_mtime_ns, time.monotonic()
         except FileExistsError:
             if what := what_stands_at(final):
                 raise self._no_entry(index, what) from None
-            raise Fenced(f"Entry {index} of the journal was written by another controller.") from None
+            raise self._fenced(index) from None
         except OSError as error:
             if index > 0 and not self.directory.is_dir():
                 raise self._vanished() from error
@@ -193,6 +218,9 @@ class DirectoryJournal:
                 because=system_reason(error),
                 remedy="make room or grant access, then run the same tuning job again: it goes on from here",
             ) from error
+
+    def _fenced(self, index: int) -> Fenced:
+        return Fenced(f"Entry {index} of the journal was written by another controller.")
 
     def ask_to_stop(self, reason: str) -> None:
         if not self.directory.is_dir():
@@ -225,44 +253,3 @@ class DirectoryJournal:
             ) from None
         except OSError:
             return None  # there is none, or too many files are open: the next look will tell
-
-
-_BECAUSE = "the disk lost part of it, or the file was edited"
-_REMEDY = "restore it from a backup"
-_HEAD = b'{"events":'
-
-
-def _events(data: bytes, path: Path) -> tuple[Event, ...]:
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        text = ""  # which is no entry either
-    return events_of(text, place=str(path), because=_BECAUSE, remedy=_REMEDY)
-
-
-def _is_torn(data: bytes) -> bool:
-    """Whether this is what a power cut may leave of an entry: nothing, zeros, or its beginning."""
-    try:
-        json.loads(data)
-    except RecursionError:
-        return False  # nothing that we write is nested that deep
-    except ValueError:
-        head = data.partition(b"\0")[0]
-        # An entry is written in ASCII, so that no cut leaves anything else.
-        return data.isascii() and (head.startswith(_HEAD) or _HEAD.startswith(head))
-    return False
-
-
-def _is_after_torn(data: bytes, first: int) -> bool:
-    """Whether an entry says that those from ``first`` on, right before it, were torn when it was written."""
-    said = json.loads(data).get(TORN)
-    return isinstance(said, str) and said.isdecimal() and int(said) <= first
-
-
-def _sync_directory(directory: Path) -> None:
-    # Without this a power cut may forget the new name although the file's content is on disk.
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -37,14 +37,18 @@ def events_of(text: str, *, place: str, because: str, remedy: str) -> tuple[Even
             raise TypeError("events is not a list")
         return tuple(event_from_json(event) for event in events)
     except WrittenByNewer as error:
-        raise JournalError(
-            f"{place} was written by a newer version of amt-flows: {error.happened}",
-            because="the tuning job was started or taken up with that version",
-            remedy="go on with that version; this one has changed nothing",
-        ) from None
+        raise written_by_newer(place, error.happened) from None
     except (ValueError, TypeError, KeyError, RecursionError, JournalError) as error:
         reason = error.happened if isinstance(error, JournalError) else repr(error)
         raise JournalError(f"{place} is damaged: {reason}", because=because, remedy=remedy) from error
+
+
+def written_by_newer(place: str, what: str) -> JournalError:
+    return JournalError(
+        f"{place} was written by a newer version of amt-flows: {what}",
+        because="the tuning job was started or taken up with that version",
+        remedy="go on with that version; this one has changed nothing",
+    )
 
 
 def missing_entry(index: int, location: str, *, but: str, because: str) -> JournalError:
