@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, ClassVar, Final, Literal, Protocol, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, Field, GetPydanticSchema, TypeAdapter, ValidationError
 
@@ -121,8 +121,10 @@ def decisive(reasons: Sequence[R]) -> R | None:
     return next(fatal, reasons[0] if reasons else None)
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+_NO_NUMBERS: Final[Mapping[str, float]] = {}
+
+
+class Judgement(NamedTuple):
     """What the early-stopping rule said of one epoch of one job.
 
     ``median`` is of the running averages of the ``compared`` jobs that reached the epoch; None when a
@@ -136,7 +138,7 @@ class Judgement:
     compared: Count
     stop: Flag
     why: Text
-    numbers: Mapping[Text, Number] = field(default_factory=dict)
+    numbers: Mapping[Text, Number] = _NO_NUMBERS
 
 
 @dataclass(frozen=True)
@@ -412,9 +414,7 @@ def event_to_json(event: Event) -> dict[str, Any]:
     """A JSON object that holds no NaN and no infinity."""
     head = {"v": _version_of(event), "kind": event.kind}
     if isinstance(event, Judged):
-        names = _names(Judgement)
-        rows = [[_plain(getattr(one, name)) for name in names] for one in event.judgements]
-        return {**head, "at": number_to_json(event.at), "rows": rows}
+        return {**head, "at": number_to_json(event.at), "rows": _plain(event.judgements)}
     plain = _plain(event)
     assert isinstance(plain, dict)
     return {**head, **plain}
@@ -445,7 +445,7 @@ _ROWS: Final = TypeAdapter(_JudgedInRows)
 
 def _judged_in_rows(data: Mapping[str, Any]) -> Judged:
     read = _ROWS.validate_python(dict(data))
-    return Judged(read.at, tuple(Judgement(*row) for row in read.rows))
+    return Judged(read.at, tuple(map(Judgement._make, read.rows)))
 
 
 class WrittenByNewer(JournalError):

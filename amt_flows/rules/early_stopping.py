@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from amt_flows.events import Judgement
@@ -146,13 +146,13 @@ def _median(middle: Sequence[tuple[float, float]]) -> tuple[float, float]:
 def _spared_if_hopeful(judgement: Judgement, ledger: Ledger, prospect: Prospect | None) -> Judgement:
     if prospect is None:
         why = f"{judgement.why}, but it is too early to say what it may reach"
-        return replace(judgement, stop=False, why=why)
+        return judgement._replace(stop=False, why=why)
     numbers, reach, best = _in_objective(ledger, prospect)
     if prospect.hopeful:
         why = f"{judgement.why}, but it may still reach {reach}; the best is {best}"
-        return replace(judgement, stop=False, why=why, numbers=numbers)
+        return judgement._replace(stop=False, why=why, numbers=numbers)
     why = f"{judgement.why}; it may reach {reach} at most, and the best is {best}"
-    return replace(judgement, why=why, numbers=numbers)
+    return judgement._replace(why=why, numbers=numbers)
 
 
 def _stopped_if_hopeless(judgement: Judgement, ledger: Ledger, prospect: Prospect | None) -> Judgement:
@@ -160,7 +160,7 @@ def _stopped_if_hopeless(judgement: Judgement, ledger: Ledger, prospect: Prospec
         return judgement
     numbers, reach, best = _in_objective(ledger, prospect)
     why = f"{judgement.why}, but it may reach {reach} at most; the best is {best}"
-    return replace(judgement, stop=True, why=why, numbers=numbers)
+    return judgement._replace(stop=True, why=why, numbers=numbers)
 
 
 def _in_objective(ledger: Ledger, prospect: Prospect) -> tuple[dict[str, float], str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -142,7 +141,7 @@ def test_completed_jobs_of_different_lengths_are_two_at_least() -> None:
     # Up to the fourth epoch there are two to compare with, beyond it one.
     judged = MedianRule().judge(ledger)
     assert [(j.epoch, j.compared, j.stop) for j in judged] == [(1, 2, False), (2, 2, True)]
-    ledger.apply(Judged(60.0, (replace(judged[-1], epoch=4, stop=False),)))
+    ledger.apply(Judged(60.0, (judged[-1]._replace(epoch=4, stop=False),)))
     judged = MedianRule().judge(ledger)
     assert [(j.job, j.epoch, j.compared, j.stop) for j in judged] == [
         (late, 5, 1, False),

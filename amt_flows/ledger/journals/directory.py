@@ -107,6 +107,10 @@ class DirectoryJournal:
             raise FileNotFoundError(path)
         return data
 
+    def is_sealed(self, index: int) -> bool:
+        """Whether an entry can be read from a segment. Raises JournalError."""
+        return self._segments.at(index) is not None
+
     def _check_no_gap(self, end: int) -> None:
         if not self.directory.is_dir():
             return
@@ -115,7 +119,7 @@ class DirectoryJournal:
         # The writer may have been at work between our last look and the listing.
         if (not later or self._path(end).exists()) and not self._is_mark(end):
             return
-        if self._segments.at(end) is not None:
+        if self.is_sealed(end):
             return
         segment = self._segments.path(end)
         if segment.name in names:
@@ -196,7 +200,7 @@ class DirectoryJournal:
             finally:
                 scratch.unlink()
             sync_directory(self.directory)
-            if self._segments.at(index) is not None:
+            if self.is_sealed(index):
                 # Another wrote this entry long ago; it was sealed since, and its number was free again.
                 final.unlink()
                 raise self._fenced(index)

@@ -28,11 +28,11 @@ def entry_text(events: Sequence[Event], **beside: str) -> str:
     return json.dumps(content, allow_nan=False, separators=(",", ":"))
 
 
-def events_of(text: str, *, place: str, because: str, remedy: str) -> tuple[Event, ...]:
+def events_of(data: bytes, *, place: str, because: str, remedy: str) -> tuple[Event, ...]:
     """The events of an entry. Raises JournalError, with these words, for anything else; but for what a newer
     version wrote with words that say so."""
     try:
-        events = json.loads(text)["events"]
+        events = json.loads(data.decode("utf-8"))["events"]
         if not isinstance(events, list):
             raise TypeError("events is not a list")
         return tuple(event_from_json(event) for event in events)

@@ -5,6 +5,10 @@ writers that want one number exactly one gets it
 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html). The refusal may also meet
 ourselves: a first try arrived, its answer was lost, and boto3 tried again. Every entry has a mark of its
 write, so a refused writer reads what is there and knows its own.
+
+Entries that lie behind the end are sealed into segments (:mod:`amt_flows.ledger.journals.segments`) below
+``sealed/``, so that a long record is opened by a few hundred requests. The entries stay: so nobody needs the
+right to delete, no number is ever free again, and a version that knows no segments sees no difference.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -26,10 +31,19 @@ from amt_flows.ledger.journals.entries import (
     events_of,
     missing_entry,
 )
+from amt_flows.ledger.journals.segments import (
+    SEGMENT_ENTRIES,
+    Entries,
+    NotWhole,
+    Segment,
+    first_of,
+    segment_of,
+)
 
 logger = logging.getLogger("amt_flows")
 
 STOP_NOTE: Final = "stop"
+SEGMENTS: Final = "sealed"
 READERS: Final = 10
 """Entries are read so many at a time, which is as many connections as a boto3 client keeps. With 20 ms for
 each answer, 1,000 entries take 20 s one by one and 2 s so."""
@@ -72,8 +86,8 @@ class S3Journal:
 
     Another machine's note to stop is looked for every ``stop_note_seconds``, however often one asks, and
     after each entry: whoever leaves one stops the running jobs too, and none may be launched in place of a
-    job whose end was just recorded. So many ``readers`` fetch entries at a time. ``monotonic`` and ``sleep``
-    are for tests.
+    job whose end was just recorded. So many ``readers`` fetch entries at a time. ``segment_entries``, which
+    whoever reads or writes the record must know, ``monotonic`` and ``sleep`` are for tests.
     """
 
     def __init__(
@@ -83,6 +97,7 @@ class S3Journal:
         *,
         stop_note_seconds: float = 10.0,
         readers: int = READERS,
+        segment_entries: int = SEGMENT_ENTRIES,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -94,10 +109,13 @@ class S3Journal:
         self._bucket, self._folder = parts.netloc, parts.path.strip("/")
         self._given_client = client
         self._stop_note_seconds = stop_note_seconds
-        self._readers = readers
+        self._readers, self._size = readers, segment_entries
         self._worked = False  # S3 has answered us
         self._monotonic, self._sleep = monotonic, sleep
         self._known = 0  # so many entries have been seen here
+        self._sealed = 0  # so many of them are in segments
+        self._not_before = 0  # so many entries: the last try to seal failed
+        self._tail: dict[int, bytes] = {}  # of those behind them, as far as they went through our hands
         self._stop_note: str | None = None
         self._stop_note_read_at: float | None = None
 
@@ -117,25 +135,56 @@ class S3Journal:
     # -- reading ---------------------------------------------------------------------------------
 
     def read(self, start: int = 0) -> Sequence[Sequence[Event]]:
+        found, segments = Entries(), self._segments_from(start)
+        for first, segment in segments.items():
+            skipped = max(start - first, 0)
+            found.add_segment(segment, skipped, partial(_events, location=self.location, key=segment.place))
+        after = start + len(found)
         # From the one before on: it must be there.
-        before = max(start - 1, 0)
+        before = after if segments else max(after - 1, 0)
         indices = self._indices(before)
         for expected, index in enumerate(indices, before):
             if index != expected:
                 raise self._missing(expected, f"{index} is there")
-        if start > 0 and not indices:
+        if before < after and not indices:
             raise self._missing(before, "it was there")
         self._known = max(self._known, before + len(indices))
-        keys = [self._key(index) for index in indices if index >= start]
-        texts = self._get_all(keys)
-        return [_events(texts[key], self.location, key) for key in keys]
+        self._sealed = max(self._sealed, after if segments else 0)
+        keys = [self._key(index) for index in indices if index >= after]
+        for index, data in enumerate(self._get_all(keys).values(), after):
+            found.add(_events(data, self.location, self._key(index)))
+            self._tail[index] = data
+        return found
+
+    def _segments_from(self, start: int) -> dict[int, Segment]:
+        """By their first entries, those from the one of entry ``start`` on, as far as none is missing or
+        not whole; none if all that are known are before it."""
+        if start > 0 and start >= self._sealed:
+            return {}
+        first = first_of(start, self._size)
+        names = set(self._listed(f"{self._folder}/{SEGMENTS}/", f"{first - 1:08d}" if first else ""))
+        keys = list[str]()
+        while f"{first + len(keys) * self._size:08d}" in names:
+            keys.append(self._segment_key(first + len(keys) * self._size))
+        found: dict[int, Segment] = {}
+        for key, data in self._get_all(keys).items():
+            try:
+                found[first] = Segment.read(data, first, self._size, f"{self.location}: {key}")
+            except NotWhole:
+                break  # its entries are there still
+            first += self._size
+        return found
+
+    def _segment_key(self, first: int) -> str:
+        return f"{self._folder}/{SEGMENTS}/{first:08d}"
 
     def _missing(self, index: int, but: str) -> JournalError:
         because = "an object was deleted, or a life-cycle rule of the bucket removed it"
         return missing_entry(index, self.location, but=but, because=because)
 
-    def _get_all(self, keys: Sequence[str]) -> dict[str, str]:
-        texts: dict[str, str] = {}
+    def _get_all(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """In the order of ``keys``."""
+        texts: dict[str, bytes] = {}
         pauses = _pauses(READ_PATIENCE_SECONDS)
         while left := [key for key in keys if key not in texts]:
             if self._readers > 1 and len(left) > 1:
@@ -143,38 +192,41 @@ class S3Journal:
                     answers = list(pool.map(self._try_to_get, left))
             else:
                 answers = [self._try_to_get(key) for key in left]
-            texts |= {k: text for k, text in zip(left, answers, strict=True) if isinstance(text, str)}
+            texts |= {k: text for k, text in zip(left, answers, strict=True) if isinstance(text, bytes)}
             errors = [error for error in answers if isinstance(error, Exception)]
             worst = next((error for error in errors if _is_final(error)), errors[0] if errors else None)
             if worst is not None and not self._wait_out(worst, pauses):
                 raise self._unreadable(worst) from worst
-        return texts
+        return {key: texts[key] for key in keys}
 
-    def _try_to_get(self, key: str) -> str | Exception:
+    def _try_to_get(self, key: str) -> bytes | Exception:
         try:
-            return self._get(key).decode("utf-8")
-        except UnicodeDecodeError:
-            return ""  # damaged, which is said by whoever parses it
+            return self._get(key)
         except Exception as error:
             _must_be_of_aws(error)
             return error
 
     def _indices(self, start: int) -> list[int]:
         """The numbers of the entries from ``start`` on, ascending. S3 lists what was written, at once."""
+        names = self._listed(f"{self._folder}/", entry_name(start - 1) if start else "")
+        return sorted(index for index in map(entry_index, names) if index >= start)
+
+    def _listed(self, prefix: str, after: str = "") -> list[str]:
+        """As :meth:`_names`, and trouble that passes is waited out. Raises JournalError."""
         pauses = _pauses(READ_PATIENCE_SECONDS)
         while True:
             try:
-                return sorted(i for i in map(entry_index, self._names(start)) if i >= start)
+                return self._names(prefix, after)
             except Exception as error:
                 _must_be_of_aws(error)
                 if not self._wait_out(error, pauses):
                     raise self._unreadable(error) from error
 
-    def _names(self, start: int = 0) -> list[str]:
-        """What stands in the folder, entries from ``start`` on and whatever comes behind them."""
-        asked = {"Bucket": self._bucket, "Prefix": f"{self._folder}/"}
-        if start > 0:
-            asked["StartAfter"] = self._key(start - 1)
+    def _names(self, prefix: str, after: str = "") -> list[str]:
+        """What stands right below a prefix, behind the name ``after``, without the prefix."""
+        asked = {"Bucket": self._bucket, "Prefix": prefix, "Delimiter": "/"}
+        if after:
+            asked["StartAfter"] = prefix + after
         found: list[str] = []
         while True:
             page = self._client.list_objects_v2(**asked)
@@ -226,13 +278,36 @@ class S3Journal:
                 if not self._wait_out(error, pauses):
                     raise self._unwritable(error) from error
         self._known = max(self._known, index + 1)
+        self._tail[index] = text.encode("utf-8")
+        self._seal_one()
 
-    def _put(self, key: str, text: str, **conditions: str) -> None:
+    def _seal_one(self) -> None:
+        """Write the next segment, if it is full. Trouble waits: everything is in the entries."""
+        first, end = self._sealed, self._sealed + self._size
+        if self._known < max(end, self._not_before):
+            return
+        try:
+            lacking = {self._key(index): index for index in range(first, end) if index not in self._tail}
+            self._tail |= {lacking[key]: data for key, data in self._get_all(list(lacking)).items()}
+            segment = segment_of(first, [self._tail[index] for index in range(first, end)])
+            self._put(self._segment_key(first), segment, content_type="application/octet-stream")
+        except Exception as error:
+            if not isinstance(error, JournalError):
+                _must_be_of_aws(error)
+            logger.warning("Entries of the journal %s were not sealed: %s", self.location, error)
+            self._not_before = self._known + self._size
+            return
+        self._sealed = end
+        self._tail = {index: data for index, data in self._tail.items() if index >= end}
+
+    def _put(
+        self, key: str, content: str | bytes, content_type: str = "application/json", **conditions: str
+    ) -> None:
         self._client.put_object(
             Bucket=self._bucket,
             Key=key,
-            Body=text.encode("utf-8"),
-            ContentType="application/json",
+            Body=content.encode("utf-8") if isinstance(content, str) else content,
+            ContentType=content_type,
             **conditions,
         )
         self._worked = True
@@ -270,7 +345,7 @@ class S3Journal:
     # -- the note to stop ------------------------------------------------------------------------
 
     def ask_to_stop(self, reason: str) -> None:
-        if not self._indices(0):
+        if not self._listed(self._key(0)):
             raise JournalError(f"There is no journal at {self.location}.")
         try:
             self._put(f"{self._folder}/{STOP_NOTE}", reason or "asked to stop")
@@ -301,11 +376,12 @@ class S3Journal:
 
     def _look(self) -> str | None:
         try:
-            names = set(self._names())
+            names = set(self._names(f"{self._folder}/", entry_name(self._sealed - 1) if self._sealed else ""))
         except Exception as error:
             _must_be_of_aws(error)
             return self._stop_note
-        gone = next((index for index in range(self._known) if entry_name(index) not in names), None)
+        unsealed = range(self._sealed, self._known)
+        gone = next((index for index in unsealed if entry_name(index) not in names), None)
         if gone is not None:
             raise self._missing(gone, "it was there")
         return self._read_stop_note() if STOP_NOTE in names else None
@@ -354,9 +430,9 @@ def _client_of_environment() -> Any:
     return boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 5}))
 
 
-def _events(text: str, location: str, key: str) -> tuple[Event, ...]:
+def _events(data: bytes, location: str, key: str) -> tuple[Event, ...]:
     return events_of(
-        text,
+        data,
         place=f"{location}/{key.rpartition('/')[2]}",
         because="the object was changed by another program",
         remedy="restore it from an earlier version, if the bucket keeps versions",

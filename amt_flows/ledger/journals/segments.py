@@ -124,7 +124,7 @@ class Entries(Sequence[Entry]):
         if isinstance(part, list):
             return iter(part)
         segment, skipped, parse = part
-        return map(parse, islice(segment.texts(), skipped, None))
+        return (parse(text) if text else () for text in islice(segment.texts(), skipped, None))
 
     def __iter__(self) -> Iterator[Entry]:
         for at in range(len(self._parts)):

@@ -51,11 +51,7 @@ class InOrder:
 
 def events_in(data: bytes, place: Path | str) -> tuple[Event, ...]:
     """Raises JournalError for what is no entry."""
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        text = ""  # which is no entry either
-    return events_of(text, place=str(place), because=LOST_BY_DISK, remedy=RESTORE)
+    return events_of(data, place=str(place), because=LOST_BY_DISK, remedy=RESTORE)
 
 
 def _is_torn(data: bytes) -> bool:

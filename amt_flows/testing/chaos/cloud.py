@@ -23,6 +23,7 @@ from amt_flows.ledger.names import parse_training_job_name
 from amt_flows.ports import Backend, JobState, Journal
 from amt_flows.spec import TuningSpec
 from amt_flows.testing.chaos.faults import Fault
+from amt_flows.testing.chaos.journals import SEALED_AT_A_TIME
 from amt_flows.testing.chaos.plan import METRIC, Plan
 from amt_flows.testing.chaos.simulation import Tell, Told, play
 from amt_flows.testing.chaos.truth import Sleep, TrueJob
@@ -84,7 +85,14 @@ def run_cloud_schedule(seed: int, tell: Tell = lambda line: None) -> Told:
 
         def journal(sleep: Sleep) -> Journal:
             place = f"s3://{BUCKET}/{FOLDER}"
-            return S3Journal(place, client, readers=1, monotonic=sagemaker.clock.now, sleep=sleep)
+            return S3Journal(
+                place,
+                client,
+                readers=1,
+                segment_entries=SEALED_AT_A_TIME,
+                monotonic=sagemaker.clock.now,
+                sleep=sleep,
+            )
 
         chance = random.Random(f"faults {seed}")
         told = play(World(plan, chance, truth, _InMoto(s3), faults, tell), journal)
@@ -229,7 +237,7 @@ class _InMoto:
     def read(self, start: int = 0) -> Sequence[Sequence[Event]]:
         keys = self._s3.buckets[BUCKET].keys
         names = sorted(name for name in keys if entry_index(name.rpartition("/")[2]) >= start)
-        texts = [keys[name].value.decode() for name in names]
+        texts = [bytes(keys[name].value) for name in names]
         return [events_of(text, place="S3", because="", remedy="") for text in texts]
 
     def append(self, index: int, events: Sequence[Event]) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from amt_flows.errors import Fenced
 from amt_flows.events import Event
 from amt_flows.ledger.journals.directory import DirectoryJournal
 from amt_flows.ledger.journals.entries import entry_name, entry_text, events_of
+
+SEALED_AT_A_TIME: Final = 8
+"""Entries, so that in a schedule there are some to be sealed."""
 
 
 class TextJournal:
@@ -22,7 +26,7 @@ class TextJournal:
         return "memory:"
 
     def read(self, start: int = 0) -> Sequence[Sequence[Event]]:
-        return [events_of(t, place="memory", because="", remedy="") for t in self._texts[start:]]
+        return [events_of(t.encode(), place="memory", because="", remedy="") for t in self._texts[start:]]
 
     def append(self, index: int, events: Sequence[Event]) -> None:
         if index < len(self._texts):
@@ -47,5 +51,5 @@ class TornDirectoryJournal(DirectoryJournal):
         self.directory.mkdir(parents=True, exist_ok=True)
         path = self.directory / entry_name(index)
         text = entry_text(events)
-        if not path.exists():
+        if not path.exists() and not self.is_sealed(index):
             path.write_text(text[: int(kept * (len(text) - 1))], encoding="utf-8")

@@ -17,7 +17,7 @@ from amt_flows.ledger.running_tuning_job import News
 from amt_flows.ports import Journal
 from amt_flows.testing.chaos.controllers import Member
 from amt_flows.testing.chaos.faults import Died, Fault
-from amt_flows.testing.chaos.journals import TextJournal, TornDirectoryJournal
+from amt_flows.testing.chaos.journals import SEALED_AT_A_TIME, TextJournal, TornDirectoryJournal
 from amt_flows.testing.chaos.plan import plan_of
 from amt_flows.testing.chaos.ports import FaultyBackend, FaultyJournal
 from amt_flows.testing.chaos.truth import SimulatedJobs
@@ -56,7 +56,11 @@ def run_schedule(seed: int, tell: Tell = lambda line: None, *, engine: type[Tuni
     shared = TextJournal()
 
     def journal(sleep: Callable[[float], None]) -> Journal:
-        return shared if place is None else TornDirectoryJournal(place / "journal")
+        return (
+            shared
+            if place is None
+            else TornDirectoryJournal(place / "journal", segment_entries=SEALED_AT_A_TIME)
+        )
 
     faults: Counter[Fault] = Counter()
     try:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from amt_flows.events import Outcome, TuningStatus
 from amt_flows.ledger.ledger import Ledger
-from amt_flows.ledger.training_job import STOPPED
+from amt_flows.ledger.training_job import STOPPED, TrainingJob
 from amt_flows.ports import JobState
 from amt_flows.spec import BestEligible
 from amt_flows.testing.chaos.truth import TrueJob
@@ -45,10 +46,14 @@ def told(ledger: Ledger) -> dict[str, Any]:
         "status": (ledger.status, ledger.end_status, ledger.finished_at),
         "reasons": ledger.reasons,
         "trials": list(ledger.trials.values()),
-        "jobs": [repr({**vars(job), "curve": list(job.curve)}) for job in ledger.jobs.values()],
+        "jobs": [repr(_facts_of(job)) for job in ledger.jobs.values()],
         "ended": [job.name for job in ledger.ended],
         "best": None if ledger.best is None else ledger.best.name,
     }
+
+
+def _facts_of(job: TrainingJob) -> dict[str, Any]:
+    return {**{one.name: getattr(job, one.name) for one in fields(job)}, "curve": list(job.curve)}
 
 
 def _nothing_is_lost(world: World, ledger: Ledger, jobs: Sequence[TrueJob]) -> None:
