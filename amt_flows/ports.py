@@ -242,7 +242,8 @@ class Journal(Protocol):
         ...
 
     def read(self, start: int = 0) -> Sequence[Sequence[Event]]:
-        """The entries from index ``start`` on. Raises JournalError for a damaged record."""
+        """The entries from index ``start`` on; those of a long record may be made of their text as one comes
+        to them. Raises JournalError for a damaged record, at the latest then."""
         ...
 
     def append(self, index: int, events: Sequence[Event]) -> None:

@@ -3,11 +3,11 @@ that never goes back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from amt_flows.errors import Fenced, JournalError, TuningJobNotFound
-from amt_flows.events import Attached, Concluding, Event, Extended, Observed, Points
+from amt_flows.events import Attached, Concluding, Event, Extended, Judged, Judgement, Observed, Points
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ports import Clock, Journal
 
@@ -53,7 +53,7 @@ class Record(Reading):
         super().__init__(journal)
         self.clock = clock
         self._taken_over = taken_over
-        self._held: list[Observed] = []
+        self._held: list[Observed | Judged] = []
         self._written_at = self.ledger.last_at
         # Of a clock that was set back since the last event. It must not stand still until it has caught up.
         self._behind = max(0.0, self.ledger.last_at - clock.now())
@@ -84,12 +84,12 @@ class Record(Reading):
             self.ledger.apply(event)
         self._written_at = self.ledger.last_at
 
-    def hold(self, observed: Observed) -> None:
-        """Take note of values from which nothing has followed yet; they are written down with whatever comes
-        next, or after a while. Until then they can be found out again from the training jobs. Raises as
-        :meth:`append`."""
-        self.ledger.apply(observed)
-        self._held.append(observed)
+    def hold(self, seen: Observed | Judged) -> None:
+        """Take note of values, or of judgements on them, from which nothing has followed yet; they are
+        written down with whatever comes next, or after a while. Until then they can be found out again from
+        the training jobs. Raises as :meth:`append`."""
+        self.ledger.apply(seen)
+        self._held.append(seen)
         self.write_what_waits()
 
     def write_what_waits(self) -> None:
@@ -102,7 +102,7 @@ class Record(Reading):
         """Take in an extension that somebody else has written, which takes nothing over; whether there was
         one that can be read."""
         try:
-            entries = self.journal.read(self.next_entry)
+            entries = list(self.journal.read(self.next_entry))
         except JournalError:
             return False
         if not entries or not all(isinstance(event, Extended) for entry in entries for event in entry):
@@ -133,12 +133,20 @@ class Record(Reading):
             return False
 
 
-def _in_one(observed: Sequence[Observed]) -> tuple[Observed, ...]:
+def _in_one(held: Sequence[Observed | Judged]) -> Iterator[Observed | Judged]:
+    """The values as one event, and behind it the judgements as one."""
     points: dict[str, Points] = {}
-    for one in observed:
-        for name, more in one.points.items():
-            points[name] = (*points.get(name, ()), *more)
-    return (Observed(observed[-1].at, points),) if observed else ()
+    judgements: list[Judgement] = []
+    for one in held:
+        if isinstance(one, Judged):
+            judgements += one.judgements
+        else:
+            for name, more in one.points.items():
+                points[name] = (*points.get(name, ()), *more)
+    if points:
+        yield Observed(held[-1].at, points)
+    if judgements:
+        yield Judged(held[-1].at, tuple(judgements))
 
 
 def watched(journal: Journal, name: str) -> Reading:

@@ -3,7 +3,8 @@
     class TestMyJournal(JournalConformance):
         def make(self, place): return MyJournal(place)
 
-``make`` is called more than once with the same place and must then reach the same record.
+``make`` is called more than once with the same place and must then reach the same record. A journal that
+folds its entries (into segments, say) defines ``make_folding`` too, which folds every :data:`FOLDED`.
 """
 
 from __future__ import annotations
@@ -20,11 +21,22 @@ from amt_flows.ports import Journal
 NAN_CURVE: Event = Observed(3.0, {"a-001-00000000": ((1, 0.5), (2, float("-inf")))})
 
 
+FOLDED = 4
+
+
+def _entry(number: int) -> tuple[Event, ...]:
+    judged = Judged(float(number), (Judgement("a", number + 1, 0.25, None, 0, False, "too few"),))
+    return Attached(float(number), "me"), Observed(float(number), {"a": ((number + 1, 0.5),)}), judged
+
+
 class JournalConformance:
     """Inherit, and define ``make``."""
 
     def make(self, place: Path) -> Journal:
         raise NotImplementedError
+
+    def make_folding(self, place: Path) -> Journal:
+        return self.make(place)
 
     def test_is_a_journal(self, tmp_path: Path) -> None:
         assert isinstance(self.make(tmp_path / "j"), Journal)
@@ -89,6 +101,64 @@ class JournalConformance:
         assert sorted(won) == list(range(1, 9))
         assert len(lost) == 3 * 8
         assert len(self.make(tmp_path / "j").read()) == 9
+
+    def test_entries_that_were_folded_come_back_as_they_were_from_wherever_one_reads(
+        self, tmp_path: Path
+    ) -> None:
+        writer, follower = self.make_folding(tmp_path / "j"), self.make_folding(tmp_path / "j")
+        entries = [list(_entry(number)) for number in range(5 * FOLDED + 1)]
+        followed: list[list[Event]] = []
+        for index, events in enumerate(entries):
+            writer.append(index, events)
+            if index % 3 == 0:
+                followed += [list(entry) for entry in follower.read(len(followed))]
+                assert followed == entries[: index + 1]
+        for start in range(len(entries) + 1):
+            read = self.make_folding(tmp_path / "j").read(start)
+            assert len(read) == len(entries) - start
+            assert [list(entry) for entry in read] == entries[start:]
+            assert [list(read[at]) for at in range(len(read))] == entries[start:]
+        assert writer.asked_to_stop() is None
+
+    def test_whoever_lost_the_fence_is_fenced_however_much_was_folded_since(self, tmp_path: Path) -> None:
+        stale, rival = self.make_folding(tmp_path / "j"), self.make_folding(tmp_path / "j")
+        entries = [list(_entry(number)) for number in range(4 * FOLDED)]
+        stale.append(0, entries[0])
+        for index in range(1, len(entries)):
+            rival.append(index, entries[index])
+        for index in (1, FOLDED - 1, FOLDED, 3 * FOLDED):
+            with pytest.raises(Fenced):
+                stale.append(index, [Attached(1.0, "stale")])
+        with pytest.raises(Fenced):
+            self.make_folding(tmp_path / "j").append(0, [Attached(1.0, "who begins anew")])
+        rival.append(len(entries), [Attached(2.0, "rival")])
+        read = [list(entry) for entry in self.make_folding(tmp_path / "j").read()]
+        assert read == [*entries, [Attached(2.0, "rival")]]
+
+    def test_of_two_writers_that_fold_each_entry_is_one_ones(self, tmp_path: Path) -> None:
+        last = 5 * FOLDED
+        self.make_folding(tmp_path / "j").append(0, [Attached(0.0, "opener")])
+        won: dict[int, str] = {}
+
+        def race(writer: str) -> None:
+            journal = self.make_folding(tmp_path / "j")
+            index = len(journal.read())
+            while index <= last:
+                try:
+                    journal.append(index, [Attached(float(index), writer)])
+                    won[index] = writer
+                    index += 1
+                except Fenced:
+                    index += len(journal.read(index))
+
+        threads = [threading.Thread(target=race, args=(writer,)) for writer in ("one", "other")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(won) == list(range(1, last + 1))
+        read = [list(entry) for entry in self.make_folding(tmp_path / "j").read()]
+        assert read[1:] == [[Attached(float(index), won[index])] for index in range(1, last + 1)]
 
     def test_a_stop_note_needs_no_fence_and_the_latest_stands(self, tmp_path: Path) -> None:
         writer, other = self.make(tmp_path / "j"), self.make(tmp_path / "j")

@@ -259,6 +259,10 @@ class Tuning:
             return ()
         stops = [judgement for judgement in judgements if judgement.stop]
         now = self.now()
+        if not stops:
+            self.record.hold(Judged(now, judgements))
+            return judgements
+        # A judgement that stops, and what follows from it, are known together or not at all.
         self._record(
             Judged(now, judgements),
             *(StopAsked(now, (judgement.job,), True, judgement.why) for judgement in stops),

@@ -11,12 +11,15 @@ import pytest
 from amt_flows.errors import Fenced, JournalError
 from amt_flows.events import Attached
 from amt_flows.ledger.journals.directory import DirectoryJournal
-from amt_flows.testing.journal_conformance import JournalConformance
+from amt_flows.testing.journal_conformance import FOLDED, JournalConformance
 
 
 class TestDirectoryJournal(JournalConformance):
     def make(self, place: Path) -> DirectoryJournal:
         return DirectoryJournal(place)
+
+    def make_folding(self, place: Path) -> DirectoryJournal:
+        return DirectoryJournal(place, segment_entries=FOLDED)
 
 
 def test_reading_creates_nothing(tmp_path: Path) -> None:

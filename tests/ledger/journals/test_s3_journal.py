@@ -14,10 +14,10 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from moto import mock_aws
 
 from amt_flows.errors import Fenced, JournalError
-from amt_flows.events import Attached
+from amt_flows.events import Attached, Event
 from amt_flows.ledger.journals.s3 import S3Journal
 from amt_flows.ports import Journal
-from amt_flows.testing.journal_conformance import JournalConformance
+from amt_flows.testing.journal_conformance import FOLDED, JournalConformance
 
 BUCKET = "journals"
 URI = f"s3://{BUCKET}/tunings/demo"
@@ -85,6 +85,12 @@ class TestS3Journal(JournalConformance):
         client = Client()
         client.lock = self.lock
         return S3Journal(f"s3://{BUCKET}/{place.as_posix().strip('/')}", client)
+
+    def make_folding(self, place: Path) -> Journal:
+        client = Client()
+        client.lock = self.lock
+        uri = f"s3://{BUCKET}/{place.as_posix().strip('/')}"
+        return S3Journal(uri, client, segment_entries=FOLDED)
 
 
 def refuse(code: str, status: int = 400, *, times: int = 1) -> Callable[[], None]:
@@ -327,6 +333,54 @@ def test_a_place_that_is_none_is_refused(uri: str) -> None:
 
 def test_the_location_can_be_given_again(client: Client) -> None:
     assert S3Journal(f"{URI}/", client).location == URI
+
+
+def written(count: int) -> list[list[Event]]:
+    return [[Attached(float(number), "me")] for number in range(count)]
+
+
+def folding(client: Client) -> S3Journal:
+    return S3Journal(URI, client, sleep=lambda seconds: None, segment_entries=FOLDED)
+
+
+def test_a_long_record_is_opened_by_a_request_for_each_segment(client: Client) -> None:
+    journal, entries = folding(client), written(10 * FOLDED + 1)
+    for index, events in enumerate(entries):
+        journal.append(index, events)
+    client.gets.clear()
+    assert [list(entry) for entry in folding(client).read()] == entries
+    assert len(client.gets) == 10 + 1
+    names = [entry["Key"] for entry in s3().list_objects_v2(Bucket=BUCKET)["Contents"]]
+    assert sum(name.endswith(".json") for name in names) == len(entries), "nothing is ever deleted"
+
+
+def test_trouble_at_any_write_of_a_segment_costs_no_entry(client: Client) -> None:
+    journal, entries = folding(client), written(6 * FOLDED)
+    put = client.put_object
+
+    def refusing(**asked: Any) -> Any:
+        if "/sealed/" in asked["Key"] and len(client.gets) < 2:
+            client.gets.append(asked["Key"])
+            raise ReadTimeoutError(endpoint_url="https://s3")
+        return put(**asked)
+
+    client.put_object = refusing  # type: ignore[method-assign]
+    for index, events in enumerate(entries):
+        journal.append(index, events)
+    assert len(client.gets) == 2
+    assert [list(entry) for entry in folding(client).read()] == entries
+    keys = s3().list_objects_v2(Bucket=BUCKET, Prefix="tunings/demo/sealed/")["Contents"]
+    assert len(keys) > 2, "it was tried again"
+
+
+def test_a_segment_that_somebody_has_changed_counts_as_none(client: Client) -> None:
+    journal, entries = folding(client), written(3 * FOLDED)
+    for index, events in enumerate(entries):
+        journal.append(index, events)
+    for key in ("00000004", "00000000"):
+        s3().put_object(Bucket=BUCKET, Key=f"tunings/demo/sealed/{key}", Body=b"{}")
+        assert [list(entry) for entry in folding(client).read()] == entries
+        assert [list(entry) for entry in journal.read(2)] == entries[2:]
 
 
 def test_an_entry_is_plain_json(journal: S3Journal) -> None:
