@@ -133,7 +133,7 @@ def why_json(why: Why) -> dict[str, object]:
         numbers = {name: number_to_json(value) for name, value in why.stop.numbers.items()}
         median = None if why.stop.median is None else number_to_json(why.stop.median)
         value = number_to_json(why.stop.value)
-        plain["stop"] = {**plain["stop"], "value": value, "median": median, "numbers": numbers}
+        plain["stop"] = {**why.stop._asdict(), "value": value, "median": median, "numbers": numbers}
     return plain
 
 
