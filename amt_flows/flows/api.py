@@ -52,9 +52,15 @@ def open_api() -> Iterator[Api]:
 class Recurrence:
     """When something is due again: ``seconds`` after it was done, and later and later while it fails."""
 
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        longest: float = LONGEST_PAUSE_SECONDS,
+    ) -> None:
         self._seconds = seconds
         self._clock = clock
+        self._longest = longest
         self._failures = 0
         self._due_at = clock()
 
@@ -68,4 +74,4 @@ class Recurrence:
 
     def failed(self) -> None:
         self._failures += 1
-        self._due_at = self._clock() + min(self._seconds * 2**self._failures, LONGEST_PAUSE_SECONDS)
+        self._due_at = self._clock() + min(self._seconds * 2**self._failures, self._longest)

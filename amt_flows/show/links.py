@@ -7,10 +7,8 @@ SageMaker the page of AWS's console with the log, and the ``s3:`` URI of the mod
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import quote
-
-from amt_flows.results import TrainingJobRecord
 
 _CONSOLE: Final = re.compile(
     r"https://(?P<region>[a-z0-9-]+)\.(?P<domain>console\.(?:aws\.amazon\.com|amazonaws\.cn|amazonaws-us-gov\.com))/"
@@ -25,12 +23,22 @@ _OF_ADDRESSES: Final = "!#$%&'*+,-./:=?@_~"
 it into a character there, as a semicolon does), is quoted."""
 
 
-def log_link(job: TrainingJobRecord) -> str | None:
+class Addressed(Protocol):
+    """A training job, or the record of one."""
+
+    @property
+    def artifact(self) -> str | None: ...
+
+    @property
+    def log(self) -> str | None: ...
+
+
+def log_link(job: Addressed) -> str | None:
     """An address that opens the log of a training job; None when there is none."""
     return _opened(job.log)
 
 
-def model_link(job: TrainingJobRecord) -> str | None:
+def model_link(job: Addressed) -> str | None:
     """An address that opens the model of a training job: for one in S3 the page of the console, of the same
     partition and region as the page with its log. None when there is none, or nothing can open it."""
     if job.artifact is not None and job.artifact.startswith("s3://"):

@@ -289,7 +289,7 @@ class Tuning:
         """Record and return the reasons to end, if any holds. Ends nothing by itself."""
         if self.ledger.concluding:
             return self.ledger.reasons
-        self._note_convergence()
+        self.note_convergence()
         verdict = self._verdict()
         if verdict is None:
             return ()
@@ -297,7 +297,8 @@ class Tuning:
         self._record(Concluding(self.now(), status, reasons))
         return reasons
 
-    def _note_convergence(self) -> None:
+    def note_convergence(self) -> None:
+        """Record that the values have converged, once they have."""
         if self.ledger.converged is None:
             reason = Convergence().met(self.ledger, self.now())
             if reason is not None:

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -21,12 +21,15 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def graceful_interrupts(tuning: RunningTuningJob) -> Iterator[None]:
+def graceful_interrupts(
+    tuning: RunningTuningJob, on_first: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """Turn the first SIGINT, SIGTERM or SIGHUP (the terminal was closed) into a request to stop the tuning
     job as AMT does: running jobs are stopped, the best so far is kept, the result is published. The second
     one ends the wait: TuningInterrupted is raised, and whoever drives kills what still runs, which no further
-    one interrupts. A closed terminal is often told twice, so SIGHUP is never a second one; under nohup it is
-    none. Outside the main thread, where Python delivers no signals, nothing is changed.
+    one interrupts. ``on_first`` is called in the handler of the first one. A closed terminal is often told
+    twice, so SIGHUP is never a second one; under nohup it is none. Outside the main thread, where Python
+    delivers no signals, nothing is changed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -50,6 +53,7 @@ def graceful_interrupts(tuning: RunningTuningJob) -> Iterator[None]:
         if not asked:
             asked = True
             tuning.request_stop(f"stopped by {signal.Signals(number).name}")
+            on_first()
 
     previous = {number: signal.signal(number, on_signal) for number in handled}
     try:

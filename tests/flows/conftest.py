@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -37,6 +39,25 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         temporary_settings(ours),
         prefect_test_harness(server_startup_timeout=120),
     ):
+        yield
+
+
+class _ShortNaps:
+    """The module ``time`` as Prefect's flow engine has it, but for naps of a second."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(time, name)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(min(seconds, 0.05))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def flows_end_at_once() -> Iterator[None]:
+    """Prefect's engine waits at each flow's end until the thread that sends heartbeats has slept out its
+    second, which would be half of what these tests take."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("prefect.flow_engine.time", _ShortNaps())
         yield
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from concurrent.futures import Future
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from prefect.client.schemas.objects import FlowRun
+from prefect.logging import disable_run_logger
 
 from amt_flows.backends.simulated import VirtualClock
 from amt_flows.flows.api import Api, Ask, Recurrence, T
 from amt_flows.flows.tuning.artifacts import Publisher
+from amt_flows.flows.tuning.budget import TaskRunBudget
 from amt_flows.flows.tuning.cancel import CancelWatch
+from amt_flows.flows.tuning.stages import TaskStages
 from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.interrupts import graceful_interrupts
 from flows.simulated import World
 from worlds import spec
 
@@ -105,3 +112,24 @@ def test_a_long_tuning_publishes_each_hundredth_of_its_time() -> None:
         publisher.tick(tuning)
         clock.advance(10.0)
     assert 2 <= api.asked <= 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (answered(True), "cancelled in Prefect"),
+        (answered(False), "stopped by SIGTERM"),
+        (answered(error=OSError("no route to host")), "stopped by SIGTERM"),
+    ],
+    ids=["cancelled", "not cancelled", "no server"],
+)
+def test_a_signal_that_is_a_cancel_is_called_a_cancel(answer: Future[bool], said: str) -> None:
+    world = World()
+    tuning = Tuning.open(spec(), world.backend, world.journal, clock=world.clock)
+    watch = CancelWatch(Answers(answer), FlowRun(flow_id=uuid4()))
+    with graceful_interrupts(tuning, watch.signalled):
+        os.kill(os.getpid(), signal.SIGTERM)
+        stages = TaskStages(tuning, TaskRunBudget(burst=0), watch.say_who)
+        with disable_run_logger():
+            (reason,) = stages.check_completion(tuning)
+    assert reason.message == said

@@ -13,15 +13,17 @@ import pytest
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+from prefect.client.schemas.objects import TaskRun
 from prefect.exceptions import MissingContextError
 
 from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.simulated import Script, SimulatedBackend
 from amt_flows.errors import BackendError, Problem, SpecError, TuningJobFailed, TuningJobNotFound
-from amt_flows.events import TuningStatus
+from amt_flows.events import Outcome, TuningStatus
 from amt_flows.flows import load_result, run_tuning
+from amt_flows.flows.tuning.bar_states import TASK_KEY
 from amt_flows.flows.tuning.budget import TaskRunBudget
-from amt_flows.flows.tuning.stages import completion_task, early_stop_task, launch_task, propose_task
+from amt_flows.flows.tuning.stages import STAGES
 from amt_flows.ports import JobRequest, JobState, Launch
 from amt_flows.results import TuningResult
 from amt_flows.spec import TuningSpec
@@ -33,7 +35,7 @@ from worlds import rising, spec
 def test_a_tuning_is_shown_as_its_four_stages_and_ends_completed() -> None:
     world = World()
     # Ten jobs of virtual seconds are over in an instant, which no burst is meant for.
-    world.budget = TaskRunBudget(burst=60)
+    world.budget = TaskRunBudget(burst=120)
     state = world.tune(spec(name="Shown", early_stopping={"type": "Auto"}))
     result = state.result()
     assert state.is_completed()
@@ -42,14 +44,42 @@ def test_a_tuning_is_shown_as_its_four_stages_and_ends_completed() -> None:
 
     runs = task_runs(flow_run_id(state), world.budget.started)
     assert len(runs) == world.budget.started
-    assert all(run.state is not None and run.state.is_completed() for run in runs)
-    names = [run.name for run in runs]
-    assert names[:4] == ["propose-001..002", "launch-001..002", "propose-003", "early-stop check of 2"]
+    stages = [run for run in runs if run.task_key != TASK_KEY]
+    assert all(run.state is not None and run.state.is_completed() for run in stages)
+    names = [run.name for run in stages]
+    assert names[:4] == ["propose-001..002", "launch-001..002", "propose-003", "early-stop check of 001..002"]
     assert names[-1] == "completion check after 10"
-    tasks = (propose_task, launch_task, early_stop_task, completion_task)
-    assert {run.task_key for run in runs} == {task.task_key for task in tasks}
-    assert [task.name for task in tasks] == ["propose", "launch", "early-stop check", "completion check"]
+    assert {run.task_key for run in stages} == {task.task_key for task in STAGES}
+    assert [task.name for task in STAGES] == ["propose", "launch", "early-stop check", "completion check"]
+    _check_what_they_decided(stages)
+    _check_bars([run for run in runs if run.task_key == TASK_KEY], result)
     _check_artifacts(result)
+
+
+def _check_what_they_decided(stages: Sequence[TaskRun]) -> None:
+    said = {run.name: str(run.state and run.state.message) for run in stages}
+    assert said["launch-001..002"].startswith("Launched Shown-001-")
+    assert "learning_rate=" in said["propose-001..002"]
+    assert said["completion check after 10"].startswith("The tuning job ends by MaxNumberOfTrainingJobs")
+    for name in (name for name in said if name.startswith("stop-")):
+        assert "is worse than" in said[name]
+
+
+def _check_bars(bars: Sequence[TaskRun], result: TuningResult) -> None:
+    """Each training job is a bar from its start to its end, in a state that says how it ended, and why."""
+    jobs = {job.name: job for job in result.jobs}
+    assert {bar.dynamic_key for bar in bars} == set(jobs)
+    for bar in bars:
+        job, state = jobs[bar.dynamic_key], bar.state
+        assert state is not None
+        assert bar.name.startswith(f"{job.trial:03d} learning_rate=")
+        assert bar.start_time is not None
+        assert bar.end_time is not None
+        assert bar.start_time.timestamp() == pytest.approx(job.started_at, abs=0.01)
+        assert bar.end_time.timestamp() == pytest.approx(job.ended_at, abs=0.01)
+        early = job.outcome == Outcome.STOPPED_EARLY.value
+        assert state.name == ("StoppedEarly" if early else "Completed")
+        assert ("is worse than" if early else "accuracy") in str(state.message)
 
 
 def _check_artifacts(result: TuningResult) -> None:
@@ -98,11 +128,11 @@ def test_a_big_tuning_stays_within_its_task_runs_and_each_is_recorded() -> None:
 
     # A burst so large that only the number of jobs limits it: on the virtual clock no time passes.
     world = World(train=long, budget=TaskRunBudget(burst=10_000))
-    limits = {"max_parallel_training_jobs": 4, "max_number_of_training_jobs": 60}
+    limits = {"max_parallel_training_jobs": 4, "max_number_of_training_jobs": 30}
     state = world.tune(spec(name="big", limits=limits, early_stopping={"type": "Auto"}))
     assert state.is_completed()
     assert world.budget.inline > 0
-    assert 60 < world.budget.started <= 5 * 60
+    assert 60 < world.budget.started <= 5 * 30
     recorded = task_runs(flow_run_id(state), world.budget.started)
     assert len(recorded) == world.budget.started
     assert len({run.id for run in recorded}) == world.budget.started
@@ -166,6 +196,13 @@ def test_a_retry_of_the_flow_run_goes_on_with_the_same_tuning_job() -> None:
     assert len(backend.launches) == len(set(backend.launches)) == 10
     assert {job.name for job in result.jobs} == set(backend.launches)
     assert names == [f"retried-{flow_run_id(state).hex[-12:]}"]
+    assert eventually(lambda: bars_of(flow_run_id(state)) == set(backend.launches), 60), "both attempts' bars"
+
+
+def bars_of(run: UUID) -> set[str]:
+    """The training jobs that have ended bars in a flow run's graph."""
+    found = [bar for bar in task_runs(run, 0) if bar.task_key == TASK_KEY]
+    return {bar.dynamic_key for bar in found if bar.state is not None and bar.state.is_final()}
 
 
 def test_two_flow_runs_of_a_spec_without_a_name_are_two_tuning_jobs() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from prefect import State, flow
@@ -22,13 +22,14 @@ from amt_flows.errors import SpecError, TuningJobFailed
 from amt_flows.events import TuningStatus
 from amt_flows.flows import load_result, tune
 from amt_flows.flows.tuning import artifacts, cancel
+from amt_flows.flows.tuning.bar_states import TASK_KEY
 from amt_flows.flows.tuning.hooks import stop_after_crash, stop_on_cancellation
 from amt_flows.ledger.record import load_ledger
 from amt_flows.results import TuningResult
 from amt_flows.spec import TuningSpec
 from flows.flow_runs import read, run_called, tuning_in_a_process
 from flows.local_jobs import ENDLESS, SHORT, eventually, local_spec, workers
-from flows.simulated import artifact, flow_run_id
+from flows.simulated import artifact, flow_run_id, task_runs
 
 
 @pytest.fixture(autouse=True)
@@ -158,6 +159,13 @@ def test_what_a_killed_flow_left_is_stopped_by_the_hooks(home: Path) -> None:
     assert ledger.status is TuningStatus.STOPPED
     assert ledger.reasons[0].message == "cancelled in Prefect"
     assert len(ledger.ended) == len(ledger.jobs) == 2
+    assert eventually(lambda: not open_bars(run.id), 60), "its graph shows training jobs that run for ever"
+
+
+def open_bars(run: UUID) -> list[str]:
+    """The training jobs that the graph of a flow run shows as running, or not at all."""
+    bars = [bar for bar in task_runs(run, 0) if bar.task_key == TASK_KEY]
+    return [bar.name for bar in bars if bar.state is None or not bar.state.is_final()]
 
 
 def test_a_run_that_was_cancelled_before_it_began_leaves_the_hooks_nothing_to_do(home: Path) -> None:

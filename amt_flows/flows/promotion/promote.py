@@ -26,6 +26,7 @@ from amt_flows.flows.promotion.deploy import compare_with_champion, promote_in_t
 from amt_flows.flows.promotion.outcome import SERIALIZER, Decision, Outcome
 from amt_flows.flows.promotion.promotion_page import publish, request_for_approval
 from amt_flows.flows.promotion.saved_steps import saved_step
+from amt_flows.flows.sentences import in_sentences, required_in_the_form, run_called
 from amt_flows.flows.tuning.results import result_named
 from amt_flows.flows.tuning.run_tuning import this_flow_run
 
@@ -43,7 +44,15 @@ class Terms:
     approval_mode: Mode = "auto"
 
 
-@flow(name="promote", flow_run_name="promote-{tuning_job}", persist_result=True, result_serializer=SERIALIZER)
+@required_in_the_form
+@flow(
+    name="promote",
+    flow_run_name=run_called("promote-{}", "tuning_job"),
+    persist_result=True,
+    result_serializer=SERIALIZER,
+    validate_parameters=False,
+)
+@in_sentences
 def promote(
     tuning_job: TuningJobName,
     target: Annotated[Target, labelled("Target")],

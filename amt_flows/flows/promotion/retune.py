@@ -4,6 +4,7 @@ a series, learns from the last ones, and promotes its model only if that is bett
 # Annotations are real types here, not text: a runner loads this file under a name of its own, where Prefect
 # could not find what a text stands for.
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from prefect import flow, get_run_logger, runtime
@@ -27,6 +28,7 @@ from amt_flows.flows.promotion.approval import DAY_SECONDS
 from amt_flows.flows.promotion.outcome import SERIALIZER, Outcome
 from amt_flows.flows.promotion.promote import Terms, promote_on_terms
 from amt_flows.flows.promotion.tune_then_deploy import check_pipeline, tuned
+from amt_flows.flows.sentences import in_sentences, required_in_the_form
 from amt_flows.flows.tuning.cancel import or_cancelled
 from amt_flows.flows.tuning.hooks import RETUNE, stop_after_crash, stop_on_cancellation
 from amt_flows.flows.tuning.parents import series_elsewhere
@@ -37,9 +39,12 @@ from amt_flows.tuning.series import MOST_PARENTS, check_series, next_in_series
 
 def _flow_run_name() -> str:
     given = runtime.flow_run.parameters
-    return f"{given['series'] or given['spec'].name or 'retune'}-again"
+    spec = given.get("spec")
+    name = spec.get("name") if isinstance(spec, Mapping) else getattr(spec, "name", None)
+    return f"{given.get('series') or name or RETUNE}-again"
 
 
+@required_in_the_form
 @flow(
     name=RETUNE,
     flow_run_name=_flow_run_name,
@@ -47,7 +52,9 @@ def _flow_run_name() -> str:
     result_serializer=SERIALIZER,
     on_cancellation=[stop_on_cancellation],
     on_crashed=[stop_after_crash],
+    validate_parameters=False,
 )
+@in_sentences
 def retune(
     spec: Annotated[TuningSpec, labelled("Tuning job")],
     target: Annotated[Target, labelled("Target")],

@@ -27,9 +27,10 @@ from amt_flows.flows.promotion.approval import DAY_SECONDS
 from amt_flows.flows.promotion.outcome import SERIALIZER, Outcome
 from amt_flows.flows.promotion.promote import Terms, promote_on_terms
 from amt_flows.flows.promotion.saved_steps import saved_step
+from amt_flows.flows.sentences import in_sentences, required_in_the_form
 from amt_flows.flows.tuning.cancel import or_cancelled
 from amt_flows.flows.tuning.hooks import stop_after_crash, stop_on_cancellation
-from amt_flows.flows.tuning.run_tuning import name_in_this_run, this_flow_run
+from amt_flows.flows.tuning.run_tuning import name_in_this_run, name_of_spec_in_this_run, this_flow_run
 from amt_flows.flows.tuning.tune import tune
 from amt_flows.ledger.algorithms import algorithms_of
 from amt_flows.results import TuningResult
@@ -38,9 +39,10 @@ from amt_flows.spec.dotted import get
 
 
 def _flow_run_name() -> str:
-    return f"{name_in_this_run(runtime.flow_run.parameters['spec'])}-pipeline"
+    return f"{name_of_spec_in_this_run(runtime.flow_run.parameters.get('spec'))}-pipeline"
 
 
+@required_in_the_form
 @flow(
     name="tune-then-deploy",
     flow_run_name=_flow_run_name,
@@ -48,7 +50,9 @@ def _flow_run_name() -> str:
     result_serializer=SERIALIZER,
     on_cancellation=[stop_on_cancellation],
     on_crashed=[stop_after_crash],
+    validate_parameters=False,
 )
+@in_sentences
 def tune_then_deploy(
     spec: Annotated[TuningSpec, labelled("Tuning job")],
     target: Annotated[Target, labelled("Target")],

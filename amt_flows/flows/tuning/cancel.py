@@ -22,6 +22,7 @@ from amt_flows.flows.api import Api, Recurrence
 from amt_flows.ledger.running_tuning_job import RunningTuningJob
 
 LOOK_SECONDS = 3.0
+WHO_SECONDS = 3.0
 REASON = "cancelled in Prefect"
 
 T = TypeVar("T")
@@ -45,7 +46,28 @@ class CancelWatch:
         self._again = again or Recurrence(LOOK_SECONDS)
         self._watched: list[UUID] | None = None
         self._asked: Future[bool] | None = None
+        self._signalled = False
         self.cancelled = False
+
+    def signalled(self) -> None:
+        """The process was told to end; by whom, Prefect may know. Safe in a signal handler."""
+        self._signalled = True
+
+    def say_who(self, tuning: RunningTuningJob) -> None:
+        """If the process was told to end, see whether that is how Prefect cancels: then it is said so, and
+        not which signal it was. To be called before the reason is recorded; waits a moment for the
+        server."""
+        if not self._signalled or self.cancelled:
+            return
+        self._signalled = False
+        try:
+            self.cancelled = self._api.soon(self._is_cancelled).result(WHO_SECONDS)
+        except TuningInterrupted:
+            raise
+        except Exception:
+            return  # then it is not known
+        if self.cancelled:
+            tuning.request_stop(REASON)
 
     def look(self, tuning: RunningTuningJob) -> None:
         """Ask the server if it is time to, or act on its answer. Neither waits for it nor minds that it can't

@@ -19,10 +19,12 @@ from amt_flows.backends.places import SageMakerTuner, open_journal, place_at
 from amt_flows.errors import TuningJobNotFound
 from amt_flows.flows.parameters import labelled
 from amt_flows.flows.promotion.persistence import SERIALIZER
+from amt_flows.flows.sentences import in_sentences, required_in_the_form
 from amt_flows.flows.tuning.hooks import TuningOfRun, tuning_of_run
 from amt_flows.flows.tuning.liveness import driver_of, is_driven_by, silent_since
 from amt_flows.flows.tuning.manage import extend_tuning, resume_tuning
 from amt_flows.flows.tuning.named import home_of_run
+from amt_flows.flows.tuning.open_bars import close_bars
 from amt_flows.ledger.record import load_ledger
 from amt_flows.tuning.stop import end_tuning_job
 
@@ -50,7 +52,14 @@ class CleanedUp(BaseModel):
     training_jobs_stopped: list[str] = []
 
 
-@flow(name="clean-up-after-flow-run", persist_result=True, result_serializer=SERIALIZER)
+@required_in_the_form
+@flow(
+    name="clean-up-after-flow-run",
+    persist_result=True,
+    result_serializer=SERIALIZER,
+    validate_parameters=False,
+)
+@in_sentences
 def clean_up(
     flow_run_id: Annotated[str, labelled("Flow run")],
     remedy: Annotated[Remedy, labelled("Remedy")] = Remedy.STOP_JOBS,
@@ -81,7 +90,7 @@ def clean_up(
         _mark(client, flow_run, since)
         if driver is not None and not is_its_own:
             return _told(CleanedUp(done=f"{job.name} is left alone: {driver.name} drives it by now."))
-    return _told(_remedied(job, remedy))
+    return _told(_remedied(job, remedy, flow_run.id))
 
 
 def _told(outcome: CleanedUp) -> CleanedUp:
@@ -136,16 +145,18 @@ def _mark(client: SyncPrefectClient, flow_run: FlowRun, since: datetime) -> None
     client.set_flow_run_state(flow_run.id, end)
 
 
-def _remedied(job: TuningOfRun, remedy: Remedy) -> CleanedUp:
+def _remedied(job: TuningOfRun, remedy: Remedy, flow_run_id: UUID) -> CleanedUp:
     if remedy is Remedy.STOP_JOBS and isinstance(job.backend, SageMakerTuner):
         # Its training jobs are watched, by AMT.
         return CleanedUp(done=f"{job.name} goes on by AMT; a retry or a resume follows it.")
     if remedy is Remedy.RESUME:
         result = resume_tuning(job.name, job.home)
+        close_bars(flow_run_id, load_ledger(open_journal(job.name, job.home), job.name))
         return CleanedUp(done=f"{job.name} was gone on with. {result.headline}.", tuning_job=job.name)
     ending = end_tuning_job(
         job.name, job.home, reason=REASON, close=remedy is Remedy.END, backend=job.backend
     )
+    close_bars(flow_run_id, ending.ledger)
     if remedy is not Remedy.END:
         end = f"{job.name} can be gone on with"
     elif ending.ledger is None:

@@ -20,6 +20,7 @@ from amt_flows.backends.places import LOCAL, Place, SageMakerTuner
 from amt_flows.flows.blocks import backend_for
 from amt_flows.flows.tuning.cancel import REASON
 from amt_flows.flows.tuning.named import home_of_run
+from amt_flows.flows.tuning.open_bars import close_bars
 from amt_flows.flows.tuning.run_tuning import name_for_run
 from amt_flows.tuning.stop import end_tuning_job
 
@@ -31,6 +32,7 @@ def stop_on_cancellation(flow: Flow[..., Any], flow_run: FlowRun, state: State[A
     """End the tuning job for good: its training jobs are stopped, and its journal is closed."""
     job = tuning_of_run(flow.name, flow_run)
     ending = end_tuning_job(job.name, job.home, reason=REASON, backend=job.backend)
+    close_bars(flow_run.id, ending.ledger)
     _tell(flow, flow_run, job.name, ending.training_jobs)
 
 
@@ -46,6 +48,7 @@ def stop_after_crash(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any])
         flow_run_logger(flow_run, flow).info("Tuning job %s goes on by AMT; a retry follows it.", job.name)
         return
     ending = end_tuning_job(job.name, job.home, reason=REASON, close=False, backend=job.backend)
+    close_bars(flow_run.id, ending.ledger)
     _tell(flow, flow_run, job.name, ending.training_jobs)
 
 

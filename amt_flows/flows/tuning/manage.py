@@ -13,6 +13,7 @@ from pydantic import Field
 from amt_flows.backends.places import open_journal, place_at
 from amt_flows.flows.parameters import Home, TuningJobName, labelled
 from amt_flows.flows.promotion.persistence import SERIALIZER
+from amt_flows.flows.sentences import in_sentences, required_in_the_form, run_called
 from amt_flows.flows.tuning.cancel import or_cancelled
 from amt_flows.flows.tuning.named import home_named
 from amt_flows.flows.tuning.parents import parents_known
@@ -27,7 +28,14 @@ from amt_flows.tuning.stop import PATIENCE_SECONDS, end_tuning_job
 REASON = "stopped in Prefect"
 
 
-@flow(name="stop-tuning", flow_run_name="stop-{name}", persist_result=False)
+@required_in_the_form
+@flow(
+    name="stop-tuning",
+    flow_run_name=run_called("stop-{}", "name"),
+    persist_result=False,
+    validate_parameters=False,
+)
+@in_sentences
 def stop_tuning(
     name: TuningJobName, home: Home = None, kill: Annotated[bool, labelled("Kill")] = False
 ) -> list[str]:
@@ -68,7 +76,15 @@ def _stop(name: str, home: str | None, *, kill: bool) -> list[str]:
     return stopped
 
 
-@flow(name="resume-tuning", flow_run_name="{name}", persist_result=True, result_serializer=SERIALIZER)
+@required_in_the_form
+@flow(
+    name="resume-tuning",
+    flow_run_name=run_called("{}", "name"),
+    persist_result=True,
+    result_serializer=SERIALIZER,
+    validate_parameters=False,
+)
+@in_sentences
 def resume_tuning(name: TuningJobName, home: Home = None) -> TuningResult:
     """Go on with a tuning job whose controller died, where its record stands.
 
@@ -92,7 +108,15 @@ def _go_on(ledger: Ledger, journal: Journal, home: str | None, kept_in: Home) ->
     )
 
 
-@flow(name="extend-tuning", flow_run_name="{name}", persist_result=True, result_serializer=SERIALIZER)
+@required_in_the_form
+@flow(
+    name="extend-tuning",
+    flow_run_name=run_called("{}", "name"),
+    persist_result=True,
+    result_serializer=SERIALIZER,
+    validate_parameters=False,
+)
+@in_sentences
 def extend_tuning(
     name: TuningJobName,
     max_number_of_training_jobs: Annotated[int, labelled("Training jobs in all"), Field(ge=0)] = 0,

@@ -1,4 +1,5 @@
-"""The stages of the loop, each telling in the run's log what it did and why.
+"""What a flow run tells of a tuning job: what each stage decided, for the state of its task run, and one
+line in the log for each event that a person would tell another.
 
 ``get_run_logger`` answers with the task run's log inside a task and with the flow run's outside, so the same
 function serves both.
@@ -6,71 +7,107 @@ function serves both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
 
 from prefect import get_run_logger
 
-from amt_flows.events import Judgement, Reason
+from amt_flows.events import Judgement, Outcome, Reason
+from amt_flows.flows.tuning.bar_states import message_of
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.running_tuning_job import News, RunningTuningJob
-from amt_flows.ledger.training_job import Trial
+from amt_flows.ledger.training_job import TrainingJob, Trial
 from amt_flows.show.text import count, hyperparameters, number
 from amt_flows.tuning.engine import Tuning
 
+T = TypeVar("T")
 
-def propose(tuning: Tuning, wanted: int) -> Sequence[Trial]:
+SUMMARY_SECONDS: Final = 60.0
+SUMMARY_SHARE: Final = 0.05
+"""... but no oftener than each twentieth of a tuning job's time."""
+
+
+@dataclass(frozen=True)
+class Told(Generic[T]):
+    """What a stage came to, and what that was in words."""
+
+    answer: T
+    decided: str
+
+
+def propose(tuning: Tuning, wanted: int) -> Told[Sequence[Trial]]:
     trials = tuning.propose(wanted)
-    log = get_run_logger()
-    for trial in trials:
-        why = f" ({trial.reason})" if trial.reason else ""
-        text = hyperparameters(dict(trial.configuration))
-        whose = f" of {trial.definition}" if trial.definition else ""
-        log.info("Trial %03d%s by %s%s: %s", trial.number, whose, trial.source, why, text)
+    decided = "\n".join(map(_proposal, trials))
     if len(trials) < wanted:
-        log.info("No configuration is left that was not tried; there are %d.", len(tuning.ledger.trials))
-    return trials
+        nothing_left = "No configuration is left that was not tried"
+        get_run_logger().info("%s; there are %d.", nothing_left, len(tuning.ledger.trials))
+        decided = "\n".join(filter(None, (decided, f"{nothing_left}.")))
+    return Told(trials, decided)
 
 
-def launch(tuning: Tuning, wanted: int) -> Sequence[str]:
+def _proposal(trial: Trial) -> str:
+    why = f" ({trial.reason})" if trial.reason else ""
+    return f"{_called(trial)} by {trial.source}{why}: {hyperparameters(dict(trial.configuration))}"
+
+
+def _called(trial: Trial) -> str:
+    whose = f" of {trial.definition}" if trial.definition else ""
+    return f"Trial {trial.number:03d}{whose}"
+
+
+def launch(tuning: Tuning, wanted: int) -> Told[Sequence[str]]:
     names = tuning.launch(wanted)
-    log = get_run_logger()
-    if names:
-        log.info("Launched %s; %d running.", ", ".join(names), len(tuning.ledger.live))
+    log, ledger = get_run_logger(), tuning.ledger
+    lines = []
+    for name in names:
+        trial = ledger.trials[ledger.jobs[name].trial]
+        lines.append(f"Launched {name}: {hyperparameters(dict(trial.configuration))}")
+        log.info("%s.", lines[-1])
     if len(names) < wanted and tuning.waiting():
         why = f": {tuning.held_up_by}" if tuning.held_up_by else "."
-        log.info("%s waiting for a place to run%s", count(tuning.waiting(), "trial"), why)
-    return names
+        lines.append(f"{count(tuning.waiting(), 'trial')} waiting for a place to run{why}")
+        # The same again, at each new try, says nothing new.
+        log.log(logging.INFO if names else logging.DEBUG, "%s", lines[-1])
+    return Told(names, "\n".join(lines) or "Nothing was launched.")
 
 
-def check_early_stopping(tuning: Tuning) -> Sequence[Judgement]:
+def check_early_stopping(tuning: Tuning) -> Told[Sequence[Judgement]]:
     judgements = tuning.check_early_stopping()
-    log = get_run_logger()
     stops = [judgement for judgement in judgements if judgement.stop]
-    for stop in stops:
-        log.info("Stopping %s early: %s.", stop.job, stop.why)
+    lines = [f"Stopping {stop.job} early: {stop.why}." for stop in stops]
+    for line in lines:
+        get_run_logger().info("%s", line)
     if judgements and not stops:
         last = judgements[-1]
-        log.info("%s judged, none stopped; %s: %s.", count(len(judgements), "epoch"), last.job, last.why)
-    return judgements
+        lines = [f"{count(len(judgements), 'epoch')} judged, none stopped; {last.job}: {last.why}."]
+    return Told(judgements, "\n".join(lines))
 
 
-def check_completion(tuning: Tuning) -> Sequence[Reason]:
+def check_completion(tuning: Tuning) -> Told[Sequence[Reason]]:
     reasons = tuning.check_completion()
-    log = get_run_logger()
-    for reason in reasons:
-        log.info("The tuning job ends by %s: %s.", reason.rule, reason.message)
-    if not reasons:
-        log.info("Going on: %s.", standing(tuning.ledger))
-    return reasons
+    lines = [f"The tuning job ends by {reason.rule}: {reason.message}." for reason in reasons]
+    for line in lines:
+        get_run_logger().info("%s", line)
+    return Told(reasons, "\n".join(lines) or f"Going on: {standing(tuning.ledger)}.")
 
 
-def follow(followed: RunningTuningJob, news: News) -> None:
-    """What SageMaker's own tuner did, as far as it is news."""
-    log, ledger = get_run_logger(), followed.ledger
+def tell_ends(followed: RunningTuningJob, news: News) -> None:
+    """How training jobs ended. That one was stopped early has been told when it was."""
     for name in news.ended:
-        job = ledger.jobs[name]
-        outcome = "ended" if job.outcome is None else job.outcome.value
-        log.info("%s %s; %s.", name, outcome, standing(ledger))
+        job = followed.ledger.jobs[name]
+        if job.outcome is not Outcome.STOPPED_EARLY:
+            level = logging.WARNING if job.failed else logging.INFO
+            get_run_logger().log(level, "%s.", _end(followed.ledger, job))
+
+
+def _end(ledger: Ledger, job: TrainingJob) -> str:
+    outcome = "ended" if job.outcome is None else job.outcome.value
+    why = message_of(ledger, job)
+    return f"{job.name} {outcome}: {why}" if why else f"{job.name} {outcome}"
 
 
 def standing(ledger: Ledger) -> str:
@@ -85,3 +122,42 @@ def _best(ledger: Ledger) -> str:
     if best is None:
         return f"no best {metric} yet"
     return f"best {metric} {number(best.final_value)} by {best.name}"
+
+
+class Summary:
+    """Says now and then where a long tuning job stands."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began_at = self._told_at = clock()
+        self._told = ""
+
+    def tick(self, followed: RunningTuningJob) -> None:
+        now = self._clock()
+        pause = max(SUMMARY_SECONDS, SUMMARY_SHARE * (now - self._began_at))
+        if now - self._told_at < pause or followed.ledger.finished:
+            return
+        self._told_at = now
+        line = standing(followed.ledger)
+        if line != self._told:
+            get_run_logger().info("%s.", line)
+        self._told = line
+
+
+FINISHED: Final = "Finished in state Completed"
+
+
+@contextmanager
+def quiet_task_runs(names: Sequence[str]) -> Iterator[None]:
+    """Meanwhile Prefect says of no task of these names that it has finished well: its state says so too."""
+    log = logging.getLogger("prefect.task_runs")
+
+    def says_something(record: logging.LogRecord) -> bool:
+        ours = getattr(record, "task_name", None) in names
+        return not (ours and record.getMessage().startswith(FINISHED))
+
+    log.addFilter(says_something)
+    try:
+        yield
+    finally:
+        log.removeFilter(says_something)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 from uuid import UUID
 
 from prefect import get_run_logger
@@ -20,11 +21,13 @@ from amt_flows.flows.api import open_api
 from amt_flows.flows.tuning import run_log
 from amt_flows.flows.tuning.announcements import Announcer
 from amt_flows.flows.tuning.artifacts import Publisher
+from amt_flows.flows.tuning.bars import Bars
 from amt_flows.flows.tuning.budget import TaskRunBudget
 from amt_flows.flows.tuning.cancel import CancelWatch
 from amt_flows.flows.tuning.library_warnings import in_the_log_of
 from amt_flows.flows.tuning.parents import parents_known
-from amt_flows.flows.tuning.stages import TaskStages, hand_over
+from amt_flows.flows.tuning.run_log import Summary, quiet_task_runs
+from amt_flows.flows.tuning.stages import STAGES, TaskStages, accounts, hand_over
 from amt_flows.ledger.running_tuning_job import News, OnTick, RunningTuningJob
 from amt_flows.names import tuning_job_name_from
 from amt_flows.ports import Backend, Clock, Journal
@@ -73,7 +76,8 @@ def run_tuning(
     name = name_in_this_run(spec)
     spec = spec if spec.name is not None else spec.named(name)
     journal = journal or open_journal(name)
-    with open_api() as api, in_the_log_of(flow_run.id):
+    budget = budget or TaskRunBudget()
+    with open_api() as api, in_the_log_of(flow_run.id), quiet_task_runs([stage.name for stage in STAGES]):
         if isinstance(backend, SageMakerTuner):
             driven = _by_amt(spec, backend, journal)
         else:
@@ -82,7 +86,7 @@ def run_tuning(
                 backend,
                 journal,
                 clock,
-                budget or TaskRunBudget(),
+                budget,
                 parents or parents_known(place=backend),
             )
         followed = driven.followed
@@ -94,17 +98,27 @@ def run_tuning(
         watch = CancelWatch(api, flow_run)
         publisher = Publisher(api, flow_run.id, followed.ledger.name)
         announcer = Announcer(flow_run, followed)
+        bars = Bars(api, flow_run.id, budget)
+        summary = Summary()
 
         def on_tick(followed: RunningTuningJob, news: News) -> None:
             watch.look(followed)
             announcer.tick(followed, news)
+            bars.tick(followed)
             publisher.tick(followed)
+            run_log.tell_ends(followed, news)
+            summary.tick(followed)
 
-        with graceful_interrupts(followed):
-            driven.to_its_end(on_tick)
+        with graceful_interrupts(followed, watch.signalled), bars.left_by(followed):
+            driven.to_its_end(on_tick, watch.say_who)
+            # Of one that another flow run has ended, that one's graph tells.
+            if not had_ended or flow_run.run_count > 1:
+                bars.conclude(followed)
             publisher.conclude(followed)
             # After the artifacts: whoever acts on it may want to read the result.
             announcer.conclude(followed)
+        if not had_ended:
+            get_run_logger().info("%s", accounts(budget, len(followed.ledger.jobs)))
     result = result_of(followed.ledger, followed.journal.location)
     get_run_logger().info("%s.", result.headline)
     for edge in edges(result):
@@ -114,12 +128,15 @@ def run_tuning(
     return usable_result(result)
 
 
+BeforeEnd: TypeAlias = Callable[[RunningTuningJob], None]
+
+
 @dataclass(frozen=True)
 class _Driven:
     """A tuning job, and what brings it to its end."""
 
     followed: RunningTuningJob
-    to_its_end: Callable[[OnTick], None]
+    to_its_end: Callable[[OnTick, BeforeEnd], None]
 
 
 def _by_us(
@@ -136,14 +153,9 @@ def _by_us(
     for choice in tuning.ledger.chosen:
         get_run_logger().info("Chosen for you: %s.", choice)
 
-    def to_its_end(on_tick: OnTick) -> None:
+    def to_its_end(on_tick: OnTick, before_end: BeforeEnd) -> None:
         with stop_jobs_on_breakdown(tuning):
-            drive(tuning, TaskStages(tuning, budget).stages(), on_tick=on_tick)
-        get_run_logger().info(
-            "Stages as task runs: %d; in plain Python to spare the server: %d.",
-            budget.started,
-            budget.inline,
-        )
+            drive(tuning, TaskStages(tuning, budget, before_end).stages(), on_tick=on_tick)
 
     return _Driven(tuning, to_its_end)
 
@@ -151,13 +163,9 @@ def _by_us(
 def _by_amt(spec: TuningSpec, tuner: SageMakerTuner, journal: Journal) -> _Driven:
     handed_off = hand_over(spec, tuner, journal, controller=_controller_in_flow_run())
 
-    def to_its_end(on_tick: OnTick) -> None:
-        def tell(followed: RunningTuningJob, news: News) -> None:
-            run_log.follow(followed, news)
-            on_tick(followed, news)
-
+    def to_its_end(on_tick: OnTick, before_end: BeforeEnd) -> None:
         # No training job is stopped on a breakdown of ours: AMT drives them, within its own limits.
-        follow(handed_off, on_tick=tell)
+        follow(handed_off, on_tick=on_tick)
 
     return _Driven(handed_off, to_its_end)
 
@@ -187,6 +195,15 @@ def name_in_this_run(spec: TuningSpec) -> str:
     """The name that a spec has, or gets from the flow run around the caller."""
     if spec.name is not None:
         return spec.name
+    here = this_flow_run()
+    return name_for_run(here.flow_name, here.flow_run.id)
+
+
+def name_of_spec_in_this_run(spec: object) -> str:
+    """The same of a spec as a run's parameters have it, before anybody has looked whether it is one."""
+    name = spec.get("name") if isinstance(spec, Mapping) else getattr(spec, "name", None)
+    if isinstance(name, str) and name:
+        return name
     here = this_flow_run()
     return name_for_run(here.flow_name, here.flow_run.id)
 

@@ -11,19 +11,21 @@ from amt_flows.backends.places import open_journal
 from amt_flows.flows.blocks import backend_for
 from amt_flows.flows.parameters import Backend, Home, Region, TrainingBlock, labelled
 from amt_flows.flows.promotion.persistence import SERIALIZER
+from amt_flows.flows.sentences import in_sentences, required_in_the_form
 from amt_flows.flows.tuning.cancel import or_cancelled
 from amt_flows.flows.tuning.hooks import stop_after_crash, stop_on_cancellation
 from amt_flows.flows.tuning.parents import parents_known
-from amt_flows.flows.tuning.run_tuning import name_in_this_run, run_tuning
+from amt_flows.flows.tuning.run_tuning import name_in_this_run, name_of_spec_in_this_run, run_tuning
 from amt_flows.results import TuningResult
 from amt_flows.spec import TuningSpec
 
 
 def _flow_run_name() -> str:
     """A flow run is called like its tuning job."""
-    return name_in_this_run(runtime.flow_run.parameters["spec"])
+    return name_of_spec_in_this_run(runtime.flow_run.parameters.get("spec"))
 
 
+@required_in_the_form
 @flow(
     name="tune",
     flow_run_name=_flow_run_name,
@@ -31,7 +33,9 @@ def _flow_run_name() -> str:
     result_serializer=SERIALIZER,
     on_cancellation=[stop_on_cancellation],
     on_crashed=[stop_after_crash],
+    validate_parameters=False,
 )
+@in_sentences
 def tune(
     spec: Annotated[TuningSpec, labelled("Tuning job")],
     backend: Backend = "local",
