@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote
 
@@ -22,6 +23,8 @@ LOCAL = "local"
 SAGEMAKER = "sagemaker"
 POLL_SECONDS = "AMT_FLOWS_SAGEMAKER_POLL_SECONDS"
 LEASE_SECONDS = "AMT_FLOWS_LEASE_SECONDS"
+SHARED = "AMT_FLOWS_SHARED"
+RAY = "ray"
 AMT = "amt"
 """No backend of ours: SageMaker's own tuner drives the tuning job."""
 
@@ -86,8 +89,8 @@ def _folders(home: Home) -> list[str]:
 
 
 def open_backend(kind: str = LOCAL, *, home: Home = None, region: str | None = None) -> Backend:
-    """The backend of that name: ``local`` or ``sagemaker``. ``region`` is AWS's; without it, boto3's own
-    chain has one. Raises BackendError for another name."""
+    """The backend of that name: ``local``, ``sagemaker`` or ``ray:http://head:8265``. ``region`` is AWS's;
+    without it, boto3's own chain has one. Raises BackendError for another name."""
     if kind == LOCAL:
         from amt_flows.backends.local import LocalBackend
 
@@ -96,9 +99,18 @@ def open_backend(kind: str = LOCAL, *, home: Home = None, region: str | None = N
         from amt_flows.backends.sagemaker import SageMakerBackend
 
         return SageMakerBackend(region=region, poll_seconds=_poll_seconds())
+    engine, _, where = kind.partition(":")
+    if engine == RAY and where.startswith(("http://", "https://")):
+        from amt_flows.backends.attended.backend import LEASE_SECONDS as SHARED_LEASE
+        from amt_flows.backends.attended.backend import AttendedBackend
+        from amt_flows.backends.ray.engine import RayEngine
+
+        return AttendedBackend(
+            RayEngine(where), shared_directory(home), lease_seconds=_lease_seconds(SHARED_LEASE)
+        )
     raise BackendError(
         f"There is no backend {kind!r} that could be reached by its name.",
-        because="the names are local and sagemaker; another one was given as an object, from Python",
+        because="the names are local, sagemaker, ray:http://head:8265; another one was an object, in Python",
         remedy="open it in Python, and give it to the function that does the same as the command",
     )
 
@@ -108,9 +120,15 @@ def _poll_seconds() -> float:
     return _seconds_set(POLL_SECONDS, 20, 0.05, 3600)
 
 
-def _lease_seconds() -> float:
-    """How long a local training job that can't be seen from here may give no sign of life."""
-    return _seconds_set(LEASE_SECONDS, 120, 1, 86_400)
+def _lease_seconds(usual: float = 120) -> float:
+    """How long a training job that can't be seen from here may give no sign of life."""
+    return _seconds_set(LEASE_SECONDS, usual, 1, 86_400)
+
+
+def shared_directory(home: Home = None) -> Path:
+    """Where training jobs are kept that other machines run: they must have it at the same path."""
+    given = os.environ.get(SHARED)
+    return Path(given).expanduser() if given else home_directory(home)
 
 
 def _seconds_set(variable: str, usual: float, least: float, most: float) -> float:
@@ -163,4 +181,6 @@ def place_at(address: str, home: Home = None) -> Place:
     """The place that a record names, e.g. ``sagemaker:eu-west-1``. One without a name is of a time when there
     was this machine only. Raises BackendError."""
     kind, _, region = address.partition(":")
-    return open_place(kind or LOCAL, home=home, region=region or None)
+    if kind in (SAGEMAKER, AMT):
+        return open_place(kind, home=home, region=region or None)
+    return open_place(address or LOCAL, home=home)

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -126,6 +126,28 @@ def _print_version(ctx: click.Context, parameter: click.Parameter, asked: bool) 
         ctx.exit()
 
 
+NAMES: Final = ("local", "sagemaker", "amt")
+ENGINES: Final = {"ray": "ray:http://head:8265", "work-pool": "work-pool:NAME"}
+
+
+class BackendName(click.ParamType):  # type: ignore[type-arg] # has none before Click 8.3
+    """``local``, ``sagemaker`` or ``amt``; or an engine and where it is."""
+
+    name = "backend"
+
+    def convert(self, value: str, parameter: click.Parameter | None, ctx: click.Context | None) -> str:
+        engine, _, where = value.partition(":")
+        if value not in NAMES and not (engine in ENGINES and where):
+            self.fail(f"{value!r} is not one of {', '.join([*NAMES, *ENGINES.values()])}.", parameter, ctx)
+        return value
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return "BACKEND"
+
+
+BACKEND = BackendName()
+
+
 def home_option(command: F) -> F:
     return click.option(
         "--home",
@@ -142,9 +164,10 @@ def backend_options(default: str | None = "local") -> Callable[[F], F]:
     def with_options(command: F) -> F:
         choice = click.option(
             "--backend",
-            type=click.Choice(["local", "sagemaker", "amt"]),
+            type=BACKEND,
             default=default,
-            help=f"Where training jobs run; amt: SageMaker's own tuner drives them [default: {told}].",
+            help="Where training jobs run: local, sagemaker, amt (SageMaker's own tuner drives them), "
+            f"ray:http://head:8265 or work-pool:NAME [default: {told}].",
         )
         region = click.option("--region", help="AWS region, for SageMaker [default: the environment's].")
         return choice(region(command))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from amt_flows.cli.completion import TUNING_JOB
 from amt_flows.cli.group import (
+    BACKEND,
     backend_options,
     examples,
     gpus_option,
@@ -25,7 +26,6 @@ from amt_flows.errors import AmtFlowsError
 
 if TYPE_CHECKING:
     from amt_flows.backends.places import Place
-    from amt_flows.flows.parameters import PlaceName
     from amt_flows.ledger.ledger import Ledger
     from amt_flows.ports import Backend
     from amt_flows.results import TuningResult
@@ -190,8 +190,7 @@ def _run_as_flow(spec: TuningSpec, home: str | None, backend: str, region: str |
     from amt_flows.results.result import usable_result
 
     start_server_beyond_ctrl_c()
-    place = cast("PlaceName", backend)
-    state = tune(spec, backend=place, region=region, home=home, return_state=True)
+    state = tune(spec, backend=backend, region=region, home=home, return_state=True)
     if not state.is_cancelled():
         result: TuningResult = state.result()
         return result
@@ -214,7 +213,7 @@ def _run_as_flow(spec: TuningSpec, home: str | None, backend: str, region: str |
 )
 @click.option(
     "--backend",
-    type=click.Choice(["local", "sagemaker", "amt"]),
+    type=BACKEND,
     help="Where it runs, if there is no record that says so.",
 )
 @click.option("--region", help="AWS region, with --backend [default: the environment's].")

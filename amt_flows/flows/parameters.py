@@ -6,9 +6,9 @@ left out gets two tabs, "str" and "None". Here are labels for people, and one bo
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 
 def labelled(label: str) -> Any:
@@ -29,7 +29,17 @@ def _or_none(value: object) -> object:
 OptionalText = Annotated[str | None, BeforeValidator(_or_none), WithJsonSchema({"type": "string"})]
 """A text that may be left empty, which is None then."""
 
-PlaceName = Literal["local", "sagemaker", "amt"]
+
+def _a_place(name: str) -> str:
+    kind, _, where = name.partition(":")
+    if name not in PLACES and not (kind in ("ray", "work-pool") and where):
+        raise ValueError(f"write one of {', '.join(PLACES)}, ray:http://head:8265 or work-pool:NAME")
+    return name
+
+
+PLACES = ("local", "sagemaker", "amt")
+PlaceName = Annotated[str, AfterValidator(_a_place), WithJsonSchema({"enum": list(PLACES), "type": "string"})]
+"""The form has a box of those without an address; for the others it has the training block."""
 Backend = Annotated[PlaceName, labelled("Backend")]
 Region = Annotated[OptionalText, labelled_text("AWS region")]
 TrainingBlock = Annotated[OptionalText, labelled_text("Training block")]

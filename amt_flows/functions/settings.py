@@ -59,7 +59,7 @@ class SpecSettings(TypedDict, total=False):
 class TuneSettings(SpecSettings, total=False):
     """Those that say where it runs, besides."""
 
-    backend: Place | Literal["local", "sagemaker", "amt"]
+    backend: Place | str
     home: str | Path
     progress: bool
 

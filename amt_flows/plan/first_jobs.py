@@ -68,7 +68,7 @@ def first_training_jobs(
     tuning.launch(count)
     trials = tuning.ledger.trials
     on_sagemaker = backend.address.startswith("sagemaker")
-    shown = _on_sagemaker if on_sagemaker else _on_this_machine
+    shown = _on_sagemaker if on_sagemaker else _on_this_machine if is_here(backend) else _elsewhere
     # On paper they belonged to a spec with wider limits; its fingerprint must not be shown as theirs.
     named = spec if spec.name is not None else spec.named(UNNAMED)
     requests = [replace(job.request, fingerprint=named.fingerprint()) for job in paper.jobs.values()]
@@ -101,6 +101,15 @@ def _on_this_machine(request: JobRequest, source: str) -> PlannedJob:
     )
 
 
+def is_here(backend: Backend) -> bool:
+    """Whether its training jobs run with our own interpreter."""
+    return backend.address.partition(":")[0] not in ("ray", "work-pool")
+
+
+def _elsewhere(request: JobRequest, source: str) -> PlannedJob:
+    return replace(_on_this_machine(request, source), command=_what_runs(request, python="python3"))
+
+
 def _on_sagemaker(request: JobRequest, source: str) -> PlannedJob:
     from amt_flows.backends.sagemaker.request import create_training_job_request
 
@@ -122,13 +131,13 @@ def _on_sagemaker(request: JobRequest, source: str) -> PlannedJob:
     )
 
 
-def _what_runs(request: JobRequest) -> str:
+def _what_runs(request: JobRequest, python: str | None = None) -> str:
     """The command line as one would type it, or the call of a function."""
     if request.template.function is None and not request.template.command:
         # What is wrong with it stands among the plan's problems.
         return ""
     if request.template.function is None:
-        return shlex.join(command_line(request, Path()))
+        return shlex.join(command_line(request, Path(), python=python))
     arguments = ", ".join(f"{name}={value}" for name, value in request.hyperparameters.items())
     function = request.template.function
     return f"{called(function) if digest_in(function) else function}({arguments})"

@@ -376,6 +376,10 @@ class TrainingJobTemplate(Part):
     """How often a trial is tried again after a failure of the infrastructure (never of the training)."""
     resources: Resources = Resources()
     """What each training job needs of a machine: GPUs, CPUs, memory."""
+    runtime_env: dict[str, Any] = Field(default_factory=dict)
+    """On Ray: the job's runtime environment, in Ray's words, e.g. `{"pip": ["torch"]}`."""
+    job_variables: dict[str, Any] = Field(default_factory=dict)
+    """In a Prefect work pool: job variables of the flow run, e.g. `{"image": "team/train:7"}`."""
     price_per_hour: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """What one hour of one training job costs, in any currency; needed by `max_cost`."""
     sagemaker: dict[str, Any] = Field(default_factory=dict)

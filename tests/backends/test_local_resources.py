@@ -17,6 +17,7 @@ from amt_flows.backends.local import LocalBackend, holds
 from amt_flows.backends.local.holds import Hold
 from amt_flows.backends.local.machine import Machine, this_machine
 from amt_flows.backends.local.process import read_json
+from amt_flows.backends.local_worker.records import write_json
 from amt_flows.errors import CapacityUnavailable
 from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.ports import JobState
@@ -101,12 +102,12 @@ def test_a_controller_that_died_before_its_job_started_holds_nothing(site: Site)
     assert content is not None
     dead = {**content["controller"], "start": "0"}
     # As if it had died between the start of the worker and the word of it: the worker is found all the same.
-    holds.write_json(str(file), {**content, "controller": dead, "worker": None})
+    write_json(str(file), {**content, "controller": dead, "worker": None})
     with pytest.raises(CapacityUnavailable):
         site.launch(site.sh(SEEN, resources={"gpus": 1}), 2)
     # And as if it had died before.
     gone = str(site.directory(name).with_name("never-started"))
-    holds.write_json(str(file), {**content, "directory": gone, "controller": dead, "worker": None})
+    write_json(str(file), {**content, "directory": gone, "controller": dead, "worker": None})
     assert gpus_of(site, site.launch(site.sh(SEEN, resources={"gpus": 1}), 2)) == "0"
 
 

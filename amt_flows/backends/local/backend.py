@@ -58,7 +58,7 @@ from amt_flows.ledger.journals.new_home import make_home
 from amt_flows.ledger.journals.plain_files import what_stands_at
 from amt_flows.ledger.names import parse_training_job_name
 from amt_flows.ports import FoundJob, JobReport, JobRequest, JobState, Launch, MetricPoint, Room, Unread
-from amt_flows.spec import Resources, TrainingJobTemplate, TuningSpec
+from amt_flows.spec import Resources, TuningSpec
 
 if TYPE_CHECKING:
     from amt_flows.backends.local_worker.processes import Identity
@@ -134,18 +134,45 @@ class LocalBackend:
             self._refuse_what_runs_without_files(tuning, paths)
             try:
                 if not paths.directory.exists():
-                    share = self._take_share(paths, request.template)
+                    share = self._take_share(paths, request)
                     try:
-                        created = _create(tuning, paths, request, self.lease_seconds)
+                        created = self._create(tuning, paths, request)
                     except BaseException:
                         self._give_back(paths, share)
                         raise
                     if created:
-                        self._start(paths, share)
+                        self._start(paths, request, share)
                         return Launch.STARTED
                 return self._attach(paths, request)
             except OSError as error:
                 raise _cannot_launch(request, error) from error
+
+    def _create(self, tuning: TuningPaths, paths: JobPaths, request: JobRequest) -> bool:
+        """Prepare a job's directory; it appears complete or not at all. False when somebody else was quicker.
+
+        Raises LaunchRejected, OSError.
+        """
+        make_home(tuning.directory.parent)
+        tuning.jobs.mkdir(parents=True, exist_ok=True)
+        tuning.wake.mkdir(exist_ok=True)
+        scratch = tuning.jobs / f".{paths.directory.name}.{os.getpid()}.{secrets.token_hex(4)}"
+        scratch.mkdir()
+        try:
+            self._fill(request, paths, scratch)
+            (scratch / paths.lease.name).write_bytes(lease_text(0, self.lease_seconds))
+            scratch.rename(paths.directory)
+        except OSError as error:
+            shutil.rmtree(scratch, ignore_errors=True)
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                return False
+            raise
+        except BaseException:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise
+        return True
+
+    def _fill(self, request: JobRequest, paths: JobPaths, scratch: Path) -> None:
+        build(request, paths, scratch)
 
     def _refuse_what_runs_without_files(self, tuning: TuningPaths, paths: JobPaths) -> None:
         """Whoever has just come can't know a job whose directory was removed while it ran."""
@@ -159,9 +186,10 @@ class LocalBackend:
                 remedy="nothing: it is stopped, and then launched anew",
             )
 
-    def _take_share(self, paths: JobPaths, template: TrainingJobTemplate) -> Mapping[str, str] | None:
+    def _take_share(self, paths: JobPaths, request: JobRequest) -> Mapping[str, str] | None:
         """Hold what the job needs of this machine, if it says so: what it is told of it. Raises
         CapacityUnavailable."""
+        template = request.template
         if not template.resources.is_asked:
             return None
         machine = this_machine()
@@ -172,7 +200,7 @@ class LocalBackend:
         if share is not None:
             self._holds.give_back(paths)
 
-    def _start(self, paths: JobPaths, share: Mapping[str, str] | None) -> None:
+    def _start(self, paths: JobPaths, request: JobRequest, share: Mapping[str, str] | None) -> None:
         try:
             if share:
                 texts = [f"{name}={value}\0" for name, value in share.items()]
@@ -233,7 +261,7 @@ class LocalBackend:
         if not paths.claim.exists() and not paths.end.exists() and not (own and is_alive(own)):
             # Whoever prepared it died before its worker came, or that one is about to: the claim decides.
             os.utime(paths.request)
-            self._start(paths, self._take_share(paths, request.template))
+            self._start(paths, request, self._take_share(paths, request))
         self._live.setdefault(paths, None)
         return Launch.ATTACHED
 
@@ -464,31 +492,6 @@ def _without_files(place: Path) -> FoundJob | None:
 def _nearest_gone(directory: Path) -> Path:
     """The uppermost directory of a path that is not there."""
     return next(path for path in reversed((directory, *directory.parents)) if not path.exists())
-
-
-def _create(tuning: TuningPaths, paths: JobPaths, request: JobRequest, lease_seconds: float) -> bool:
-    """Prepare a job's directory; it appears complete or not at all. False when somebody else was quicker.
-
-    Raises LaunchRejected, OSError.
-    """
-    make_home(tuning.directory.parent)
-    tuning.jobs.mkdir(parents=True, exist_ok=True)
-    tuning.wake.mkdir(exist_ok=True)
-    scratch = tuning.jobs / f".{paths.directory.name}.{os.getpid()}.{secrets.token_hex(4)}"
-    scratch.mkdir()
-    try:
-        build(request, paths, scratch)
-        (scratch / paths.lease.name).write_bytes(lease_text(0, lease_seconds))
-        scratch.rename(paths.directory)
-    except OSError as error:
-        shutil.rmtree(scratch, ignore_errors=True)
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-            return False
-        raise
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
-    return True
 
 
 def _cannot_launch(request: JobRequest, error: OSError) -> BackendError:

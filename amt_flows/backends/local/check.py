@@ -40,6 +40,18 @@ def problems_of(spec: TuningSpec, root: Path) -> Sequence[Problem]:
     ]
 
 
+def shared_problems_of(spec: TuningSpec, root: Path) -> Sequence[Problem]:
+    """What is wrong wherever else the jobs run, as long as they run below a directory that is shared."""
+    template = spec.training_job
+    return [*_root_problems(root), *_something_to_run(template), *_metric_problems(spec)]
+
+
+def _something_to_run(template: TrainingJobTemplate) -> Iterator[Problem]:
+    if not template.command and template.function is None:
+        message = "training jobs there need one, e.g. `python train.py`, or a function `module:function`"
+        yield Problem(f"{AT}.command", None, message)
+
+
 def _root_problems(root: Path) -> Iterator[Problem]:
     """Tries in the nearest directory that exists, since checking must not make any."""
     nearest = next(p for p in (root, *root.parents) if p.exists())

@@ -44,20 +44,29 @@ def user_arguments(hyperparameters: Mapping[str, str], flags: Sequence[str] = ()
     return arguments
 
 
-def command_line(request: JobRequest, home: Path) -> list[str]:
+def command_line(
+    request: JobRequest,
+    home: Path,
+    *,
+    python: str | None = None,
+    function_runner: Path = FUNCTION_RUNNER,
+) -> list[str]:
     """The program and its arguments. A function by value is kept in ``home``. ``python`` and ``python3`` mean
     the interpreter that runs us: a bare name would find another one when a virtual environment is not
-    activated."""
+    activated. For another machine they mean ``python`` there, and ``function_runner`` is where it has it."""
     template = request.template
     if template.function is not None:
         kept = stored_at(home, template.function)
         file = [] if kept is None else [str(kept)]
-        return [this_python(), str(FUNCTION_RUNNER), template.function, request.objective_metric, *file]
+        runs = python or this_python()
+        return [runs, str(function_runner), template.function, request.objective_metric, *file]
     first, *rest = template.command
     arguments: list[str] = []
     if template.hyperparameters_as_arguments:
         arguments = user_arguments(request.hyperparameters, template.flags)
-    return [this_python() if first in PYTHONS else first, *rest, *arguments]
+    if python is None and first in PYTHONS:
+        first = this_python()
+    return [first, *rest, *arguments]
 
 
 def working_directory(directory: str | None) -> Path:
@@ -136,7 +145,13 @@ def worker_request(request: JobRequest) -> dict[str, Any]:
     }
 
 
-def worker_command(request: JobRequest, paths: JobPaths) -> bytes:
+def worker_command(
+    request: JobRequest,
+    paths: JobPaths,
+    *,
+    python: str | None = None,
+    function_runner: Path = FUNCTION_RUNNER,
+) -> bytes:
     """The content of the file ``command``, which :mod:`amt_flows.backends.local_worker.start` reads.
 
     Raises LaunchRejected for what can't be run.
@@ -146,7 +161,7 @@ def worker_command(request: JobRequest, paths: JobPaths) -> bytes:
             f"Training job {request.name} has neither a command nor a function.",
             remedy="set training_job.command, e.g. to `python train.py`",
         )
-    argv = command_line(request, paths.home)
+    argv = command_line(request, paths.home, python=python, function_runner=function_runner)
     variables = [f"{name}={value}" for name, value in environment(request, paths).items()]
     if any(not name or "=" in name for name in request.template.environment):
         raise LaunchRejected("A variable's name in training_job.environment is empty or has a `=` in it.")
@@ -179,9 +194,17 @@ def _definitions(request: JobRequest) -> list[dict[str, str]]:
     return [{"name": d.name, "regex": d.regex, "literal": required_text(d.regex)} for d in defined]
 
 
-def build(request: JobRequest, paths: JobPaths, scratch: Path) -> None:
+def build(
+    request: JobRequest,
+    paths: JobPaths,
+    scratch: Path,
+    *,
+    python: str | None = None,
+    function_runner: Path = FUNCTION_RUNNER,
+) -> None:
     """Fill ``scratch``, which is to become the job's directory. Raises LaunchRejected, OSError."""
-    content, command = worker_request(request), worker_command(request, paths)
+    content = worker_request(request)
+    command = worker_command(request, paths, python=python, function_runner=function_runner)
     inputs = {name: _input(request, name, place) for name, place in request.template.inputs.items()}
     container = Container(scratch)
     container.make()

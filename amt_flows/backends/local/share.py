@@ -18,7 +18,13 @@ THREADS: Final = (
 )
 
 
-def share_variables(template: TrainingJobTemplate, gpus: Sequence[str], variable: str) -> dict[str, str]:
+def share_variables(
+    template: TrainingJobTemplate,
+    gpus: Sequence[str],
+    variable: str,
+    *,
+    inherited: Mapping[str, str] = os.environ,
+) -> dict[str, str]:
     """The variables beside those of every training job. ``gpus``: the names of those that it sees; with
     ``variable`` they are named. Thread counts that somebody set stay as they are."""
     need = template.resources
@@ -29,9 +35,5 @@ def share_variables(template: TrainingJobTemplate, gpus: Sequence[str], variable
     if need.cpus is not None:
         threads = str(max(1, int(need.cpus)))
         told["SM_NUM_CPUS"] = threads
-        told |= {name: threads for name in THREADS if not _is_set(name, template.environment)}
+        told |= {name: threads for name in THREADS if name not in {*inherited, *template.environment}}
     return told
-
-
-def _is_set(name: str, given: Mapping[str, str]) -> bool:
-    return name in given or name in os.environ

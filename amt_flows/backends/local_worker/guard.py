@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 SIGKILL = 9
 CLEAR_SECONDS = 60.0
 EXIT_KILLED = 70
+LOOK_SECONDS = 1.0
 
 
-def guarded(work: Callable[[int], int]) -> int:
+def guarded(work: Callable[[int], int], parent: int = 0) -> int:
     """Do the work of a worker in a child, which gets the writing end of its lifeline, and see to its end. The
-    exit status of the work; 70 if it was killed."""
+    exit status of the work; 70 if it was killed. ``parent``: the number of the process that we were started
+    by, where the worker is to end with it."""
     adopt_orphans()
     lifeline, writer = os.pipe()
     worker = os.fork()
@@ -34,14 +36,14 @@ def guarded(work: Callable[[int], int]) -> int:
         os.close(lifeline)
         return work(writer)
     os.close(writer)
-    return see_to_its_end(worker, lifeline)
+    return see_to_its_end(worker, lifeline, parent)
 
 
-def see_to_its_end(worker: int, lifeline: int) -> int:
+def see_to_its_end(worker: int, lifeline: int, parent: int = 0) -> int:
     """Wait for the end of our child, the worker, and end all that it leaves behind. Its exit status; 70 if it
     was killed."""
     heed_no_request_to_end()
-    group = _accompany(worker, lifeline)
+    group = _accompany(worker, lifeline, parent)
     _, status = os.waitpid(worker, 0)
     if os.WIFEXITED(status):
         return os.WEXITSTATUS(status)
@@ -54,15 +56,22 @@ def see_to_its_end(worker: int, lifeline: int) -> int:
     return EXIT_KILLED
 
 
-def _accompany(worker: int, lifeline: int) -> int:
-    """Wait for the worker's end, and bring it about if it stands still. The process group of its training; 0
-    if there is none."""
+def _accompany(worker: int, lifeline: int, parent: int) -> int:
+    """Wait for the worker's end, and bring it about if it stands still or its parent has gone. The process
+    group of its training; 0 if there is none."""
     import select
+    import time
 
-    group, seconds = 0, None
+    group, seconds, heard_at = 0, None, time.monotonic()
     while True:
-        ready, _, _ = select.select([lifeline], [], [], seconds)
+        ready, _, _ = select.select([lifeline], [], [], LOOK_SECONDS if parent else seconds)
+        if parent and os.getppid() != parent:
+            os.write(2, b"The process that had started the worker is gone; the training was ended.\n")
+            os.kill(worker, SIGKILL)
+            return group
         if not ready:
+            if seconds is None or time.monotonic() - heard_at < seconds:
+                continue
             os.write(2, f"The worker stood still for {seconds:g} s and was killed.\n".encode())
             os.kill(worker, SIGKILL)
             return group
@@ -70,4 +79,4 @@ def _accompany(worker: int, lifeline: int) -> int:
         if not told:
             return group
         first, second = told.split(b"\n")[-2].split()
-        group, seconds = int(first), float(second)
+        group, seconds, heard_at = int(first), float(second), time.monotonic()

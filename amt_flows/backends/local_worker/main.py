@@ -21,7 +21,9 @@ def main(arguments: Sequence[str]) -> int:
     a copy of a fork server has begun with that (see :mod:`.forked`). The exit status."""
     *how, directory = arguments
     if not how:
-        return guarded(lambda lifeline: run(directory, lifeline))
+        # Told by an attendant, and none of the training's business: jobs that it starts have another parent.
+        parent = int(os.environ.pop("AMT_FLOWS_PARENT", "0"))
+        return guarded(lambda lifeline: run(directory, lifeline), parent)
     role, *numbers = how
     if role == "--guard":
         return see_to_its_end(*map(int, numbers))

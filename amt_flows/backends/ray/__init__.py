@@ -1,0 +1,1 @@
+"""Training jobs on a Ray cluster, by the HTTP API of its head; no part of Ray is needed here."""
