@@ -11,9 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-import amt_flows
-
-PACKAGE: Final = Path(amt_flows.__file__).parent
+PACKAGE: Final = Path(__file__).resolve().parents[2]
 FILES: Final = (
     "__init__.py",
     "lazy.py",
