@@ -1,0 +1,133 @@
+"""The command-line arguments of a training script, by its source: argparse's and click's."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+ADDS = ("add_argument", "option")
+KINDS = {"float": float, "int": int, "str": str, "bool": bool}
+ON, OFF = "store_true", "store_false"
+
+
+@dataclass(frozen=True)
+class Argument:
+    """``name`` is that of the longest option, without its dashes; ``kind`` the type that it is made into,
+    None when the source doesn't say. ``default`` is None when there is none, or none that is written out.
+    ``flag`` is what :attr:`~amt_flows.spec.TrainingJobTemplate.flags` says of an option without a value."""
+
+    name: str
+    line: int
+    kind: type | None = None
+    default: object = None
+    choices: tuple[object, ...] = ()
+    required: bool = False
+    takes_one: bool = True
+    flag: str = ""
+    help: str = ""
+
+
+def arguments_of(tree: ast.Module) -> tuple[Argument, ...]:
+    """The options of a script in the order of its source, each name once; positional ones are left out."""
+    constants = dict(_constants(tree))
+    found: dict[str, Argument] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _called(node) in ADDS:
+            one = _argument(node, constants)
+            if one is not None:
+                found.setdefault(one.name, one)
+    return tuple(sorted(found.values(), key=lambda one: one.line))
+
+
+def positional_in(tree: ast.Module) -> tuple[str, ...]:
+    """The arguments of argparse that stand for themselves, without an option."""
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _called(node) == "add_argument" and node.args:
+            words = _words(node)
+            if words and not words[0].startswith("-"):
+                names.append(words[0])
+    return tuple(names)
+
+
+def _called(call: ast.Call) -> str:
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr
+    return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
+def _words(call: ast.Call) -> list[str]:
+    return [one.value for one in call.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+
+
+def _constants(tree: ast.Module) -> Iterator[tuple[str, object]]:
+    """What the module gives a name to once and for all, as ``RATE = 0.1``."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            value = _literal(node.value, {})
+            if value is not None:
+                yield node.targets[0].id, value
+
+
+def _literal(node: ast.expr | None, constants: dict[str, object]) -> object:
+    """A value that is written out, or the constant that is named; else None."""
+    if node is None:
+        return None
+    if isinstance(node, ast.Name):
+        return constants.get(node.id)
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _argument(call: ast.Call, constants: dict[str, object]) -> Argument | None:
+    options = [word for word in _words(call) if word.startswith("-")]
+    long = [option for option in options if option.startswith("--") and len(option) > 2]
+    if not options:
+        return None
+    given = {one.arg: one.value for one in call.keywords if one.arg is not None}
+    option = max(long or options, key=len)
+    on, _, off = option.partition("/")
+    name = on.lstrip("-")
+    default, help_ = _literal(given.get("default"), constants), _literal(given.get("help"), constants)
+    choices = _literal(given.get("choices"), constants) or _click_choices(given.get("type"), constants)
+    type_ = given.get("type")
+    kind = KINDS.get(type_.id) if isinstance(type_, ast.Name) else None
+    action, flag = _action(given.get("action")), ""
+    if action == ON or _literal(given.get("is_flag"), constants) is True or off:
+        flag, default = f"{name}/{off.lstrip('-')}" if off else name, bool(default)
+    elif action == "BooleanOptionalAction":
+        flag = f"{name}/no-{name}"
+    if kind is None and isinstance(default, (bool, int, float, str)) and "type" not in given:
+        # argparse leaves a text as it is; click takes the type of the default.
+        kind = type(default) if _called(call) == "option" else str
+    return Argument(
+        name,
+        call.lineno,
+        bool if flag else kind,
+        default,
+        tuple(choices) if isinstance(choices, (list, tuple, range)) else (),
+        _literal(given.get("required"), constants) is True,
+        len(options[0].lstrip("-")) > 0
+        and not set(given) & {"nargs", "multiple"}
+        and action in ("", "store", ON, "BooleanOptionalAction")
+        and bool(long),
+        flag,
+        help_ if isinstance(help_, str) else "",
+    )
+
+
+def _action(node: ast.expr | None) -> str:
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return "" if node is None else ast.dump(node)
+
+
+def _click_choices(node: ast.expr | None, constants: dict[str, object]) -> object:
+    if isinstance(node, ast.Call) and _called(node) == "Choice" and node.args:
+        return _literal(node.args[0], constants)
+    return None
