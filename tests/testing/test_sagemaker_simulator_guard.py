@@ -31,7 +31,7 @@ from botocore.utils import percent_encode_sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amt_flows.testing.sagemaker import JobScript, SimulatedSageMaker
+from amt_flows.testing.sagemaker import Command, JobScript, SimulatedSageMaker
 from amt_flows.testing.sagemaker.credentials import CredentialsError, made_up, read, write
 from amt_flows.testing.sagemaker.signatures import Signed, Unsigned, check
 from testing.sagemaker_requests import KEYS, REGION, client, messages, refusal, training, wait_for_end
@@ -375,7 +375,9 @@ def test_a_page_in_a_browser_runs_nothing(tmp_path: Path) -> None:
     if chromium is None:
         pytest.skip("there is no Chromium here")
     marker = tmp_path / "ran"
-    world = SimulatedSageMaker(commands={"*": ["touch", str(marker)]})
+    world = SimulatedSageMaker(
+        commands={"*": Command(["touch", str(marker)], hyperparameters_as_arguments=False)}
+    )
     with world.serve(credentials=KEYS) as url, _site(url) as (page, done):
         _open(chromium, page, tmp_path, done)
         # Each was sent, and none told the page anything: those without CORS are opaque, the others failed.

@@ -221,7 +221,7 @@ def test_tags_are_added_replaced_and_deleted() -> None:
         arn = sagemaker.create_training_job(**training("Job-1"))["TrainingJobArn"]
         added = [{"Key": "tuning", "Value": "other"}, {"Key": "owner", "Value": "me"}]
         check_shape("AddTags", sagemaker.add_tags(ResourceArn=arn, Tags=added))
-        assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == added[::-1]
+        assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == added
         sagemaker.delete_tags(ResourceArn=arn, TagKeys=["tuning"])
         assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == added[1:]
         many = [{"Key": str(n), "Value": ""} for n in range(50)]

@@ -53,7 +53,14 @@ Number = TypeVar("Number", int, float)
     multiple=True,
     metavar="IMAGE COMMAND",
     help="Run COMMAND for the training image (or algorithm) IMAGE, which may hold * and ?. "
-    "Implies --real. May be given more than once.",
+    "Each hyperparameter is appended as --name value. Implies --real. May be given more than once.",
+)
+@click.option(
+    "--arguments/--no-arguments",
+    default=True,
+    show_default=True,
+    help="Whether a --command gets its hyperparameters as arguments, or has only the container's files "
+    "and variables for them.",
 )
 @click.option(
     "--values",
@@ -123,6 +130,7 @@ def main(
     port: int,
     real: bool,
     commands: Sequence[tuple[str, str]],
+    arguments: bool,
     values: str,
     seconds_per_epoch: float,
     startup_seconds: float,
@@ -147,7 +155,7 @@ def main(
         raise click.BadParameter("must be above 0", param_hint="--speed")
     world = SimulatedSageMaker(
         None if real or commands else _script(values, seconds_per_epoch, startup_seconds),
-        commands=_commands(commands, startup_seconds) if real or commands else None,
+        commands=_commands(commands, startup_seconds, arguments) if real or commands else None,
         clock=AcceleratedClock(speed),
         stop_grace_seconds=grace_seconds,
         endpoint_seconds=endpoint_seconds,
@@ -171,7 +179,7 @@ def main(
         ):
             click.echo(f"A simulated AWS listens on {url}. For its clients:")
             for line in (
-                *_for_clients(url, region, credentials, place, are_given),
+                *_for_clients(world.environment, region, credentials, place, are_given),
                 *_who_may(url, host, allowed_hosts, runs=bool(real or commands)),
             ):
                 click.echo(line)
@@ -204,11 +212,12 @@ def _kept(file: Path | None) -> Iterator[tuple[Credentials, Path, bool]]:
 
 
 def _for_clients(
-    url: str, region: str, credentials: Credentials, file: Path, are_given: bool
+    environment: Mapping[str, str], region: str, credentials: Credentials, file: Path, are_given: bool
 ) -> Iterator[str]:
-    # What somebody gave is his to show.
-    keys = {"AWS_SHARED_CREDENTIALS_FILE": str(file)} if are_given else credentials.environment()
-    variables = {"AWS_ENDPOINT_URL": url, **keys, "AWS_DEFAULT_REGION": region}
+    variables = {**environment, "AWS_DEFAULT_REGION": region}
+    if are_given:  # what somebody gave is his to show
+        variables = {name: text for name, text in variables.items() if name not in credentials.environment()}
+        variables["AWS_SHARED_CREDENTIALS_FILE"] = str(file)
     yield "export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
     if file.stat().st_mode & 0o077:
         yield f"Others of this machine can read {file}: take that right from them with chmod 600."
@@ -260,9 +269,16 @@ def _script(values: str, seconds_per_epoch: float, startup_seconds: float) -> Jo
     )
 
 
-def _commands(given: Sequence[tuple[str, str]], startup_seconds: float) -> Mapping[str, Command]:
+def _commands(
+    given: Sequence[tuple[str, str]], startup_seconds: float, arguments: bool
+) -> Mapping[str, Command]:
     # Split as a shell would, but no shell ever sees it.
-    return {image: Command(shlex.split(text), starting_seconds=startup_seconds) for image, text in given}
+    return {
+        image: Command(
+            shlex.split(text), hyperparameters_as_arguments=arguments, starting_seconds=startup_seconds
+        )
+        for image, text in given
+    }
 
 
 def _numbers(given: Sequence[str], kind: Callable[[str], Number], option: str) -> dict[str, Number]:

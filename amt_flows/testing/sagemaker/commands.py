@@ -24,8 +24,9 @@ class Command:
     """
 
     argv: Sequence[str]
-    hyperparameters_as_arguments: bool = False
-    """Append ``--name value`` for each hyperparameter, as SageMaker's training toolkit does."""
+    hyperparameters_as_arguments: bool = True
+    """Append ``--name value`` for each hyperparameter, as SageMaker's training toolkit does, and the local
+    backend."""
     working_directory: str | Path | None = None
     """By default the directory of this process, or in script mode that of the unpacked sources."""
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -47,8 +48,8 @@ class NoCommand(Exception):
     """Nothing on this machine stands for the image of a training job."""
 
 
-def find_command(request: Mapping[str, Any], commands: Commands) -> Command:
-    """The command of a request.
+def find_command(request: Mapping[str, Any], commands: Commands, image: str | None = None) -> Command:
+    """The command of a request; ``image`` is that of the registered algorithm which it names.
 
     First its TrainingImage or AlgorithmName as ``commands`` has it (the exact name, else the first pattern
     that matches, as file names are matched), then its ContainerEntrypoint, then its ``sagemaker_program``
@@ -57,20 +58,26 @@ def find_command(request: Mapping[str, Any], commands: Commands) -> Command:
     algorithm = request.get("AlgorithmSpecification") or {}
     name = str(algorithm.get("TrainingImage") or algorithm.get("AlgorithmName") or "")
     arguments = [str(word) for word in algorithm.get("ContainerArguments") or ()]
-    given = commands.get(name) or next((c for p, c in commands.items() if fnmatchcase(name, p)), None)
+    given = _given(commands, name) or (_given(commands, image) if image else None)
     if isinstance(given, Command):
         return given if not arguments else _with_arguments(given, arguments)
     if given is not None:
         return Command([*given, *arguments])
     if algorithm.get("ContainerEntrypoint"):
-        return Command([*map(str, algorithm["ContainerEntrypoint"]), *arguments])
+        # The request says all that is run, as it is of a container.
+        words = [*map(str, algorithm["ContainerEntrypoint"]), *arguments]
+        return Command(words, hyperparameters_as_arguments=False)
     hyperparameters = request.get("HyperParameters") or {}
     if "sagemaker_program" in hyperparameters:
         program = str(decoded(hyperparameters["sagemaker_program"]))
-        return Command(["python", program, *arguments], hyperparameters_as_arguments=True)
+        return Command(["python", program, *arguments])
     raise NoCommand(
         f"no command on this machine stands for {name!r}: give commands={{{name!r}: ['python', 'train.py']}}"
     )
+
+
+def _given(commands: Commands, name: str) -> Command | Sequence[str] | None:
+    return commands.get(name) or next((c for p, c in commands.items() if fnmatchcase(name, p)), None)
 
 
 def _with_arguments(command: Command, arguments: Sequence[str]) -> Command:

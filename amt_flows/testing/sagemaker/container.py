@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
-import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from amt_flows.backends.container import HOST, Container, variables
 from amt_flows.testing.sagemaker.artifacts import Storage, files_in, output_uri, tar_gz
 from amt_flows.testing.sagemaker.commands import Command, decoded, of_the_user, plain_text, user_arguments
 from amt_flows.testing.sagemaker.job import SimulatedTrainingJob
+from amt_flows.testing.sagemaker.unpacking import Unpackable, unpack
 
 
 class CannotPrepare(Exception):
@@ -106,14 +105,9 @@ def _unpack_sources(container: Container, job: SimulatedTrainingJob, storage: St
     found = storage.under(place)
     if not found:
         raise CannotPrepare(f"ClientError: sagemaker_submit_directory does not exist: {place}")
-    container.code.mkdir()
     try:
-        with tarfile.open(fileobj=io.BytesIO(found[0][1])) as archive:
-            if hasattr(tarfile, "data_filter"):
-                archive.extractall(container.code, filter="data")
-            else:
-                archive.extractall(container.code)  # noqa: S202 -- the user's own sources, in an old Python
-    except tarfile.TarError as error:
+        unpack(found[0][1], container.code)
+    except Unpackable as error:
         raise CannotPrepare(f"ClientError: {place} can't be unpacked: {error}") from None
 
 

@@ -230,6 +230,17 @@ class EndpointOperations:
         """For Search."""
         return [{**self._told(kind, thing), "Tags": thing.tags} for thing in self._of(kind, place)]
 
+    # -- for whoever serves ------------------------------------------------------------------------------
+
+    def deployed(self, place: Place) -> list[SimulatedEndpoint]:
+        """The endpoints that are there."""
+        return [thing for thing in self._of(ENDPOINT, place) if isinstance(thing, SimulatedEndpoint)]
+
+    def variants_of(self, place: Place, configuration: str) -> list[Mapping[str, Any]]:
+        """As a configuration asked for them."""
+        found = self.existing.get(self._key(CONFIGURATION, place, configuration))
+        return list(found.request.get("ProductionVariants") or ()) if isinstance(found, Kept) else []
+
     # -- what moto makes by itself -----------------------------------------------------------------------
 
     def adopt(self, place: Place) -> None:

@@ -10,19 +10,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import ipaddress
-import json
 import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import IO, Any, Final, cast
 from urllib.parse import urlsplit
-from xml.sax.saxutils import escape
 
 from moto.core import request as motos_request
 from werkzeug.wsgi import ClosingIterator
 
 from amt_flows.testing.sagemaker.credentials import Credentials
+from amt_flows.testing.sagemaker.error_answers import Application, Environ, StartResponse, answer_error
 from amt_flows.testing.sagemaker.signatures import Signed, Unsigned, check
 
 _IN_MEMORY: Final = 1024 * 1024
@@ -38,10 +37,6 @@ _JSON_CODES: Final = {
     "IncompleteSignature": "IncompleteSignatureException",
     "AccessDenied": "AccessDeniedException",
 }
-
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
-Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 class Guard:
@@ -235,39 +230,9 @@ class _Body:
         return self._came if self._kept is None else cast("IO[bytes]", self._kept)
 
 
-# -- refusals, in the words of whoever asks ------------------------------------------------------------
+# -- refusals ------------------------------------------------------------------------------------------------
 
 
 def _refuse(environ: Environ, start_response: StartResponse, refused: Unsigned) -> Iterable[bytes]:
-    kind, text = _told(environ, refused)
-    body = text if isinstance(text, bytes) else text.encode()
-    headers = [
-        ("Content-Type", kind),
-        ("Content-Length", str(len(body))),
-        ("x-amzn-ErrorType", _JSON_CODES.get(refused.code, refused.code)),
-    ]
-    start_response("403 Forbidden", headers)
-    return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
-
-
-def _told(environ: Environ, refused: Unsigned) -> tuple[str, str | bytes]:
-    content, message = str(environ.get("CONTENT_TYPE", "")), f"The simulated AWS: {refused.message}."
     code = _JSON_CODES.get(refused.code, refused.code)
-    if environ.get("HTTP_SMITHY_PROTOCOL") == "rpc-v2-cbor":
-        return "application/cbor", b"\xa2" + b"".join(
-            _cbor(one) for one in ("__type", code, "message", message)
-        )
-    if "HTTP_X_AMZ_TARGET" in environ or "json" in content:
-        return "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
-    error = f"<Code>{refused.code}</Code><Message>{escape(message)}</Message>"
-    if content.startswith("application/x-www-form-urlencoded"):
-        error = f"<ErrorResponse><Error><Type>Sender</Type>{error}</Error></ErrorResponse>"
-    else:
-        error = f"<Error>{error}</Error>"
-    return "application/xml", f'<?xml version="1.0" encoding="UTF-8"?>\n{error}'
-
-
-def _cbor(text: str) -> bytes:
-    """A text as CBOR has it (RFC 8949)."""
-    data = text.encode()
-    return b"\x79" + len(data).to_bytes(2, "big") + data
+    return answer_error(environ, start_response, "403 Forbidden", code, refused.message, refused.code)

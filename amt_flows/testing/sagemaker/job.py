@@ -96,6 +96,8 @@ class SimulatedTrainingJob:
     created_at: float
     tags: list[dict[str, str]] = field(default_factory=list)
     tuning_job_arn: str | None = None
+    algorithm: Mapping[str, Any] = field(default_factory=dict)
+    """What the registered algorithm that it names is made of, if it names one."""
     status: str = IN_PROGRESS
     transitions: list[Transition] = field(default_factory=list)
     training_started_at: float | None = None
@@ -130,7 +132,8 @@ class SimulatedTrainingJob:
 
     @property
     def metric_definitions(self) -> list[Mapping[str, Any]]:
-        return list((self.request.get("AlgorithmSpecification") or {}).get("MetricDefinitions") or ())
+        asked = self.request.get("AlgorithmSpecification") or {}
+        return list(asked.get("MetricDefinitions") or self.algorithm.get("MetricDefinitions") or ())
 
     @property
     def max_runtime_seconds(self) -> int:

@@ -7,6 +7,7 @@ the newest answers; when it goes, the one before answers again, in whatever orde
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -17,18 +18,24 @@ from moto.core import errors as moto_errors
 from moto.core.exceptions import JsonRESTError
 from moto.core.responses import ActionResult, BaseResponse, EmptyResult
 from moto.core.utils import camelcase_to_underscores
+from moto.iam.responses import IamResponse
 from moto.s3.exceptions import S3ClientError
 from moto.s3.responses import S3Response
 from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
+from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 from werkzeug.exceptions import HTTPException
 
-from amt_flows.testing.sagemaker.calls import Answer, Call
+from amt_flows.testing.sagemaker.calls import Answer, Call, Place
 from amt_flows.testing.sagemaker.faults import Fault
-from amt_flows.testing.sagemaker.refusals import ConnectionLost, Refusal
+from amt_flows.testing.sagemaker.inference import MADE_UP, Inference, Invocation
+from amt_flows.testing.sagemaker.policy_simulation import simulated
+from amt_flows.testing.sagemaker.refusals import ConnectionLost, Refusal, broken, unsimulated
 from amt_flows.testing.sagemaker.service import OPERATIONS
 from amt_flows.testing.sagemaker.tags import merged
 from amt_flows.testing.sagemaker.twins import Tagged
+
+logger = logging.getLogger("amt_flows")
 
 CODES = (
     "AccessDeniedException",
@@ -38,6 +45,7 @@ CODES = (
     "SerializationException",
     "ServiceUnavailable",
     "ThrottlingException",
+    "UnknownOperationException",
     "UnrecognizedClientException",
 )
 """Error codes that all of AWS knows and that moto would warn about, since no service's model has them."""
@@ -60,12 +68,17 @@ class World(Protocol):
         """Moto is about to look through what it has."""
         ...
 
+    def invoke(self, place: Place, endpoint: str, asked: Invocation, target: str | None) -> Inference:
+        """What the model of an endpoint answers. Raises Refusal."""
+        ...
+
     def tagged(self, account: str, region: str, arn: str) -> Tagged | None:
         """What is simulated and has this ARN."""
         ...
 
 
 _MISSING = object()
+_HEADER = "x-amzn-sagemaker-"
 _lock = threading.RLock()
 _worlds: list[World] = []
 _undo: list[Callable[[], None]] = []
@@ -123,6 +136,9 @@ def _patch_all() -> None:
         # Older versions of moto have no tagging of their own.
         if hasattr(SageMakerModelBackend, name):
             _patch(SageMakerModelBackend, name, wrap_method(getattr(SageMakerModelBackend, name)))
+    invoke = SageMakerRuntimeResponse.invoke_endpoint
+    _patch(SageMakerRuntimeResponse, "invoke_endpoint", _invoke(invoke))
+    _patch(IamResponse, "simulate_principal_policy", _simulate_policy)
     known = list(moto_errors.COMMON_ERROR_CODES)
     _patch(moto_errors, "COMMON_ERROR_CODES", [*known, *CODES])
 
@@ -142,7 +158,7 @@ def _operation(operation: str, original: Callable[[Any], Any] | None) -> Callabl
             return ActionResult(refusal)
         if answer is None:
             if original is None:
-                raise NotImplementedError(f"{operation} is not simulated for this")
+                raise NotImplementedError
             self.parse_for_moto()
             return original(self)
         return ActionResult(answer) if answer else EmptyResult()
@@ -183,7 +199,17 @@ def _call_action(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
             fault = world.admit(str(self.service_name), str(operation), params)
         except Refusal as refusal:
             return _refused(self, refusal)
-        answer = original(self)
+        action = f"{self.service_name}:{operation}"
+        try:
+            answer = original(self)
+        except NotImplementedError:
+            return _refused(self, unsimulated(action))
+        except Exception as error:
+            # In process whoever called sees where; a served client would be sent a page of HTML.
+            if not self.is_werkzeug_request:
+                raise
+            logger.error("The simulated AWS failed at %s.", action, exc_info=error)
+            return _refused(self, broken(action, error))
         return answer if fault is None else _refused(self, fault.refusal)
 
     return call_action
@@ -275,3 +301,39 @@ def _add_tags(original: Callable[..., Any]) -> Callable[..., Any]:
         return found.tags
 
     return add_tags
+
+
+def _simulate_policy(self: Any) -> Any:
+    return ActionResult(
+        simulated(
+            str(self.current_account),
+            str(self.region),
+            str(self._get_param("PolicySourceArn")),
+            self._get_param("ActionNames") or [],
+            self._get_param("ResourceArns") or [],
+        )
+    )
+
+
+def _invoke(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def invoke_endpoint(self: Any) -> Any:
+        world, backend = current(), self.sagemakerruntime_backend
+        name = str(self.path).split("/")[2]
+        if world is None or backend.results_queue or backend.results.get(name):
+            return original(self)  # a test has told moto what to answer
+        headers = {key.lower(): str(value) for key, value in self.headers.items()}
+        body = self.raw_body if isinstance(self.raw_body, bytes) else str(self.raw_body or "").encode()
+        asked = Invocation(body, headers.get("content-type", ""), headers.get("accept", ""))
+        place = str(self.current_account), str(self.region)
+        try:
+            found = world.invoke(place, name, asked, headers.get(f"{_HEADER}target-variant"))
+        except Refusal as refusal:
+            told = {"__type": refusal.code, "Message": refusal.message}
+            kind = {"Content-Type": "application/json", "x-amzn-ErrorType": refusal.code}
+            return refusal.status, {**kind, "status": refusal.status}, json.dumps(told)
+        answered = {"Content-Type": found.content_type, "x-Amzn-Invoked-Production-Variant": found.variant}
+        if found.made_up is not None:
+            answered[f"{_HEADER}custom-attributes"] = MADE_UP
+        return 200, answered, found.body
+
+    return invoke_endpoint

@@ -14,6 +14,7 @@ from moto.logs.models import logs_backends
 from amt_flows.testing.sagemaker.clocks import naive
 
 GROUP = "/aws/sagemaker/TrainingJobs"
+ENDPOINTS = "/aws/sagemaker/Endpoints/"
 NAMESPACE = "/aws/sagemaker/TrainingJobs"
 LONGEST_EVENT = 256 * 1024 - 26
 """In bytes; 26 more count for each event."""
@@ -31,24 +32,29 @@ def events_of(text: str) -> list[str]:
     return [*pieces, data.decode()]
 
 
-def open_stream(account: str, region: str, stream: str, at: float) -> None:
-    """Make a log stream, and the group that all training jobs share if this is the first."""
+def open_stream(account: str, region: str, stream: str, at: float, group: str = GROUP) -> None:
+    """Make a log stream, and its group if it is the first there: all training jobs share one."""
     backend = logs_backends[account][region]
-    if GROUP not in backend.groups:
-        backend.create_log_group(GROUP, {})
-        backend.groups[GROUP].creation_time = naive(at)
-    group = backend.groups[GROUP]
-    if stream not in group.streams:
-        group.create_log_stream(stream)
-        group.streams[stream].creation_time = naive(at)
+    if group not in backend.groups:
+        backend.create_log_group(group, {})
+        backend.groups[group].creation_time = naive(at)
+    streams = backend.groups[group].streams
+    if stream not in streams:
+        backend.groups[group].create_log_stream(stream)
+        streams[stream].creation_time = naive(at)
 
 
 def put_lines(
-    account: str, region: str, stream: str, lines: Sequence[tuple[float, str]], shown_at: float
+    account: str,
+    region: str,
+    stream: str,
+    lines: Sequence[tuple[float, str]],
+    shown_at: float,
+    group: str = GROUP,
 ) -> None:
     """Append lines with their times; ``shown_at`` is when the service took them in."""
     # The backend's own put_log_events refuses events that are old, which those of a virtual clock may be.
-    found = logs_backends[account][region].groups[GROUP].streams[stream]
+    found = logs_backends[account][region].groups[group].streams[stream]
     before = len(found.events)
     found.put_log_events([{"timestamp": round(at * 1000), "message": text} for at, text in lines])
     found.last_ingestion_time = naive(shown_at)

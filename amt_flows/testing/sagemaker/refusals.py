@@ -18,6 +18,7 @@ __all__ = [
     "not_found",
     "service_unavailable",
     "throttled",
+    "unsimulated",
     "validation",
 ]
 
@@ -83,6 +84,22 @@ def internal_failure() -> Refusal:
 
 def service_unavailable() -> Refusal:
     return Refusal("ServiceUnavailable", "The service is temporarily unavailable.", status=503)
+
+
+def unsimulated(action: str) -> Refusal:
+    """What nobody answers here; in the code by which AWS's JSON services tell of an operation that they don't
+    have. ``action`` as in a policy."""
+    return Refusal(
+        "UnknownOperationException",
+        f"The simulated AWS: {action} is not simulated, neither by amt-flows nor by moto.",
+    )
+
+
+def broken(action: str, error: Exception) -> Refusal:
+    """Moto, or the simulator, failed at a call."""
+    return Refusal(
+        "InternalFailure", f"The simulated AWS: {action} failed in the simulation: {error!r}", status=500
+    )
 
 
 def connection_lost() -> Refusal:

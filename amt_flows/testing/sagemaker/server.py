@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from amt_flows.testing.sagemaker.credentials import Credentials
+from amt_flows.testing.sagemaker.error_answers import Readable
 from amt_flows.testing.sagemaker.guard import Guard
 
 
@@ -29,7 +30,7 @@ def serve(host: str, port: int, credentials: Credentials, allowed_hosts: Sequenc
         server: Any = make_server(
             host,
             port,
-            Guard(DomainDispatcherApplication(create_backend_app), credentials, allowed_hosts),
+            Guard(Readable(DomainDispatcherApplication(create_backend_app)), credentials, allowed_hosts),
             threaded=True,
             request_handler=_quiet(),
             fd=place.fileno(),

@@ -49,11 +49,11 @@ class Service:
         self, shared: SharedState, driver_for: DriverFor, quotas: Quotas, on_create: OnCreate | None
     ) -> None:
         self._shared = shared
-        self.training = TrainingOperations(shared, driver_for, quotas)
+        self.algorithms = AlgorithmOperations(shared)
+        self.training = TrainingOperations(shared, driver_for, quotas, self.algorithms.named)
         self.tuning = TuningOperations(shared, self.training, on_create)
         self.endpoints = EndpointOperations(shared)
         self.registry = RegistryOperations(shared)
-        self.algorithms = AlgorithmOperations(shared)
         self._operations: Mapping[str, Callable[[Call], Answer]] = {
             "CreateTrainingJob": self.training.create_called,
             "DescribeTrainingJob": self.training.describe,

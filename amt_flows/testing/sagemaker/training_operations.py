@@ -9,6 +9,7 @@ from typing import Any
 from moto.sagemaker.models import sagemaker_backends
 
 from amt_flows.testing.sagemaker import refusals, tags
+from amt_flows.testing.sagemaker.algorithm_operations import Algorithm
 from amt_flows.testing.sagemaker.calls import Answer, Call, Place, arn_of, in_page
 from amt_flows.testing.sagemaker.describe import describe, summary
 from amt_flows.testing.sagemaker.job import STOPPING, Driver, SimulatedTrainingJob
@@ -37,6 +38,8 @@ class TrainingOperations:
     shared: SharedState
     driver_for: DriverFor
     quotas: Quotas
+    algorithm_of: Callable[[Place, str], Algorithm | None] = lambda place, name: None
+    """The registered algorithm of a name."""
     jobs: list[SimulatedTrainingJob] = field(default_factory=list)
     """Every training job ever created, deleted ones too, in order."""
     existing: dict[tuple[Place, str], SimulatedTrainingJob] = field(default_factory=dict)
@@ -65,6 +68,7 @@ class TrainingOperations:
                 last_modified_at=now,
                 tags=tags.merged([], request.get("Tags") or []),
                 tuning_job_arn=tuning_job_arn,
+                algorithm=self._algorithm(place, request),
             )
             key = (place, name.lower())
             if key in self.existing:
@@ -83,6 +87,11 @@ class TrainingOperations:
             _known_to_moto(place)[name.lower()] = job
             job.driver.begin()
             return job
+
+    def _algorithm(self, place: Place, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        name = (request.get("AlgorithmSpecification") or {}).get("AlgorithmName")
+        found = None if name is None else self.algorithm_of(place, str(name))
+        return {} if found is None else found.answer["TrainingSpecification"]
 
     def _of(self, place: Place) -> list[SimulatedTrainingJob]:
         return [job for (where, _), job in self.existing.items() if where == place]

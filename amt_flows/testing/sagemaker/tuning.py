@@ -17,6 +17,8 @@ from amt_flows.testing.sagemaker.clocks import naive
 from amt_flows.testing.sagemaker.commands import OBJECTIVE_METRIC
 from amt_flows.testing.sagemaker.job import IN_PROGRESS, STOPPED, STOPPING, SimulatedTrainingJob
 
+RESOURCES = ("InstanceType", "InstanceCount", "VolumeSizeInGB", "VolumeKmsKeyId")
+
 
 class TuningEngine(Protocol):
     """Whatever runs a tuning job. Called with the world's lock held; nothing here may wait."""
@@ -177,4 +179,18 @@ def _with_objective(definition: Mapping[str, Any], objective: Mapping[str, Any] 
     static = dict(definition.get("StaticHyperParameters") or {})
     if chosen is not None:
         static[OBJECTIVE_METRIC] = chosen["MetricName"]
-    return {**definition, "StaticHyperParameters": static}
+    return {**_with_both_resources(definition), "StaticHyperParameters": static}
+
+
+def _with_both_resources(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """The SageMaker SDK asks for instances in the one member, and reads them from the other where it attaches
+    to a tuning job."""
+    asked = definition.get("HyperParameterTuningResourceConfig")
+    if not asked or definition.get("ResourceConfig"):
+        return dict(definition)
+    first = (asked.get("InstanceConfigs") or [asked])[0]
+    told = {name: first.get(name, asked.get(name)) for name in RESOURCES}
+    return {
+        **definition,
+        "ResourceConfig": {name: value for name, value in told.items() if value is not None},
+    }

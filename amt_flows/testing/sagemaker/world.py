@@ -18,13 +18,15 @@ from moto.core.models import MockAWS
 from amt_flows.backends.simulated import Script, VirtualClock
 from amt_flows.ports import Clock
 from amt_flows.testing.sagemaker import refusals
-from amt_flows.testing.sagemaker.calls import Answer, Call
+from amt_flows.testing.sagemaker.calls import Answer, Call, Place
 from amt_flows.testing.sagemaker.clocks import AcceleratedClock
 from amt_flows.testing.sagemaker.commands import Command, Commands, find_command
 from amt_flows.testing.sagemaker.credentials import Credentials, made_up
 from amt_flows.testing.sagemaker.endpoint_operations import EndpointOperations
 from amt_flows.testing.sagemaker.endpoints import pace
 from amt_flows.testing.sagemaker.faults import Fault, Faults, When
+from amt_flows.testing.sagemaker.hosting import Hosting
+from amt_flows.testing.sagemaker.inference import Inference, Invocation
 from amt_flows.testing.sagemaker.job import Driver, SimulatedTrainingJob
 from amt_flows.testing.sagemaker.lags import Lags
 from amt_flows.testing.sagemaker.moto_patches import plant, uproot
@@ -33,6 +35,7 @@ from amt_flows.testing.sagemaker.real import RealTraining
 from amt_flows.testing.sagemaker.refusals import Refusal
 from amt_flows.testing.sagemaker.scripted import ScriptedTraining
 from amt_flows.testing.sagemaker.scripts import JobScript
+from amt_flows.testing.sagemaker.sdk_settings import write_settings
 from amt_flows.testing.sagemaker.server import serve
 from amt_flows.testing.sagemaker.service import Service
 from amt_flows.testing.sagemaker.shared_state import SharedState
@@ -134,6 +137,7 @@ class SimulatedSageMaker:
         on_create = self._tuner if tunes else on_create_tuning_job
         self._service = Service(self._shared, self._driver, quotas or Quotas(), on_create)
         self._service.endpoints.deploy = pace(endpoint_seconds)
+        self._hosting = Hosting(self._shared, self._service.endpoints, commands is not None, seed)
         self._open = ExitStack()
         self._entered = False
         self._directory: Path | None = None
@@ -155,6 +159,7 @@ class SimulatedSageMaker:
             opening.enter_context(mock_aws() if mock else _fresh_moto())
             opening.callback(self._remove_directory)
             opening.callback(self._abandon)
+            opening.callback(self._hosting.close)
             plant(self)
             opening.callback(uproot, self)
             self._open = opening.pop_all()
@@ -183,7 +188,8 @@ class SimulatedSageMaker:
                 serving.callback(self._open.close)
             url = serving.enter_context(serve(host, port, credentials, allowed_hosts))
             before = self._shared.environment
-            self._shared.environment = {"AWS_ENDPOINT_URL": url, **credentials.environment()}
+            settings = write_settings(self._make_directory())
+            self._shared.environment = {"AWS_ENDPOINT_URL": url, **credentials.environment(), **settings}
             try:
                 yield url
             finally:
@@ -191,8 +197,8 @@ class SimulatedSageMaker:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables by which AWS's clients in any process find this world while it is served: endpoint
-        and credentials. Empty when it isn't."""
+        """The variables by which AWS's clients in any process find this world while it is served: endpoint,
+        credentials, and the settings of SageMaker's SDK. Empty when it isn't."""
         return dict(self._shared.environment)
 
     def _abandon(self, place: tuple[str, str] | None = None) -> None:
@@ -245,7 +251,7 @@ class SimulatedSageMaker:
     def _behaviour(self, job: SimulatedTrainingJob) -> Scripts | Callable[[], Command]:
         if self._commands is not None:
             commands = self._commands
-            return lambda: find_command(job.request, commands)
+            return lambda: find_command(job.request, commands, job.algorithm.get("TrainingImage"))
         if self._behave is not None:
             chosen = self._behave(job.request)
             return (lambda: chosen) if isinstance(chosen, Command) else chosen
@@ -283,6 +289,9 @@ class SimulatedSageMaker:
             with self._shared.lock:
                 self.refused[call.operation, refusal.code] += 1
             raise
+
+    def invoke(self, place: Place, endpoint: str, asked: Invocation, target: str | None) -> Inference:
+        return self._hosting.invoke(place, endpoint, asked, target)
 
     # -- what a test does ------------------------------------------------------------------------
 
