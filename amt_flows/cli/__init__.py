@@ -1,6 +1,16 @@
 """The command line."""
 
-from amt_flows.cli import beginning, completion, extending, looking, planning, running, trying
+from amt_flows.cli import beginning, completion, doctor, extending, looking, planning, running, trying
 from amt_flows.cli.group import main
 
-__all__ = ["beginning", "completion", "extending", "looking", "main", "planning", "running", "trying"]
+__all__ = [
+    "beginning",
+    "completion",
+    "doctor",
+    "extending",
+    "looking",
+    "main",
+    "planning",
+    "running",
+    "trying",
+]

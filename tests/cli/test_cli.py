@@ -96,8 +96,8 @@ def test_an_unknown_command_suggests_the_nearest(given: str, meant: str) -> None
 
 def test_an_unknown_command_that_resembles_none_lists_them() -> None:
     assert (
-        "the commands are compare, completion, explain, extend, init, jobs, logs, plan, recover, report, "
-        "resume, run, status, stop, try" in cli("xyzzy").stderr
+        "the commands are compare, completion, doctor, explain, extend, init, jobs, logs, plan, recover, "
+        "report, resume, run, status, stop, try" in cli("xyzzy").stderr
     )
 
 
