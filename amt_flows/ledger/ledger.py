@@ -177,11 +177,12 @@ class Ledger:
             case Launched():
                 self._launched(event)
             case Observed():
+                on_epochs = self._spec is not None and self._spec.completion.target_on_epochs
                 for name, points in event.points.items():
-                    job = self.jobs.get(name)
-                    if job is not None and job.live:
+                    job = self._live.get(name)
+                    if job is not None:
                         for epoch, value in points:
-                            if job.curve.add(epoch, value) and self.spec.completion.target_on_epochs:
+                            if job.curve.add(epoch, value) and on_epochs:
                                 self._note_target(job, value)
             case Judged():
                 for judgement in event.judgements:

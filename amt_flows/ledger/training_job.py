@@ -33,14 +33,15 @@ class Curve:
 
     def add(self, epoch: int, value: float) -> bool:
         """Record a value; False (and no change) if the epoch has one already."""
-        if epoch > self.last_epoch:
-            self._epochs.append(epoch)
+        epochs = self._epochs
+        if not epochs or epoch > epochs[-1]:
+            epochs.append(epoch)
             self._values.append(value)
         else:
-            at = bisect.bisect_left(self._epochs, epoch)
-            if self._epochs[at] == epoch:
+            at = bisect.bisect_left(epochs, epoch)
+            if epochs[at] == epoch:
                 return False
-            self._epochs.insert(at, epoch)
+            epochs.insert(at, epoch)
             self._values.insert(at, value)
             del self._sums[at:], self._magnitudes[at:]
         if math.isfinite(value):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.measure import Measurement
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -86,37 +86,94 @@ class JobsTable:
     limit: int | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        apart = self.table(apart=True)
-        # Measured without a limit: within one, everything is said to fit.
-        wanted = Measurement.get(console, options.update_width(UNLIMITED), apart).maximum
-        fits = wanted <= options.max_width
-        yield apart if fits else self.table(apart=False)
+        for apart in (True, False):
+            lines = _Lines(*self._head(apart), self._rows(apart))
+            if lines.width <= options.max_width or (not apart and len(lines.rows) > FOLDED_AT_MOST):
+                yield from lines.segments(console)
+                return
+        yield self._folded()
 
-    def table(self, *, apart: bool) -> Table:
-        result = self.result
-        names = tuned_in(result, result.jobs)
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold dim")
+    def _head(self, apart: bool) -> tuple[list[str], list[bool]]:
+        """The titles of the columns, and which of them stand to the right."""
+        result, names = self.result, tuned_in(self.result, self.result.jobs)
         several = any(job.definition for job in result.jobs)
-        table.add_column("training job", no_wrap=apart, overflow="fold")
-        if several:
-            table.add_column("algorithm", no_wrap=apart, overflow="fold")
-        table.add_column("status", no_wrap=apart)
         others = result.other_metrics()
+        words = ["training job", *(["algorithm"] if several else []), "status"]
         objectives = [result.objective_metric if apart and not several else "objective", *others]
-        for title in (*objectives, *(["front"] if others else []), "epochs", "time"):
-            table.add_column(title, justify="right", no_wrap=apart or title not in others)
-        for title in names if apart else ["hyperparameters"]:
-            table.add_column(title, no_wrap=apart, overflow="fold")
+        figures = [*objectives, *(["front"] if others else []), "epochs", "time"]
+        titles = names if apart else ["hyperparameters"]
+        return [*words, *figures, *titles], [False] * len(words) + [True] * len(figures) + [False] * len(
+            titles
+        )
+
+    def _rows(self, apart: bool) -> list[tuple[list[Text], bool]]:
+        """The cells of each training job, and whether it is the best."""
+        result, names = self.result, tuned_in(self.result, self.result.jobs)
+        several, prefix = any(job.definition for job in result.jobs), f"{result.name}-"
+        best = None if result.best is None else result.best.name
+        rows = []
         for job in result.jobs[: self.limit]:
-            name = job.name if apart else job.name.removeprefix(f"{result.name}-")
             given = job.hyperparameters
             values = [hyperparameter(given[title]) if title in given else "" for title in names]
             told = values if apart else [hyperparameters(given)]
-            best = result.best is not None and job.name == result.best.name
             whose = [Text(job.definition)] if several else []
-            cells = [Text(name), *whose, *_job_cells(result, job), *map(Text, told)]
+            name = Text(job.name if apart else job.name.removeprefix(prefix))
+            rows.append(([name, *whose, *_job_cells(result, job), *map(Text, told)], job.name == best))
+        return rows
+
+    def _folded(self) -> Table:
+        """What is too long for its column goes on in the next line."""
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold dim")
+        titles, right = self._head(apart=False)
+        for title, to_the_right in zip(titles, right, strict=True):
+            folds = title in ("training job", "algorithm", "hyperparameters")
+            table.add_column(
+                title,
+                justify="right" if to_the_right else "left",
+                no_wrap=not folds and title not in self.result.other_metrics(),
+                overflow="fold" if folds else "ellipsis",
+            )
+        for cells, best in self._rows(apart=False):
             table.add_row(*cells, style="bold" if best else None)
         return table
+
+
+FOLDED_AT_MOST = 1000
+"""Rows. More of them are written as they are, however long, for rich takes a millisecond to fold one."""
+GAP = "  "
+
+
+class _Lines:
+    """A table in which each row is one line."""
+
+    def __init__(
+        self, titles: Sequence[str], right: Sequence[bool], rows: list[tuple[list[Text], bool]]
+    ) -> None:
+        self.rows, self._right, self._titles = rows, right, [Text(title) for title in titles]
+        columns = zip(self._titles, *(cells for cells, _ in rows), strict=True)
+        self._widths = [max(map(_width, cells)) for cells in columns]
+
+    @property
+    def width(self) -> int:
+        return sum(self._widths) + len(GAP) * (len(self._widths) - 1)
+
+    def segments(self, console: Console) -> RenderResult:
+        yield from self._line(console, self._titles, "bold dim")
+        for cells, best in self.rows:
+            yield from self._line(console, cells, "bold" if best else "")
+
+    def _line(self, console: Console, cells: Sequence[Text], style: str) -> Iterator[Segment]:
+        whole = console.get_style(style)
+        for at, (cell, width, right) in enumerate(zip(cells, self._widths, self._right, strict=True)):
+            blank = " " * (width - _width(cell))
+            text = blank + cell.plain if right else cell.plain + blank
+            yield Segment(GAP + text if at else text, whole + console.get_style(cell.style))
+        yield Segment.line()
+
+
+def _width(cell: Text) -> int:
+    """In places of a terminal; of a cell with a line break more than any has."""
+    return UNLIMITED if "\n" in cell.plain else cell_len(cell.plain)
 
 
 def _job_cells(result: TuningResult, job: TrainingJobRecord) -> list[Text]:

@@ -79,7 +79,7 @@ class Space:
     def dimension(self) -> int:
         return len(self.parameters)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         return tuple(p.name for p in self.parameters)
 

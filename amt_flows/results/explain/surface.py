@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy.linalg import cho_solve
@@ -67,11 +68,23 @@ def predictability(ledger: Ledger) -> float:
     return surface_of(ledger).predictability
 
 
+_kept: WeakKeyDictionary[Ledger, tuple[int, Surface]] = WeakKeyDictionary()
+"""The last of each ledger, and of how many ended jobs it is: a report asks for it again and again."""
+
+
 def surface_of(ledger: Ledger) -> Surface:
     """The surface by the completed training jobs and those cut short, of whose end as much is believed as the
     optimiser believes; failures tell nothing about the objective's values. Jobs of parents count where their
     values can be compared with ours. Of several algorithms it is the leading one's. Raises NothingToExplain.
     """
+    of, surface = _kept.get(ledger, (-1, None))
+    if surface is None or of != len(ledger.ended):
+        surface = _surface_of(ledger)
+        _kept[ledger] = len(ledger.ended), surface
+    return surface
+
+
+def _surface_of(ledger: Ledger) -> Surface:
     ledger = ledger.of_one_algorithm()
     space = ledger.spec.space()
     rows = [
