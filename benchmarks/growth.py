@@ -110,7 +110,7 @@ CASES: Final[Mapping[str, Case]] = {
 }
 
 
-def _train(epochs: int) -> Callable[[Mapping[str, str]], Script]:
+def scripts_of(epochs: int) -> Callable[[Mapping[str, str]], Script]:
     def train(hyperparameters: Mapping[str, str]) -> Script:
         quality = 1.0 - abs(float(hyperparameters["learning_rate"]) - 0.1) / 1000
         return Script([quality * (1 - 0.5**epoch) for epoch in range(1, epochs + 1)])
@@ -121,7 +121,7 @@ def _train(epochs: int) -> Callable[[Mapping[str, str]], Script]:
 def ours(case: str, jobs: int, journal: str) -> tuple[float, Ledger]:
     """CPU milliseconds a training job, and the ledger."""
     spec = CASES[case](jobs)
-    backend = SimulatedBackend(VirtualClock(), _train(20 if case == "auto" else EPOCHS))
+    backend = SimulatedBackend(VirtualClock(), scripts_of(20 if case == "auto" else EPOCHS))
     with tempfile.TemporaryDirectory() as directory:
         record = MemoryJournal() if journal == "memory" else DirectoryJournal(Path(directory) / "journal")
         began = time.process_time()

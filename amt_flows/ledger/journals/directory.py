@@ -180,7 +180,7 @@ class DirectoryJournal:
 
     def append(self, index: int, events: Sequence[Event]) -> None:
         after_torn = self._first_torn is not None and self._first_torn < index
-        text = entry_text(events, **({TORN: str(self._first_torn)} if after_torn else {}))
+        text = entry_text(events, {TORN: str(self._first_torn)} if after_torn else {})
         final = self._path(index)
         scratch = self.directory / f".{index:08d}.{secrets.token_hex(8)}"
         # A journal is begun with its first entry only.

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from amt_flows.errors import JournalError
 from amt_flows.events import Event, WrittenByNewer, event_from_json, event_to_json
 
 SUFFIX = ".json"
+PACKED: Final = "packed"
+PACKED_FROM: Final = 1024
+"""Characters. A shorter entry is hardly made shorter by it."""
 
 
 def entry_name(index: int) -> str:
@@ -22,10 +28,22 @@ def entry_index(name: str) -> int:
     return int(stem) if dot + suffix == SUFFIX and stem.isdecimal() else -1
 
 
-def entry_text(events: Sequence[Event], **beside: str) -> str:
-    """Strict JSON: NaN and the infinities are words. ``beside`` is written next to the events."""
-    content = {"events": [event_to_json(event) for event in events], **beside}
-    return json.dumps(content, allow_nan=False, separators=(",", ":"))
+def entry_text(
+    events: Sequence[Event], beside: Mapping[str, str] | None = None, *, packed: bool = False
+) -> str:
+    """Strict JSON: NaN and the infinities are words. ``beside`` is written next to the events. ``packed``:
+    the events of a long entry are compressed, in the place of an event that no earlier version knows."""
+    beside = beside or {}
+    written: list[dict[str, Any]] = [event_to_json(event) for event in events]
+    text = _json({"events": written, **beside})
+    if not packed or len(text) < PACKED_FROM:
+        return text
+    inner = base64.b64encode(zlib.compress(_json(written).encode("ascii"))).decode("ascii")
+    return _json({"events": [{"v": 1, "kind": PACKED, "events": inner}], **beside})
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
 def events_of(data: bytes, *, place: str, because: str, remedy: str) -> tuple[Event, ...]:
@@ -33,14 +51,20 @@ def events_of(data: bytes, *, place: str, because: str, remedy: str) -> tuple[Ev
     version wrote with words that say so."""
     try:
         events = json.loads(data.decode("utf-8"))["events"]
+        if isinstance(events, list) and len(events) == 1 and _is_packed(events[0]):
+            events = json.loads(zlib.decompress(base64.b64decode(events[0]["events"])))
         if not isinstance(events, list):
             raise TypeError("events is not a list")
         return tuple(event_from_json(event) for event in events)
     except WrittenByNewer as error:
         raise written_by_newer(place, error.happened) from None
-    except (ValueError, TypeError, KeyError, RecursionError, JournalError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError, zlib.error, JournalError) as error:
         reason = error.happened if isinstance(error, JournalError) else repr(error)
         raise JournalError(f"{place} is damaged: {reason}", because=because, remedy=remedy) from error
+
+
+def _is_packed(event: object) -> bool:
+    return isinstance(event, dict) and event.get("kind") == PACKED
 
 
 def written_by_newer(place: str, what: str) -> JournalError:

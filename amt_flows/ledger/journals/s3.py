@@ -8,7 +8,7 @@ write, so a refused writer reads what is there and knows its own.
 
 Entries that lie behind the end are sealed into segments (:mod:`amt_flows.ledger.journals.segments`) below
 ``sealed/``, so that a long record is opened by a few hundred requests. The entries stay: so nobody needs the
-right to delete, no number is ever free again, and a version that knows no segments sees no difference.
+right to delete, and no number is ever free again. Long entries are compressed, since all of them are kept.
 """
 
 from __future__ import annotations
@@ -263,7 +263,7 @@ class S3Journal:
     def append(self, index: int, events: Sequence[Event]) -> None:
         """Returns when S3 has the entry. Raises JournalError when, after a quarter of an hour, nobody can
         tell whether it has: reading the journal again does, which is what another run begins with."""
-        text = entry_text(events, write=secrets.token_hex(8))
+        text = entry_text(events, {"write": secrets.token_hex(8)}, packed=True)
         pauses = _pauses(PATIENCE_SECONDS)
         self._stop_note_read_at = None
         while True:

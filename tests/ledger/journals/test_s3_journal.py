@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -14,7 +15,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from moto import mock_aws
 
 from amt_flows.errors import Fenced, JournalError
-from amt_flows.events import Attached, Event
+from amt_flows.events import Attached, Event, Observed, WrittenByNewer, event_from_json, event_to_json
 from amt_flows.ledger.journals.s3 import S3Journal
 from amt_flows.ports import Journal
 from amt_flows.testing.journal_conformance import FOLDED, JournalConformance
@@ -341,6 +342,17 @@ def written(count: int) -> list[list[Event]]:
 
 def folding(client: Client) -> S3Journal:
     return S3Journal(URI, client, sleep=lambda seconds: None, segment_entries=FOLDED)
+
+
+def test_a_long_entry_is_compressed_and_newer_than_versions_that_know_no_such(journal: S3Journal) -> None:
+    long = [Observed(1.0, {f"demo-{number:03d}": ((1, number / 7), (2, math.inf))}) for number in range(99)]
+    journal.append(0, long)
+    assert [list(entry) for entry in journal.read()] == [long]
+    body = s3().get_object(Bucket=BUCKET, Key="tunings/demo/00000000.json")["Body"].read()
+    assert len(body) < len(json.dumps([event_to_json(event) for event in long])) / 3
+    (instead,) = json.loads(body)["events"]
+    with pytest.raises(WrittenByNewer, match="'packed'"):
+        event_from_json(instead)
 
 
 def test_a_long_record_is_opened_by_a_request_for_each_segment(client: Client) -> None:
