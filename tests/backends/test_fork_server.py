@@ -219,7 +219,7 @@ REFUSED = {
     "import os\nos.umask(0o027)": "the umask",
     "import os\nos.chdir('/')": "the working directory",
     "import os\nos.nice(1)": "the priority",
-    "import os\nos.fork = lambda: 0": "replaced calls of the system",
+    "import os\nos.fork = lambda: 0": "replaced calls of the standard library",
     "import tempfile\nkept = tempfile.mkdtemp()": "made /",
     "import pathlib\npathlib.Path('new').write_text('x')": "made /",
     "import numpy": "",

@@ -84,7 +84,7 @@ class _Server:
         self._traces: Traces
 
     def load_and_serve(self, load: Callable[[], T], train: Callable[[T], int]) -> None:
-        if self._shown is None:
+        if self._shown is None or not self._shown.become(_own_command(), {}):
             raise UnfitError("can't be shared: this system doesn't let a process mark itself")
         loaded = self._loaded(load)
         sources = Sources(self._traces.read)
@@ -129,6 +129,8 @@ class _Server:
         pid = os.fork()
         if pid == 0:
             try:
+                assert self._shown is not None
+                self._shown.become(self._origin.command(directory), {})
                 forked.run(directory, self._origin, lambda *given: self._train(train, handlers, *given))
             except BaseException:
                 sys.excepthook(*sys.exc_info())
@@ -178,6 +180,12 @@ class _Server:
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 continue
+
+
+def _own_command() -> list[bytes]:
+    """That of this process, without its room."""
+    with open("/proc/self/cmdline", "rb") as file:  # noqa: PTH123
+        return file.read().split(b"\0")[:-2]
 
 
 def _heed_signals_as_python_does() -> None:

@@ -1,17 +1,20 @@
 """What the system shows others of a process: its command line and its environment (``/proc/PID``).
 
-They are those that it was started with, and by the environment the processes of a training job are found that
-nobody looks after any more. A copy of a process shows what the first one was started with; so that one is
-given room, in a variable that nobody reads, and a copy writes there what its own start would have said."""
+They are those that it was started with, and by them the processes of a training job are found that nobody
+looks after any more. A copy of a process shows what the first one was started with; so that one is given
+room, in a last argument and a variable that nobody reads, and a copy writes there what its own start would
+have said."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 ROOM = b"AMT_FLOWS_ROOM"
 ROOM_BYTES = 2 * 4096 + 512
+ROOM_ARGUMENT = b"." * (4096 + 512)
 MARKS = (b"AMT_FLOWS_WORKER", b"SAGEMAKER_BASE_DIR")
 
 
@@ -27,7 +30,7 @@ class Shown:
     command: tuple[int, int]
     room: tuple[int, int]
 
-    def become(self, argv: list[bytes], environment: dict[bytes, bytes]) -> bool:
+    def become(self, argv: Sequence[bytes], environment: Mapping[bytes, bytes]) -> bool:
         """Show this command, and the marks of its training job as the environment. False, and nothing is
         changed, if there is no room for them."""
         words = b"".join(word + b"\0" for word in argv)

@@ -8,22 +8,40 @@ asked here are facts about the process; nothing is guessed from names of librari
 from __future__ import annotations
 
 import builtins
+import errno
+import fcntl
+import gc
 import io
+import json
+import math
 import os
 import random
+import re
 import resource
+import select
+import signal
 import sys
 import sysconfig
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from amt_flows.backends.local_worker.endings import children_of
 
 LIMITS = tuple(value for name, value in sorted(vars(resource).items()) if name.startswith("RLIMIT_"))
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-CALLS = (os.fork, os.execve, os.waitpid, os._exit, os.dup2)
-"""What copies are made with; a library that replaces them (gevent) wants to know of each process."""
+LIBRARY = (builtins, errno, fcntl, gc, json, math, os, re, select, signal, threading, time)
+CALLS = [
+    (module, name)
+    for module in LIBRARY
+    for name, one in vars(module).items()
+    if isinstance(one, FunctionType | BuiltinFunctionType)
+]
+"""What copies are made with, and what looks after a training job. A library that replaces something of it
+(gevent) wants to have its say in each process."""
 
 
 class Traces:
@@ -200,7 +218,7 @@ def _standing() -> dict[str, object]:
             os.sched_getaffinity(0),
             os.getpriority(os.PRIO_PROCESS, 0),
         ),
-        "replaced calls of the system": [getattr(os, one.__name__) for one in CALLS],
+        "replaced calls of the standard library": [getattr(module, name, None) for module, name in CALLS],
     }
 
 

@@ -258,7 +258,8 @@ class LocalBackend:
                 remedy="give the tuning job another name",
             )
         own = self._own.get(paths.directory)
-        if not paths.claim.exists() and not paths.end.exists() and not (own and is_alive(own)):
+        comes = self._fork_servers.was_told_of(paths) or (own is not None and is_alive(own))
+        if not paths.claim.exists() and not paths.end.exists() and not comes:
             # Whoever prepared it died before its worker came, or that one is about to: the claim decides.
             os.utime(paths.request)
             self._start(paths, request, self._take_share(paths, request))
@@ -307,7 +308,9 @@ class LocalBackend:
         )
 
     def _look(self, paths: JobPaths) -> Standing:
-        return look(paths, self._own.get(paths.directory), self._leases)
+        # What a fork server was told of may begin yet, or is started once its end was noticed.
+        waits = self._fork_servers.was_told_of(paths)
+        return look(paths, None if waits else self._own.get(paths.directory), self._leases)
 
     def _gone(self, paths: JobPaths) -> Standing | None:
         """Where a job stands whose files are gone; None for one whose files are there, or that never had

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amt_flows.backends.function_job.shown import with_room
+from amt_flows.backends.function_job.shown import ROOM_ARGUMENT, with_room
 from amt_flows.backends.local.paths import JobPaths
 from amt_flows.backends.local.request import FUNCTION_RUNNER
 from amt_flows.backends.local_worker.processes import identity
@@ -103,6 +103,10 @@ class ForkServers:
             return None  # just dead, or it stands still
         server.waiting[place] = paths
         return server.process
+
+    def was_told_of(self, paths: JobPaths) -> bool:
+        """Whether this job waits for a fork server of which nobody knows yet that it won't begin it."""
+        return paths in self._left or any(paths in one.waiting.values() for one in self._servers.values())
 
     def begun(self) -> list[tuple[JobPaths, Identity]]:
         """Jobs that have a process now which is to be their worker, or its guard."""
@@ -197,7 +201,7 @@ def _started(kind: Kind, environment: dict[bytes, bytes]) -> _Server:
     try:
         with (kind.home / LOG).open("wb") as log, theirs:
             process = subprocess.Popen(
-                [python, runner, *told, *arguments],
+                [python, runner, *told, *arguments, ROOM_ARGUMENT],
                 cwd=kind.place,
                 env=with_room(environment),
                 stdin=subprocess.DEVNULL,

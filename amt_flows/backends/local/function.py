@@ -109,5 +109,6 @@ if __name__ == "__main__":
     if SERVING:
         # A function sees the arguments of a job.
         _, controls, controllers = (sys.argv.pop(1) for _ in range(3))
+        del sys.argv[-1]  # room, for what copies are to be shown as
     job = sys.argv[1], sys.argv[2], Path(sys.argv[3]) if sys.argv[3:] else None
     sys.exit(serve(int(controls), int(controllers), *job) if SERVING else main(*job))

@@ -149,9 +149,9 @@ def workers_below(directory: Path) -> dict[Path, list[int]]:
     guards; whatever became of the directories. Empty without ``/proc``."""
     found: dict[Path, list[int]] = {}
     for one in running_processes():
-        arguments = one.command.split(b"\0")
-        if len(arguments) > 2 and any(one.endswith(b"local_worker/__main__.py") for one in arguments[:-2]):
-            place = Path(os.fsdecode(arguments[-2]))
+        arguments = one.command.rstrip(b"\0").split(b"\0")
+        if any(word.endswith(b"local_worker/__main__.py") for word in arguments[:-1]):
+            place = Path(os.fsdecode(arguments[-1]))
             if place.parent == directory:
                 found.setdefault(place, []).append(one.pid)
     return found

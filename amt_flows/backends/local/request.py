@@ -17,6 +17,8 @@ from amt_flows.backends.local.paths import JobPaths, is_channel_name
 from amt_flows.errors import LaunchRejected
 from amt_flows.metrics.expressions import required_text
 from amt_flows.ports import JobRequest
+from amt_flows.reporting import metric_regex
+from amt_flows.spec import MetricDefinition
 from amt_flows.spec.metric_definitions import definitions
 
 VERSION = 1
@@ -180,7 +182,7 @@ def _encoded(text: str) -> bytes:
         return text.encode("utf-8", "surrogateescape")
 
 
-def _definitions(request: JobRequest) -> list[dict[str, str]]:
+def _definitions(request: JobRequest) -> list[dict[str, str | bool]]:
     try:
         defined = definitions(request.template, request.objective_metric, request.other_metrics)
         for definition in defined:
@@ -191,7 +193,23 @@ def _definitions(request: JobRequest) -> list[dict[str, str]]:
             f"The metrics of training job {request.name} can't be read: {error}.",
             remedy="correct training_job.metric_definitions",
         ) from None
-    return [{"name": d.name, "regex": d.regex, "literal": required_text(d.regex)} for d in defined]
+    return [
+        {
+            "name": d.name,
+            "regex": d.regex,
+            "literal": required_text(d.regex),
+            "own": _is_own(d),
+        }
+        for d in defined
+    ]
+
+
+def _is_own(definition: MetricDefinition) -> bool:
+    """Whether it is the one of what ``report`` prints."""
+    try:
+        return definition.regex == metric_regex(definition.name)
+    except ValueError:
+        return False
 
 
 def build(

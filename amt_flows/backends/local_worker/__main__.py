@@ -19,6 +19,11 @@ if __name__ == "__main__":
 
         os._exit(search(sys.argv[2], sys.argv[3:]))
 
+    if sys.argv[1] == "--guard":
+        from amt_flows.backends.local_worker.guard import see_to_its_end
+
+        os._exit(see_to_its_end(int(sys.argv[2]), int(sys.argv[3])))
+
     from amt_flows.backends.local_worker.main import main
 
     # Not sys.exit: there is nothing left to tidy up, and a controller waits for this slot.

@@ -6,8 +6,9 @@ job: clean processes of the standard library alone. Exec leaves them their numbe
 claim's lock and the pipes, so that all that is promised of them holds; and the fork server has no part in the
 job any more. Should it be killed, the job goes on.
 
-For that short time guard and worker run in a process that has run a user's code. Nothing here relies on what
-such code could have changed without it being noticed (see :mod:`amt_flows.backends.function_job.traces`).
+A training that ends within a moment needs nobody to look after it: how it ended is written down by the copy,
+which has all that this takes loaded already. The copy has run a user's code, but none that replaced anything
+of the standard library (see :mod:`amt_flows.backends.function_job.traces`).
 """
 
 # No pathlib: this is imported by every fork server's copy, as by the worker.
@@ -17,7 +18,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 
+# With all that it will take to write down an end.
+import amt_flows.backends.local_worker.job  # noqa: F401
 from amt_flows.backends.local_worker.guard import see_to_its_end
 from amt_flows.backends.local_worker.main import EXIT_CLAIMED_BY_ANOTHER, begin, conclude
 from amt_flows.backends.local_worker.start import Training, adopt_orphans, as_usual, start_training
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
 
     from amt_flows.backends.local_worker.start import Become
 
+TRAINING_SECONDS = 0.3
+GUARD_SECONDS = 0.6
 WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
 
 
@@ -39,6 +45,10 @@ class Origin:
     def __init__(self, python: str, environment: Mapping[bytes, bytes]) -> None:
         self.python = python
         self.environment = environment
+
+    def command(self, *arguments: str) -> list[bytes]:
+        """The worker's program with these arguments."""
+        return [os.fsencode(word) for word in (self.python, "-I", "-S", WORKER, *arguments)]
 
 
 def run(directory: str, origin: Origin, become: Become) -> NoReturn:
@@ -55,7 +65,8 @@ def run(directory: str, origin: Origin, become: Become) -> NoReturn:
         os.close(lifeline)
         _work(directory, writer, origin, become)
     os.close(writer)
-    _go_on(origin, ["--guard", str(worker), str(lifeline), directory], inherited=(lifeline,))
+    if not _ends_within(GUARD_SECONDS, worker):
+        _go_on(origin, ["--guard", str(worker), str(lifeline), directory], inherited=(lifeline,))
     os._exit(see_to_its_end(worker, lifeline))
 
 
@@ -67,7 +78,7 @@ def _work(directory: str, lifeline: int, origin: Origin, become: Become) -> NoRe
     if begun is None:
         os._exit(EXIT_CLAIMED_BY_ANOTHER)
     training = begun.training
-    if training is not None:
+    if training is not None and not _ends_within(TRAINING_SECONDS, training.pid):
         numbers = (training.pid, training.reader, lifeline, training.started_at, training.began)
         _go_on(
             origin,
@@ -77,10 +88,20 @@ def _work(directory: str, lifeline: int, origin: Origin, become: Become) -> NoRe
     os._exit(conclude(directory, begun, lifeline))
 
 
+def _ends_within(seconds: float, child: int) -> bool:
+    try:
+        process = os.pidfd_open(child)
+    except OSError:
+        return False
+    try:
+        return bool(select.select([process], [], [], seconds)[0])
+    finally:
+        os.close(process)
+
+
 def _go_on(origin: Origin, arguments: list[str], inherited: tuple[int, ...]) -> None:
     """Become a clean process that goes on with these. Returns if that can't be: then this one does."""
     for descriptor in inherited:
         os.set_inheritable(descriptor, True)
-    program = [origin.python, "-I", "-S", WORKER, *arguments]
     with contextlib.suppress(OSError):
-        os.execve(origin.python, program, origin.environment)  # noqa: S606
+        os.execve(origin.python, origin.command(*arguments), origin.environment)  # noqa: S606

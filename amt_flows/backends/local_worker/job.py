@@ -212,7 +212,7 @@ class Job:
             self.signals.drain()
         if reading and self.reader in ready:
             self.read()
-        if search.waiting and self.values.collect():
+        if self.values.waiting and self.values.collect():
             self.bell.soon()
         self.end_if_due()
         if time.monotonic() >= self.bell.due:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from amt_flows.backends.local_worker.claims import claim, reserve_end, wish
-from amt_flows.backends.local_worker.guard import guarded, see_to_its_end
+from amt_flows.backends.local_worker.guard import guarded
 from amt_flows.backends.local_worker.processes import identity
 from amt_flows.backends.local_worker.start import Training, adopt_orphans, start_training
 
@@ -17,17 +17,14 @@ EXIT_CLAIMED_BY_ANOTHER = 3
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the job of a directory, unless another process does; or go on with it as guard or as worker, where
-    a copy of a fork server has begun with that (see :mod:`.forked`). The exit status."""
+    """Run the job of a directory, unless another process does; or go on with it, where a copy of a fork
+    server has begun with that (see :mod:`.forked`). The exit status."""
     *how, directory = arguments
     if not how:
         # Told by an attendant, and none of the training's business: jobs that it starts have another parent.
         parent = int(os.environ.pop("AMT_FLOWS_PARENT", "0"))
         return guarded(lambda lifeline: run(directory, lifeline), parent)
-    role, *numbers = how
-    if role == "--guard":
-        return see_to_its_end(*map(int, numbers))
-    pid, reader, lifeline, *times = numbers
+    _, pid, reader, lifeline, *times = how
     training = Training(int(pid), int(reader), *map(float, times))
     return conclude(directory, Begun(training), int(lifeline))
 

@@ -16,7 +16,6 @@ import os
 import signal
 from collections import deque
 
-from amt_flows.backends.local_worker.start import die_with
 from amt_flows.metrics.search import Found, Rule
 
 TYPE_CHECKING = False
@@ -202,7 +201,6 @@ def forked(answer_to: Callable[[int, bytes], bytes]) -> tuple[int, int, int]:
     where there are threads. Raises OSError."""
     asks, to = os.pipe()
     answers, tells = os.pipe()
-    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         try:
@@ -212,7 +210,7 @@ def forked(answer_to: Callable[[int, bytes], bytes]) -> tuple[int, int, int]:
             first, second = sorted((asks, tells))
             for low, high in ((3, first), (first + 1, second), (second + 1, MOST_DESCRIPTORS)):
                 os.closerange(low, high)
-            die_with(parent)
+            # It ends with whoever asks: at the end of the pipe, or of its second in a search.
             serve(asks, tells, answer_to)
         finally:
             os._exit(0)

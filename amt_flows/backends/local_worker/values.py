@@ -16,10 +16,15 @@ from amt_flows.backends.local_worker.search import Search, answer, forked, read_
 from amt_flows.metrics.lines import LINE_BYTES, is_plain, printed_lines
 from amt_flows.metrics.search import Found, Repeats, Rule, findings
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 MAX_VALUES = 200_000
 FULL_BYTES = 4 * 1024 * 1024  # of lines that wait to be searched; more are not taken for now
 LAST_SEARCH_SECONDS = 30.0  # for what is left to be searched when the output has ended
 LOOK_SECONDS = 0.1
+MARK = "amt-report "
 LONGEST_TOLD = 200  # characters of what is no value
 
 
@@ -27,22 +32,25 @@ class Values:
     """Has the output searched line by line and appends what is found to ``metrics.jsonl``. It never waits for
     a search but at the end, and not for long.
 
-    A definition has a name, a regex, and a ``literal``: text without which a line can't match. The n-th value
-    of a metric is its epoch n; the first that was found for it and is no value is written too. What can't be
-    written is kept and tried again with the next value and at the end; ``lost`` tells whether something is
-    missing on the disk. After 200,000 values (a regex that matches every line) only the newest of each metric
-    is still written, at the end. ``clean`` takes secrets out of what is no value.
+    A definition has a name, a regex, and a ``literal``: text without which a line can't match; ``own`` is
+    that of :mod:`amt_flows.reporting`, which takes no time on a line that has its mark but once. The n-th
+    value of a metric is its epoch n; the first that was found for it and is no value is written too. What
+    can't be written is kept and tried again with the next value and at the end; ``lost`` tells whether
+    something is missing on the disk. After 200,000 values (a regex that matches every line) only the newest
+    of each metric is still written, at the end. ``clean`` takes secrets out of what is no value.
     """
 
     def __init__(
         self,
         directory: str,
-        definitions: Sequence[Mapping[str, str]],
+        definitions: Sequence[Mapping[str, Any]],
         clean: Callable[[bytes], bytes] = lambda text: text,
     ) -> None:
         self.error: OSError | None = None
         self._path = os.path.join(directory, "metrics.jsonl")
         self._rules = [Rule(d["name"], d["regex"], d["literal"]) for d in definitions]
+        self._own = {i for i, one in enumerate(definitions) if one.get("own")}
+        self._found: list[tuple[Found, bytes]] = []  # without a search, and not written yet
         self._epochs = {rule.metric: 0 for rule in self._rules}
         self._odd: set[str] = set()  # metrics of which something was told that is no value
         self._repeats = Repeats()
@@ -56,6 +64,11 @@ class Values:
     @property
     def lost(self) -> bool:
         return bool(self._unwritten)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to collect, now or later."""
+        return bool(self._found) or self.search.waiting
 
     @property
     def full(self) -> bool:
@@ -77,7 +90,8 @@ class Values:
 
     def collect(self) -> bool:
         """Write down what has been found by now. Whether there was anything."""
-        entries: list[bytes] = []
+        entries = [entry for found, line in self._found for entry in self._entries_of(found, line)]
+        self._found.clear()
         try:
             for one, told in self.search.step():
                 for found in read_answer(told, self._rules[one.rule].metric):
@@ -114,7 +128,16 @@ class Values:
         for line in printed_lines(block):
             for i, literal in rules:
                 if not plain or literal in line:
-                    self.search.ask(i, line.encode("utf-8", "replace"))
+                    self._look_into(i, line)
+
+    def _look_into(self, rule: int, line: str) -> None:
+        if rule in self._own and line.count(MARK) == 1:
+            printed = line.encode("utf-8", "replace")
+            self._found += [(found, printed) for found in findings(line, [self._rules[rule]])]
+            return
+        # From now on all of this metric, so that its values stay in order.
+        self._own.discard(rule)
+        self.search.ask(rule, line.encode("utf-8", "replace"))
 
     def _entries_of(self, found: Found, line: bytes) -> list[bytes]:
         if found.value is None:
