@@ -125,3 +125,23 @@ def test_a_value_is_recognised_in_the_services_precision() -> None:
     assert log.has("loss", 0.12345679104328156)
     assert not log.has("loss", 0.1234)
     assert not log.has("accuracy", 0.1234567890123)
+
+
+@pytest.mark.parametrize("pace", [1.0, 60.0, 3600.0])
+def test_at_every_pace_of_the_jobs_clock_a_reader_is_hardly_behind_and_hardly_asks_in_vain(
+    pace: float,
+) -> None:
+    """An epoch takes a minute by the job's clock; somebody looks twenty times in that time."""
+    source, log, epochs = FakeSource(size=100), JobLog("job"), 100
+    behind = []
+    for look in range(20, 20 * epochs):
+        now = 1000.0 + 3 * look / pace
+        printed = look // 20
+        if printed > len(source.content.get("a", ())):
+            source.say("a", float(printed), at=1000.0 + 60.0 * printed)
+        if log.is_due(now):
+            read(log, source, to_end=False)
+            log.rest(now)
+        behind.append(printed - log._counts["loss"])
+    assert max(behind[100:]) <= 1
+    assert source.calls < 5 * epochs

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from amt_flows.testing.sagemaker import JobScript, SimulatedSageMaker
-from testing.sagemaker_requests import check_shape, client, refusal, training, tuning
+from testing.sagemaker_requests import REGION, check_shape, client, refusal, training, tuning
 
 ROLE = training()["RoleArn"]
 VARIANT = {
@@ -214,3 +214,41 @@ def test_lists_are_filtered_by_name_status_and_times(world: SimulatedSageMaker) 
     assert entry["HyperParameterTuningJobName"] == "t-1"
     first = one.list_hyper_parameter_tuning_jobs(MaxResults=1)
     assert len(one.list_hyper_parameter_tuning_jobs(NextToken=first["NextToken"])) > 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["my_bucket", "My-Bucket", "a..b", "-ab", "ab-", "192.168.0.1", "ab", "xn--abc", "abc-s3alias", "a" * 64],
+)
+def test_a_name_that_s3_gives_no_bucket_is_refused(world: SimulatedSageMaker, name: str) -> None:
+    if not name.startswith("xn--"):  # which the client itself can't send
+        place = {"LocationConstraint": REGION}
+        code, _ = refusal(client("s3").create_bucket, Bucket=name, CreateBucketConfiguration=place)
+        assert code == "InvalidBucketName"
+    output = {"S3OutputPath": f"s3://{name}/models"}
+    client().create_training_job(**training(OutputDataConfig=output))
+    world.run()
+    told = client().describe_training_job(TrainingJobName="job-1")
+    assert "the specified bucket does not exist" in told["FailureReason"]
+
+
+def test_a_page_of_a_log_holds_a_megabyte_from_either_end() -> None:
+    lines = [f"{number:03d}" + "x" * 200_000 for number in range(12)]
+    script = JobScript([1.0], lines=lambda epoch, values: lines)
+    with SimulatedSageMaker(script) as world:
+        client().create_training_job(**training())
+        world.run()
+        stream = world.job("job-1").stream
+        asked = {"logGroupName": "/aws/sagemaker/TrainingJobs", "logStreamName": stream}
+        for from_head, token in ((True, "nextForwardToken"), (False, "nextBackwardToken")):
+            pages: list[list[str]] = []
+            more: dict[str, str] = {}
+            while True:
+                page = client("logs").get_log_events(**asked, startFromHead=from_head, **more)
+                if not page["events"]:
+                    break
+                pages.append([event["message"][:3] for event in page["events"]])
+                more = {"nextToken": page[token]}
+            found = [text for one in (pages if from_head else pages[::-1]) for text in one]
+            assert found == [line[:3] for line in lines], from_head
+            assert max(map(len, pages)) == 5

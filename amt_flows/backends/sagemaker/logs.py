@@ -7,6 +7,7 @@ interruption has a stream of its own, which continues the epochs of the one befo
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ Line: TypeAlias = tuple[float, str]
 
 LONGEST_REST_SECONDS: Final = 600.0
 LAST_TEXTS: Final = 500
+FAST_CLOCK_SECONDS: Final = 5.0
 LONGEST_TOLD: Final = 200
 
 
@@ -125,6 +127,8 @@ class JobLog:
     _streams: list[_Stream] = field(default_factory=list)
     _counts: Counter[str] = field(default_factory=Counter)
     _rests_until: float = 0.0
+    _measured_from: tuple[float, float] | None = None
+    """Our clock and the job's when it was first read."""
     _last_texts: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_TEXTS))
     _values: dict[str, set[str]] = field(default_factory=dict)
 
@@ -199,12 +203,23 @@ class JobLog:
     def rest(self, now: float) -> None:
         """Don't read before the next value is nearly to be expected by the times of those before: that costs
         a call or two for every epoch, and not one for every poll. Never more than an epoch from now, since
-        the job's clock may differ from ours."""
+        the job's clock may differ from ours; and it may run faster, as a simulated one does."""
         seconds = self._streams[-1].seconds_per_epoch() if self._streams else None
         if seconds is not None:
-            nearly = 0.9 * seconds
+            last_at = self._streams[-1].last_at
+            nearly = 0.9 * seconds / self._pace(now, last_at)
             longest = min(nearly, LONGEST_REST_SECONDS)
-            self._rests_until = min(self._streams[-1].last_at + nearly, now + longest)
+            self._rests_until = min(last_at + nearly, now + longest)
+
+    def _pace(self, now: float, last_at: float) -> float:
+        """How much faster than ours the job's clock runs; 1 for one that may be as fast."""
+        if self._measured_from is None:
+            self._measured_from = (now, last_at)
+        if last_at <= now + FAST_CLOCK_SECONDS:
+            return 1.0
+        # What comes from our future has a clock that is ahead, or a fast one: until that is known, ask soon.
+        ours, theirs = now - self._measured_from[0], last_at - self._measured_from[1]
+        return max(1.0, theirs / ours) if ours > 0 and theirs > 0 else math.inf
 
     def add(self, metric: str, value: float) -> None:
         """Count a value as the metric's next epoch, wherever it was found."""

@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 from moto.s3.models import s3_backends
 from moto.utilities.utils import get_partition
 
+from amt_flows.testing.sagemaker.bucket_names import is_bucket_name
+
 
 class MissingBucket(Exception):
     """There is no such bucket."""
@@ -44,7 +46,7 @@ class Storage:
         """Write an object. Raises MissingBucket."""
         bucket, key = split_uri(uri)
         if bucket not in self._backend.buckets:
-            if not self._create:
+            if not self._create or not is_bucket_name(bucket):
                 raise MissingBucket(bucket)
             self._backend.create_bucket(bucket, self._region)
         self._backend.put_object(bucket, key, data, disable_notification=True)
