@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from amt_flows.backends.home import Home, home_directory, home_text, is_in_s3
 from amt_flows.backends.local.paths import tuning_paths
 from amt_flows.backends.places import AMT, SAGEMAKER
-from amt_flows.errors import TuningJobNotFound
+from amt_flows.errors import JournalError, TuningJobNotFound
 from amt_flows.ledger.names import parse_training_job_name
 from amt_flows.ledger.short_names import training_jobs_called
 from amt_flows.results.records import all_records, read_record
@@ -27,6 +29,10 @@ def full_name(given: str, tuning_job: str | None = None, home: Home = None) -> s
     # In full it needs no record: the output may be all that is left.
     if job is not None and _has_output(job.tuning_job, given, home):
         return given
+    if job is not None:
+        # In full it names its tuning job, and no other needs to be read.
+        with contextlib.suppress(TuningJobNotFound, JournalError):
+            return _only_one(given, training_jobs_called(read_record(job.tuning_job, home).ledger, given), "")
     ledgers = [record.ledger for record in all_records(home) if record.ledger is not None]
     called = [name for ledger in ledgers for name in training_jobs_called(ledger, given)]
     if not called and job is not None:
