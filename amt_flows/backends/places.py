@@ -17,6 +17,7 @@ from amt_flows.names import is_tuning_job_name
 from amt_flows.ports import Backend, Journal
 
 if TYPE_CHECKING:
+    from amt_flows.backends.attended.engine import Engine
     from amt_flows.backends.sagemaker.clients import Clients
 
 LOCAL = "local"
@@ -25,6 +26,7 @@ POLL_SECONDS = "AMT_FLOWS_SAGEMAKER_POLL_SECONDS"
 LEASE_SECONDS = "AMT_FLOWS_LEASE_SECONDS"
 SHARED = "AMT_FLOWS_SHARED"
 RAY = "ray"
+WORK_POOL = "work-pool"
 AMT = "amt"
 """No backend of ours: SageMaker's own tuner drives the tuning job."""
 
@@ -101,18 +103,25 @@ def open_backend(kind: str = LOCAL, *, home: Home = None, region: str | None = N
         return SageMakerBackend(region=region, poll_seconds=_poll_seconds())
     engine, _, where = kind.partition(":")
     if engine == RAY and where.startswith(("http://", "https://")):
-        from amt_flows.backends.attended.backend import LEASE_SECONDS as SHARED_LEASE
-        from amt_flows.backends.attended.backend import AttendedBackend
         from amt_flows.backends.ray.engine import RayEngine
 
-        return AttendedBackend(
-            RayEngine(where), shared_directory(home), lease_seconds=_lease_seconds(SHARED_LEASE)
-        )
+        return _attended(RayEngine(where), home)
+    if engine == WORK_POOL and where:
+        from amt_flows.backends.work_pool.engine import WorkPoolEngine
+
+        return _attended(WorkPoolEngine(where), home)
     raise BackendError(
         f"There is no backend {kind!r} that could be reached by its name.",
-        because="the names are local, sagemaker, ray:http://head:8265; another one was an object, in Python",
+        because="the names are local, sagemaker, ray:http://head:8265 and work-pool:NAME; others are objects",
         remedy="open it in Python, and give it to the function that does the same as the command",
     )
+
+
+def _attended(engine: Engine, home: Home) -> Backend:
+    from amt_flows.backends.attended.backend import LEASE_SECONDS as USUAL
+    from amt_flows.backends.attended.backend import AttendedBackend
+
+    return AttendedBackend(engine, shared_directory(home), lease_seconds=_lease_seconds(USUAL))
 
 
 def _poll_seconds() -> float:

@@ -1,6 +1,6 @@
 """The command line."""
 
-from amt_flows.cli import beginning, completion, doctor, extending, looking, planning, running, trying
+from amt_flows.cli import beginning, completion, doctor, extending, looking, planning, pools, running, trying
 from amt_flows.cli.group import main
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "looking",
     "main",
     "planning",
+    "pools",
     "running",
     "trying",
 ]

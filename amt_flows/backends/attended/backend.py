@@ -29,6 +29,8 @@ LOOK_SECONDS: Final = 2.0
 """Between two looks at what the engine says; it is asked of jobs that no worker has claimed yet."""
 UNSUBMITTED_SECONDS: Final = 60.0
 """How long a prepared job that the engine doesn't know may wait for the controller that prepared it."""
+START_SECONDS: Final = 1800.0
+"""How long a machine may take, once it has a job, to begin with it: an image is pulled meanwhile."""
 LEASE_SECONDS: Final = 30.0
 PYTHON: Final = "python3"
 """Of the machines there, by their search path."""
@@ -91,10 +93,11 @@ class AttendedBackend(LocalBackend):
             waits = self._look_at_the_engine(paths)
             if waits is not None:
                 return waits
+        had_ended = paths.end.exists() or not paths.request.exists()
         standing = super()._look(paths)
-        if standing.state is JobState.LOST and not (read_json(paths.claim) or {}).get("abandoned"):
+        if standing.state is JobState.LOST and not had_ended and paths.end.exists():
             # Its worker has ended, as its lease says; whatever still stands around it there is of no use.
-            self._drop(paths)
+            self._drop(paths, lost=True)
         return standing
 
     def _look_at_the_engine(self, paths: JobPaths) -> Standing | None:
@@ -105,10 +108,12 @@ class AttendedBackend(LocalBackend):
         except BackendError as error:
             logger.debug("%s: %s", name, error.happened)
             known = EngineJob(EngineState.WAITING)
-        if known.state is EngineState.UNKNOWN:
-            age = time.time() - paths.request.stat().st_mtime
-            if age < UNSUBMITTED_SECONDS:
-                known = EngineJob(EngineState.WAITING)
+        # Whoever prepares it, or waits on its machine for a share of it, touches it.
+        touched = paths.request.stat().st_mtime
+        if known.state is EngineState.UNKNOWN and time.time() - touched < UNSUBMITTED_SECONDS:
+            known = EngineJob(EngineState.WAITING)
+        if known.since is not None and time.time() - max(known.since, touched) > START_SECONDS:
+            known = EngineJob(EngineState.OVER, f"it did not begin within {START_SECONDS:g} s: {known.why}")
         if known.state in (EngineState.WAITING, EngineState.RUNNING):
             stopping = paths.stop.exists() or paths.kill.exists()
             return Standing(JobState.STOPPING if stopping else JobState.STARTING)
@@ -121,9 +126,14 @@ class AttendedBackend(LocalBackend):
         tuning_job = paths.directory.parent.parent.name
         at, jobs = self._jobs.get(tuning_job, (0.0, {}))
         if time.monotonic() - at >= LOOK_SECONDS or not at:
-            jobs = self.engine.jobs(tuning_job)
+            jobs = self.engine.jobs(tuning_job, self._unclaimed(paths))
             self._jobs[tuning_job] = time.monotonic(), jobs
         return jobs.get(paths.directory.name, EngineJob(EngineState.UNKNOWN))
+
+    def _unclaimed(self, paths: JobPaths) -> list[str]:
+        """The jobs of the same tuning job that may be waiting, beside this one."""
+        of_its = [one for one in self._live if one.directory.parent == paths.directory.parent]
+        return sorted({one.directory.name for one in (paths, *of_its) if not one.claim.exists()})
 
     # -- stopping --------------------------------------------------------------------------------
 
@@ -132,9 +142,9 @@ class AttendedBackend(LocalBackend):
         if (read_json(paths.claim) or {}).get("abandoned"):
             self._drop(paths)
 
-    def _drop(self, paths: JobPaths) -> None:
+    def _drop(self, paths: JobPaths, *, lost: bool = False) -> None:
         try:
-            self.engine.drop(paths.directory.parent.parent.name, paths.directory.name)
+            self.engine.drop(paths.directory.parent.parent.name, paths.directory.name, lost=lost)
         except BackendError as error:
             # Should it be started after all, its worker finds that the job is taken.
             logger.debug("%s: %s", paths.directory.name, error.happened)

@@ -24,10 +24,12 @@ class EngineState(str, Enum):
 
 @dataclass(frozen=True)
 class EngineJob:
-    """Where a job stands with its engine. ``why``: what the engine says of an end."""
+    """Where a job stands with its engine. ``why``: what the engine says of an end. ``since`` (seconds since
+    the epoch): where it was handed to a machine, on which it has to begin."""
 
     state: EngineState
     why: str = ""
+    since: float | None = None
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,10 @@ class Engine(Protocol):
         another of that name, LaunchRejected."""
         ...
 
-    def jobs(self, tuning_job: str) -> Mapping[str, EngineJob]:
-        """All that it knows of a tuning job, by name, in as few requests as can be."""
+    def jobs(self, tuning_job: str, names: Sequence[str]) -> Mapping[str, EngineJob]:
+        """What it knows of these jobs of a tuning job, by name, in as few requests as can be."""
         ...
 
-    def drop(self, tuning_job: str, name: str) -> None:
-        """Don't start a job that waits, or let go of one that nobody looks after any more."""
+    def drop(self, tuning_job: str, name: str, *, lost: bool = False) -> None:
+        """Don't start a job that waits; or (``lost``) let go of one whose worker has ended without a word."""
         ...

@@ -127,7 +127,7 @@ class RayEngine:
                     remedy="correct training_job.runtime_env or training_job.resources",
                 ) from None
 
-    def jobs(self, tuning_job: str) -> Mapping[str, EngineJob]:
+    def jobs(self, tuning_job: str, names: Sequence[str]) -> Mapping[str, EngineJob]:
         return {
             str(job["submission_id"]): EngineJob(
                 STATES.get(str(job.get("status")), EngineState.RUNNING), _why(job)
@@ -136,7 +136,7 @@ class RayEngine:
             if (job.get("metadata") or {}).get(f"{PREFIX}tuning_job", "").lower() == tuning_job.lower()
         }
 
-    def drop(self, tuning_job: str, name: str) -> None:
+    def drop(self, tuning_job: str, name: str, *, lost: bool = False) -> None:
         try:
             self._api.call("POST", f"/api/jobs/{name.lower()}/stop")
         except Refused as error:
