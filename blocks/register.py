@@ -21,7 +21,14 @@ from typing import Any
 from prefect.blocks.core import Block
 
 from amt_flows.errors import AmtFlowsError, Problem, SpecError
-from amt_flows.flows import LocalTraining, SageMakerTraining, TuningJob, TuningRecords
+from amt_flows.flows import (
+    LocalTraining,
+    RayTraining,
+    SageMakerTraining,
+    TuningJob,
+    TuningRecords,
+    WorkPoolTraining,
+)
 from amt_flows.spec import TuningSpec
 
 if sys.version_info >= (3, 11):
@@ -30,7 +37,15 @@ else:
     import tomli as tomllib
 
 TYPES: dict[str, type[Block]] = {
-    kind.get_block_type_slug(): kind for kind in (LocalTraining, SageMakerTraining, TuningRecords, TuningJob)
+    kind.get_block_type_slug(): kind
+    for kind in (
+        LocalTraining,
+        SageMakerTraining,
+        RayTraining,
+        WorkPoolTraining,
+        TuningRecords,
+        TuningJob,
+    )
 }
 REFERENCE = re.compile(r"(amt-[a-z-]+)/([a-z0-9-]+)")
 

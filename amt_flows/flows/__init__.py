@@ -24,7 +24,14 @@ if TYPE_CHECKING:
         notify,
         promote_when_completed,
     )
-    from amt_flows.flows.blocks import LocalTraining, SageMakerTraining, TuningJob, TuningRecords
+    from amt_flows.flows.blocks import (
+        LocalTraining,
+        RayTraining,
+        SageMakerTraining,
+        TuningJob,
+        TuningRecords,
+        WorkPoolTraining,
+    )
     from amt_flows.flows.promotion.approval import wait_for_approval
     from amt_flows.flows.promotion.deploy import (
         approve_model_package,
@@ -50,7 +57,9 @@ _HOMES = {
     "LocalTraining": "amt_flows.flows.blocks",
     "Outcome": "amt_flows.flows.promotion.outcome",
     "Remedy": "amt_flows.flows.tuning.clean_up",
+    "RayTraining": "amt_flows.flows.blocks",
     "SageMakerTraining": "amt_flows.flows.blocks",
+    "WorkPoolTraining": "amt_flows.flows.blocks",
     "TuningJob": "amt_flows.flows.blocks",
     "TuningRecords": "amt_flows.flows.blocks",
     "approve_model_package": "amt_flows.flows.promotion.deploy",
@@ -82,10 +91,12 @@ __all__ = [
     "Decision",
     "LocalTraining",
     "Outcome",
+    "RayTraining",
     "Remedy",
     "SageMakerTraining",
     "TuningJob",
     "TuningRecords",
+    "WorkPoolTraining",
     "approve_model_package",
     "clean_up",
     "clean_up_after_crash",

@@ -11,7 +11,7 @@ from prefect.blocks.core import Block
 from pydantic import Field, HttpUrl
 
 from amt_flows.backends.home import home_directory
-from amt_flows.backends.places import Place, open_journal, open_place
+from amt_flows.backends.places import Place, open_backend, open_journal, open_place
 from amt_flows.errors import BackendError
 from amt_flows.names import made_up_name
 from amt_flows.ports import Backend
@@ -23,6 +23,10 @@ from amt_flows.tuning.interrupts import stop_jobs_on_breakdown
 from amt_flows.tuning.loop import Stages, drive, fill_slots
 
 DOCUMENTATION = HttpUrl("https://pypi.org/project/amt-flows/")
+SHARED = (
+    "Where training jobs have their directories, at the same path on all machines; by default "
+    "$AMT_FLOWS_SHARED, $AMT_FLOWS_HOME or ~/.amt-flows."
+)
 
 
 class LocalTraining(Block):
@@ -121,6 +125,59 @@ class SageMakerTraining(Block):
             ) from error
 
 
+class RayTraining(Block):
+    """Runs each training job on a Ray cluster.
+
+    Example:
+        ```python
+        from amt_flows.flows.blocks import RayTraining
+
+        training = RayTraining.load("BLOCK_NAME")
+        backend = training.backend()
+        ```
+    """
+
+    _block_type_name = "AMT Ray Training"
+    _block_type_slug = "amt-ray-training"
+    _description = "Runs each training job as a job of a Ray cluster."
+    _documentation_url = DOCUMENTATION
+
+    url: str = Field(title="URL", description="Of the cluster's head, e.g. http://head:8265.")
+    directory: str | None = Field(default=None, title="Directory", description=SHARED)
+
+    def backend(self) -> Backend:
+        """The backend for :func:`amt_flows.flows.run_tuning`. Raises BackendError."""
+        return open_backend(f"ray:{self.url}", home=self.directory)
+
+
+class WorkPoolTraining(Block):
+    """Runs each training job as a flow run of a Prefect work pool.
+
+    Example:
+        ```python
+        from amt_flows.flows.blocks import WorkPoolTraining
+
+        training = WorkPoolTraining.load("BLOCK_NAME")
+        backend = training.backend()
+        ```
+    """
+
+    _block_type_name = "AMT Work Pool Training"
+    _block_type_slug = "amt-work-pool-training"
+    _description = "Runs each training job as a flow run of a Prefect work pool."
+    _documentation_url = DOCUMENTATION
+
+    pool: str = Field(
+        title="Work pool",
+        description="Its name; `amt-flows register-work-pool` has given it what it needs.",
+    )
+    directory: str | None = Field(default=None, title="Directory", description=SHARED)
+
+    def backend(self) -> Backend:
+        """The backend for :func:`amt_flows.flows.run_tuning`. Raises BackendError."""
+        return open_backend(f"work-pool:{self.pool}", home=self.directory)
+
+
 class TuningRecords(Block):
     """Says where the records of tuning jobs are kept.
 
@@ -186,7 +243,8 @@ class TuningJob(JobBlock[TuningResult]):
     _events_excluded_methods: ClassVar[list[str]] = [*Block._events_excluded_methods, "spec"]
 
     tuning: TuningSpec = Field(title="Tuning", description="What to tune, how one job is run, when to stop.")
-    training: Union[LocalTraining, SageMakerTraining] = Field(  # noqa: UP007 - Prefect reads unions of this kind
+    # Prefect reads unions of this kind.
+    training: Union[LocalTraining, SageMakerTraining, RayTraining, WorkPoolTraining] = Field(  # noqa: UP007
         default_factory=LocalTraining, title="Training", description="Where training jobs run."
     )
     records: TuningRecords | None = Field(
@@ -206,9 +264,12 @@ class TuningJob(JobBlock[TuningResult]):
         return TuningRun(tuning)
 
 
+TRAINING: tuple[type[Block], ...] = (LocalTraining, SageMakerTraining, RayTraining, WorkPoolTraining)
+
+
 def training_block(name: str) -> Backend:
     """The backend of a block that is named as ``amt-sagemaker-training/prod``. Raises BackendError."""
-    slugs = {kind.get_block_type_slug(): kind for kind in (LocalTraining, SageMakerTraining)}
+    slugs = {kind.get_block_type_slug(): kind for kind in TRAINING}
     slug, _, document = name.partition("/")
     if slug not in slugs or not document:
         raise BackendError(

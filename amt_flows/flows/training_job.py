@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from prefect import flow
+from prefect import flow, runtime
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, StateType
 from prefect.logging import get_run_logger
 
@@ -93,7 +94,10 @@ def _given(paths: JobPaths) -> dict[str, str]:
 def attend(paths: JobPaths) -> None:
     """Run the worker to its end. Cancelled, it asks the job to stop; killed, it takes the worker with it."""
     program = [sys.executable, "-I", "-S", str(PACKAGE / ATTENDANT), str(paths.directory)]
-    process = subprocess.Popen(program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    # In a session of its own: who is asked to end is this process, which knows why.
+    process = subprocess.Popen(
+        program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True
+    )
     assert process.stdout is not None
     os.set_blocking(process.stdout.fileno(), False)
     shown = Shown()
@@ -103,14 +107,25 @@ def attend(paths: JobPaths) -> None:
             shown.step()
             time.sleep(LOOK_SECONDS)
     except BaseException:
-        # Prefect's cancellation, or the end of this process: the job gets its grace time, as long as we do.
-        process.send_signal(signal.SIGTERM)
+        # Cancelled, or asked to end with the machine: the job gets its grace time, as long as we do.
+        process.send_signal(signal.SIGTERM if is_cancelled() else signal.SIGUSR1)
         process.wait()
         raise
     finally:
         shown.feed(process.stdout.read() or b"")
         shown.step(last=True)
         process.stdout.close()
+
+
+def is_cancelled() -> bool:
+    """Whether somebody wants an end of this flow run, rather than of the machine that it is on."""
+    run_id = runtime.flow_run.id
+    try:
+        with get_client(sync_client=True) as client:
+            state = client.read_flow_run(run_id).state
+    except Exception:
+        return False  # nobody knows; another attempt is the lesser evil
+    return state is not None and (state.is_cancelling() or state.is_cancelled())
 
 
 class Shown:

@@ -17,13 +17,21 @@ from amt_flows.backends.sagemaker import SageMakerBackend
 from amt_flows.errors import BackendError, SpecError
 from amt_flows.events import TuningStatus
 from amt_flows.flows import tune
-from amt_flows.flows.blocks import LocalTraining, SageMakerTraining, TuningJob, TuningRecords, backend_for
+from amt_flows.flows.blocks import (
+    LocalTraining,
+    RayTraining,
+    SageMakerTraining,
+    TuningJob,
+    TuningRecords,
+    WorkPoolTraining,
+    backend_for,
+)
 from amt_flows.spec import TuningSpec
 from flows.local_jobs import SHORT, local_spec
 from loading import script_at
 
 ROOT = Path(__file__).parents[2]
-TYPES = [LocalTraining, SageMakerTraining, TuningRecords, TuningJob]
+TYPES = [LocalTraining, SageMakerTraining, RayTraining, WorkPoolTraining, TuningRecords, TuningJob]
 
 
 @pytest.mark.parametrize("block", TYPES, ids=lambda block: block.__name__)
@@ -83,6 +91,17 @@ def test_where_to_train_is_said_clearly_when_it_is_not_there(tmp_path: Path) -> 
     with pytest.raises(BackendError, match=r"amt-sagemaker-training/nobody can't be loaded"):
         asked("amt-sagemaker-training/nobody")
     assert isinstance(asked(""), LocalBackend)
+
+
+def test_blocks_of_engines_are_places_of_their_own(tmp_path: Path) -> None:
+    RayTraining(url="http://head:8265", directory=str(tmp_path)).save("lab", overwrite=True)
+    WorkPoolTraining(pool="gpus", directory=str(tmp_path)).save("lab", overwrite=True)
+    for block, address in (
+        ("amt-ray-training", "ray:http://head:8265"),
+        ("amt-work-pool-training", "work-pool:gpus"),
+    ):
+        backend = backend_for("local", region=None, home=None, training=f"{block}/lab")
+        assert (getattr(backend, "address", ""), getattr(backend, "root", "")) == (address, tmp_path)
 
 
 def test_the_sagemaker_block_gives_its_settings_on(monkeypatch: pytest.MonkeyPatch) -> None:

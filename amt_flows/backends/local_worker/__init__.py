@@ -12,6 +12,7 @@ for this start. It outlives the controller: all that a controller needs to know 
     output.log      its output, capped
     metrics.jsonl   the values found in it, one JSON object a line
     stop, kill      made by a controller: end the job, with or without its grace time
+    evicted         made by an attendant: the same, because its machine is to go
     lease           a number that grows for as long as the worker is at work
     end.json        made last: how it ended
     ../../wake/*    FIFOs of controllers that wait: a byte in each says that there is something new

@@ -2,7 +2,8 @@
 JOBDIR``. Standard library only.
 
 It passes the training's output on to its own, from where the engine takes its log; asked to end (SIGTERM) it
-asks the job to stop, with its grace time; and with it ends the worker, should the engine kill it or lose the
+asks the job to stop, with its grace time, and so it does when the machine is to go (SIGUSR1), for which
+another attempt makes up; and with it ends the worker, should the engine kill it or lose the
 process that it was started by. Exit status: 0 for a job that completed or was stopped, 1 for one that failed,
 70 when there is no telling.
 """
@@ -57,10 +58,10 @@ def main(directory: str) -> int:
     engine = os.getppid()
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
-        with open(os.path.join(directory, "stop"), "ab"):
+        with open(os.path.join(directory, "evicted" if number == signal.SIGUSR1 else "stop"), "ab"):
             pass
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
         signal.signal(number, ask_to_stop)
     worker = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
     with open(os.path.join(directory, "worker.log"), "ab") as log:

@@ -69,8 +69,8 @@ def reserve_end(directory: str) -> None:
 
 
 def wish(directory: str) -> str:
-    """What a controller wants of the job: "kill", "stop" or nothing."""
-    for word in ("kill", "stop"):
+    """What is wanted of the job: "kill" or "stop" by a controller, "evicted" by its machine, or nothing."""
+    for word in ("kill", "stop", "evicted"):
         if os.path.lexists(os.path.join(directory, word)):
             return word
     return ""

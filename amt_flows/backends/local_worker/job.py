@@ -104,6 +104,9 @@ def ended(
     }
 
 
+EVICTED = "its machine was taken away while it ran: what had started its worker was asked to end"
+
+
 class Signals:
     """Turns signals into a readable file descriptor, so that waiting ends when one comes.
 
@@ -183,7 +186,7 @@ class Job:
         return STOPPED_SEARCH_SECONDS if self.stopped_for else LAST_SEARCH_SECONDS
 
     def asked(self) -> str:
-        """What a controller wants: "kill", "stop" or nothing."""
+        """What is wanted: "kill" or "stop", "evicted" (its machine is to go), or nothing."""
         return wish(self.directory) or ("stop" if self.signals.terminated else "")
 
     def has_ended(self) -> bool:
@@ -306,6 +309,8 @@ class Job:
         if self.asked() and code in (-signal.SIGKILL, -signal.SIGTERM):
             self.stopped_for = self.stopped_for or "asked"  # killed past us
         lost = self.values.error if self.values.lost else None
+        if self.stopped_for == "asked" and self.asked() == "evicted":
+            return self.ended("failed", failure=EVICTED, infrastructure=True)
         if self.stopped_for == "memory":
             return self.ended("failed", failure=self.memory.failure)
         if self.stopped_for in REASONS:

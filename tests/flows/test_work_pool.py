@@ -1,0 +1,200 @@
+"""Training jobs as flow runs of a work pool: what the server is asked, and what a flow run does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amt_flows.backends.attended.backend import AttendedBackend
+from amt_flows.backends.places import place_at
+from amt_flows.backends.work_pool.engine import WorkPoolEngine
+from amt_flows.backends.work_pool.job_variables import from_resources
+from amt_flows.errors import NameTaken
+from amt_flows.flows.training_job import training_job
+from amt_flows.ports import JobRequest, JobState, Launch
+from amt_flows.spec import Resources, TrainingJobTemplate, TuningSpec
+
+POOL = "pool-of-tests"
+SUCCEEDS = "echo 'amt-report acc=0.5;'; echo 'amt-report acc=0.75;'; echo weights > $SM_MODEL_DIR/w"
+
+
+@pytest.fixture(scope="module")
+def pool(prefect_server: None) -> WorkPoolEngine:
+    engine = WorkPoolEngine(POOL)
+    template = {
+        "job_configuration": {"env": "{{ env }}"},
+        "variables": {"type": "object", "properties": {"env": {"type": "object"}}},
+    }
+    api = engine._api
+    api.call("POST", "/work_pools/", {"name": POOL, "type": "process", "base_job_template": template})
+    return engine
+
+
+@pytest.fixture
+def backend(pool: WorkPoolEngine, tmp_path: Path) -> AttendedBackend:
+    pool.register()
+    return AttendedBackend(pool, tmp_path / "shared", lease_seconds=5)
+
+
+def request(tuning_job: str, script: str = SUCCEEDS, **changes: Any) -> JobRequest:
+    template = TrainingJobTemplate(
+        command=("/bin/sh", "-c", script), stop_grace_seconds=5, hyperparameters_as_arguments=False
+    )
+    one = JobRequest(
+        name=f"{tuning_job}-001-00000000",
+        tuning_job=tuning_job,
+        trial=1,
+        attempt=1,
+        hyperparameters={"rate": "0.1"},
+        fingerprint="f" * 64,
+        template=template,
+        objective_metric="acc",
+        tags={"team": "vision"},
+    )
+    return replace(one, **changes)
+
+
+def runs_of(pool: WorkPoolEngine, tuning_job: str) -> list[dict[str, Any]]:
+    wanted = {"tags": {"all_": [f"tuning-job:{tuning_job}"]}}
+    found: list[dict[str, Any]] = pool._api.call("POST", "/flow_runs/filter", {"flow_runs": wanted})
+    return found
+
+
+def test_a_pool_that_was_not_registered_is_told_the_command(prefect_server: None, tmp_path: Path) -> None:
+    spec = TuningSpec.parse(
+        {
+            "objective": {"metric_name": "acc"},
+            "continuous": [{"name": "x", "min_value": 0, "max_value": 1}],
+            "limits": {"max_number_of_training_jobs": 1},
+            "training_job": {"command": ["true"], "job_variables": {"image": "a:1"}},
+        }
+    )
+    engine = WorkPoolEngine("pool-of-nobody")
+    (problem,) = engine.check(spec)
+    assert "prefect work-pool create pool-of-nobody" in problem.message
+    engine._api.call("POST", "/work_pools/", {"name": "pool-of-nobody", "type": "process"})
+    (problem,) = engine.check(spec)
+    assert "amt-flows register-work-pool pool-of-nobody" in problem.message
+    engine.register()
+    (problem,) = engine.check(spec)
+    assert problem.field == "training_job.job_variables.image"
+
+
+def test_a_launch_that_is_repeated_is_one_flow_run(backend: AttendedBackend, pool: WorkPoolEngine) -> None:
+    one = request("repeated")
+    assert backend.launch(one) is Launch.STARTED
+    assert backend.launch(one) is Launch.ATTACHED
+    assert AttendedBackend(WorkPoolEngine(POOL), backend.root).launch(one) is Launch.ATTACHED
+    (run,) = runs_of(pool, "repeated")
+    assert run["name"] == one.name
+    assert {"amt-flows", "tuning-job:repeated", "team:vision"} <= set(run["tags"])
+    assert backend.poll("repeated", [one.name])[0].state is JobState.STARTING
+    elsewhere = AttendedBackend(WorkPoolEngine(POOL), backend.root / "elsewhere")
+    with pytest.raises(NameTaken, match="another flow run with the name"):
+        elsewhere.launch(one)
+
+
+def test_a_job_that_waits_is_cancelled_and_never_begins(
+    backend: AttendedBackend, pool: WorkPoolEngine
+) -> None:
+    one = request("waits")
+    backend.launch(one)
+    backend.stop("waits", [one.name])
+    assert backend.poll("waits", [one.name])[0].state is JobState.STOPPED
+    (run,) = runs_of(pool, "waits")
+    assert run["state_type"] == "CANCELLED"
+
+
+def test_a_run_whose_infrastructure_failed_before_it_began_is_lost(
+    backend: AttendedBackend, pool: WorkPoolEngine
+) -> None:
+    one = request("crashes")
+    backend.launch(one)
+    (run,) = runs_of(pool, "crashes")
+    state = {"type": "CRASHED", "message": "the image can't be pulled"}
+    pool._api.call("POST", f"/flow_runs/{run['id']}/set_state", {"state": state, "force": True})
+    (report,) = backend.poll("crashes", [one.name])
+    assert report.state is JobState.LOST
+    assert "the image can't be pulled" in str(report.failure)
+
+
+def test_a_flow_run_trains_logs_and_ends_as_its_job(
+    backend: AttendedBackend, pool: WorkPoolEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With its part of a machine that a process pool does not share out."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setenv("AMT_FLOWS_MACHINE", str(tmp_path / "machine"))
+    script = f"echo sees $CUDA_VISIBLE_DEVICES; {SUCCEEDS}"
+    template = replace(request("trains"), template=request("trains", script).template)
+    one = replace(template, template=template.template.model_copy(update={"resources": Resources(gpus=1)}))
+    backend.launch(one)
+    (run,) = runs_of(pool, "trains")
+    state = training_job(**run["parameters"], return_state=True)
+    assert state.type.value == "COMPLETED"
+    (report,) = backend.poll("trains", [one.name])
+    assert report.state is JobState.COMPLETED
+    assert [point.value for point in report.points] == [0.5, 0.75]
+    assert str(report.artifact).startswith("file:///")
+    assert "sees 0\n" in (backend.root / "trains/jobs" / one.name / "output.log").read_text()
+
+
+def test_a_failed_training_fails_its_flow_run_with_its_reason(
+    backend: AttendedBackend, pool: WorkPoolEngine
+) -> None:
+    one = request("fails", "echo 'the loss exploded'; exit 3")
+    backend.launch(one)
+    (run,) = runs_of(pool, "fails")
+    state = training_job(**run["parameters"], return_state=True)
+    assert state.type.value == "FAILED"
+    assert "the loss exploded" in str(state.message)
+    assert backend.poll("fails", [one.name])[0].state is JobState.FAILED
+
+
+def test_a_record_leads_back_to_the_pool(tmp_path: Path) -> None:
+    assert place_at(f"work-pool:{POOL}", tmp_path).address == f"work-pool:{POOL}"
+
+
+def test_without_a_server_one_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    script = "from amt_flows.backends.work_pool.server import prefect_server; prefect_server('This')"
+    there = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT")}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**there, "PREFECT_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "This needs a Prefect server, and none is set." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "told", "untold"),
+    [
+        (["mem_limit", "image"], {"mem_limit": "2500000000b"}, ["cpus", "gpus"]),
+        (
+            ["cpu_request", "cpu_limit", "gpus", "memory"],
+            {"cpu_request": "500m", "cpu_limit": "500m", "gpus": 1, "memory": 2384},
+            [],
+        ),
+    ],
+)
+def test_what_a_pool_s_template_has_is_told(
+    variables: list[str], told: dict[str, Any], untold: list[str]
+) -> None:
+    properties: dict[str, Any] = {name: {} for name in variables}
+    pool = {"base_job_template": {"variables": {"properties": properties}}}
+    need = Resources(gpus=0.5, cpus=0.5, memory_gb=2.5)
+    assert from_resources(pool, need, {}) == (told, {name: _names(name) for name in untold})
+    assert from_resources(pool, need, {"customised": 1})[1] == {}
+
+
+def _names(field: str) -> tuple[str, ...]:
+    from amt_flows.backends.work_pool.job_variables import NAMES
+
+    return tuple(NAMES[field])
