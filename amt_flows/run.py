@@ -11,6 +11,7 @@ from amt_flows.amt.following import follow
 from amt_flows.amt.handed_off import Following, HandedOff
 from amt_flows.backends.home import Home, home_directory
 from amt_flows.backends.places import Place, SageMakerTuner, open_journal, open_place
+from amt_flows.backends.quota import with_quota
 from amt_flows.backends.sagemaker.clients import Clients
 from amt_flows.errors import Problem, SpecError, TuningInterrupted
 from amt_flows.ledger.ledger import Ledger
@@ -164,6 +165,7 @@ def run_spec(
         return to_its_end(handed_off, progress=progress, on_tick=on_tick, on_open=on_open)
     backend = backend or LocalBackend()
     parents = parents or parents_in(place=backend)
+    backend = with_quota(backend, spec)
     tuning = Tuning.open(spec, backend, journal or open_journal(spec.name), parents=parents)
     _tell_at_opening(tuning.ledger, tell)
     on_open(tuning)

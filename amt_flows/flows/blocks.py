@@ -12,6 +12,7 @@ from pydantic import Field, HttpUrl
 
 from amt_flows.backends.home import home_directory
 from amt_flows.backends.places import Place, open_backend, open_journal, open_place
+from amt_flows.backends.quota import with_quota
 from amt_flows.errors import BackendError
 from amt_flows.names import made_up_name
 from amt_flows.ports import Backend
@@ -257,7 +258,7 @@ class TuningJob(JobBlock[TuningResult]):
         spec = self.tuning if self.tuning.name is not None else self.tuning.named(made_up_name())
         name = str(spec.name)
         journal = open_journal(name) if self.records is None else self.records.journal(name)
-        tuning = Tuning.open(spec, self.training.backend(), journal)
+        tuning = Tuning.open(spec, with_quota(self.training.backend(), spec), journal)
         with stop_jobs_on_breakdown(tuning):
             if not tuning.ledger.concluding:
                 fill_slots(tuning, Stages())

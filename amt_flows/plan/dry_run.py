@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from amt_flows.backends.places import Place, SageMakerTuner
+from amt_flows.backends.quota import with_quota
 from amt_flows.errors import BackendError, Problem, SpecError
 from amt_flows.events import Inherited, number_to_json
 from amt_flows.ledger.algorithms import algorithms_of
@@ -249,7 +250,7 @@ def _ours(spec: TuningSpec, backend: Backend, count: int, parents: Reader | None
     jobs, proposals = ((), ()) if refused else first_training_jobs(seeded, backend, count, parents)
     return _Made(
         spec=prepared.spec,
-        problems=(*refused, *problems_on(backend, prepared.spec)),
+        problems=(*refused, *problems_on(with_quota(backend, prepared.spec), prepared.spec)),
         first_jobs=jobs,
         proposals=proposals,
         chosen=prepared.chosen,

@@ -238,6 +238,13 @@ class AutoParameter(Part):
     """A value that usually works, from which its range is chosen."""
 
 
+def _limits(value: object) -> object:
+    """``{"gpu": 2}`` as the texts that stand for it."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(f"{name}={slots}" for name, slots in value.items()) if isinstance(value, Mapping) else value
+
+
 class ResourceLimits(Part):
     max_parallel_training_jobs: int = Field(default=1, ge=1)
     """How many training jobs run at once."""
@@ -251,6 +258,11 @@ class ResourceLimits(Part):
     """Of configurations that look equally promising, try the one whose training should take least time."""
     max_failed_training_jobs: int = Field(default=5, ge=1)
     """Fail the tuning job after this many failed training jobs with no success at all."""
+    concurrency_limits: Annotated[tuple[str, ...], BeforeValidator(_limits)] = Field(
+        default=(), max_length=10
+    )
+    """Prefect's global concurrency limits of which each training job holds a slot while it runs, e.g. `gpu`,
+    or `gpu=2` for two: a quota that all pipelines of a server share."""
     max_failed_training_jobs_in_total: int | None = Field(default=None, ge=1)
     """Fail the tuning job after this many failed training jobs, successes or not. Empty: no limit."""
 

@@ -18,6 +18,7 @@ from amt_flows.errors import Problem
 from amt_flows.names import is_tuning_job_name, tuning_job_name_from
 from amt_flows.space.space import LISTED
 from amt_flows.spec.algorithm_rules import Algorithm, algorithm_problems, range_problems
+from amt_flows.spec.concurrency import concurrency_problems
 from amt_flows.spec.first_configurations import first_configuration_problems
 from amt_flows.spec.objective_rules import objective_problems
 from amt_flows.spec.parts import EarlyStoppingType, HyperbandProposals, StrategyType, TuningFields, is_table
@@ -317,6 +318,7 @@ _RULES: tuple[Callable[[TuningFields], Iterator[Problem]], ...] = (
     _hyperband,
     _grid,
     _warm_start,
+    concurrency_problems,
     objective_problems,
     first_configuration_problems,
     _definition_names,

@@ -64,6 +64,8 @@ def _on(spec: TuningSpec, kind: str) -> Iterator[str]:
     for algorithm in algorithms_of(spec):
         for notice in of_one(algorithm.spec):
             yield algorithm.field(notice)
+        if kind == AMT and spec.limits.concurrency_limits:
+            yield "limits.concurrency_limits: is not used by AMT, which launches training jobs itself"
         if kind == AMT:
             yield from (algorithm.field(notice) for notice in _without_order(algorithm.spec))
 

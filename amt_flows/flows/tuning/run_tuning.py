@@ -16,6 +16,7 @@ from prefect.exceptions import CancelledRun, MissingContextError
 from amt_flows.amt import follow
 from amt_flows.backends.local.controller import this_controller
 from amt_flows.backends.places import Place, SageMakerTuner, open_journal
+from amt_flows.backends.quota import with_quota
 from amt_flows.events import TuningStatus
 from amt_flows.flows.api import open_api
 from amt_flows.flows.tuning import run_log
@@ -83,7 +84,7 @@ def run_tuning(
         else:
             driven = _by_us(
                 spec,
-                backend,
+                with_quota(backend, spec),
                 journal,
                 clock,
                 budget,
