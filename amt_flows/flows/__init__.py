@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from amt_flows.flows.promotion.tune_then_deploy import tune_then_deploy
     from amt_flows.flows.tuning.clean_up import Remedy, clean_up
     from amt_flows.flows.tuning.manage import extend_tuning, resume_tuning, stop_task, stop_tuning
+    from amt_flows.flows.tuning.quick import tune_quick
 
 _HOMES = {
     "Decision": "amt_flows.flows.promotion.outcome",
@@ -83,6 +84,7 @@ _HOMES = {
     "roll_back_local": "amt_flows.flows.promotion.deploy",
     "stop_task": "amt_flows.flows.tuning.manage",
     "stop_tuning": "amt_flows.flows.tuning.manage",
+    "tune_quick": "amt_flows.flows.tuning.quick",
     "tune_then_deploy": "amt_flows.flows.promotion.tune_then_deploy",
     "wait_for_approval": "amt_flows.flows.promotion.approval",
 }
@@ -122,6 +124,7 @@ __all__ = [
     "stop_task",
     "stop_tuning",
     "tune",
+    "tune_quick",
     "tune_then_deploy",
     "wait_for_approval",
 ]

@@ -17,7 +17,7 @@ from amt_flows.flows.tuning.clean_up import SILENT_SECONDS, Remedy
 from amt_flows.flows.tuning.liveness import HEARTBEAT
 
 PREFIX = "amt-flows: "
-TUNING_FLOWS = ("tune", "tune-then-deploy", "retune", "resume-tuning")
+TUNING_FLOWS = ("tune", "tune-quick", "tune-then-deploy", "retune", "resume-tuning")
 NEWS = ("amt.tuning.new-best", "amt.tuning.failed")
 AFTER_CRASH = timedelta(seconds=15)
 """A worker reports a crash for several seconds, and its crash hook stops training jobs meanwhile."""

@@ -40,6 +40,19 @@ def _a_place(name: str) -> str:
 PLACES = ("local", "sagemaker", "amt")
 PlaceName = Annotated[str, AfterValidator(_a_place), WithJsonSchema({"enum": list(PLACES), "type": "string"})]
 """The form has a box of those without an address; for the others it has the training block."""
+def labelled_number(label: str) -> Any:
+    """For an ``OptionalNumber``: a box for a number that may be left empty, and is not sent then."""
+    return Field(json_schema_extra=lambda schema: _a_number(schema, label))
+
+
+def _a_number(schema: dict[str, Any], label: str) -> None:
+    schema["title"] = label
+    schema.pop("default", None)
+
+
+OptionalNumber = Annotated[float | None, WithJsonSchema({"type": "number"})]
+"""A number that may be left empty, which is None then."""
+
 Backend = Annotated[PlaceName, labelled("Backend")]
 Region = Annotated[OptionalText, labelled_text("AWS region")]
 TrainingBlock = Annotated[OptionalText, labelled_text("Training block")]

@@ -13,16 +13,21 @@ from amt_flows.results import TrainingJobRecord, TuningResult
 from amt_flows.show.text import duration, number
 
 MODEL, LOG, FRONT = "Model", "Log", "Pareto front"
+_LAST = ("Status", "Why it stopped", "Epochs", "Time", MODEL, LOG)
 
 
-def leaderboard(result: TuningResult, limit: int | None = None) -> list[dict[str, object]]:
-    """The training jobs, a row each; the best ``limit`` of them if it is given. No value is NaN or infinite,
-    which JSON has no word for and a table artifact can't hold: they are the words. A running job shows its
-    latest value, unranked. The addresses are URIs as they were recorded; empty where there is none. All rows
-    have the same columns, for a table may ask the first one only; a hyperparameter that a job doesn't have is
-    empty."""
+def leaderboard(
+    result: TuningResult, limit: int | None = None, first: Sequence[str] = ()
+) -> list[dict[str, object]]:
+    """The training jobs, a row each; the best ``limit`` of them if it is given. Hyperparameters stand in the
+    order of ``first``, those that matter most first, and then in the spec's; why a job ended after them. No
+    value is NaN or infinite, which JSON has no word for and a table artifact can't hold: they are the words.
+    A running job shows its latest value, unranked. The addresses are URIs as they were recorded; empty where
+    there is none. All rows have the same columns, for a table may ask the first one only; a hyperparameter
+    that a job doesn't have is empty."""
     jobs = result.jobs[:limit]
-    names = tuned_in(result, jobs)
+    tuned = tuned_in(result, jobs)
+    names = [*(name for name in first if name in tuned), *(name for name in tuned if name not in first)]
     return [_row(result, rank, names) for rank in range(1, len(jobs) + 1)]
 
 
@@ -40,20 +45,24 @@ def _row(result: TuningResult, rank: int, names: Sequence[str]) -> dict[str, obj
         **({"Algorithm": job.definition} if job.definition else {}),
         "Objective": _json_number(job.latest_value),
         **({FRONT: "yes" if job.name in result.pareto_front else ""} if result.other_metrics() else {}),
+    }
+    for metric in result.other_metrics():
+        taken = metric in row or metric in _LAST
+        row[f"{metric} (metric)" if taken else metric] = _json_number(job.metrics.get(metric))
+    for name in names:
+        value = job.hyperparameters.get(name, "")
+        taken = name in row or name in _LAST
+        short = float(f"{value:.6g}") if isinstance(value, float) else value
+        row[f"{name} (hyperparameter)" if taken else name] = short
+    return {
+        **row,
         "Status": job.state,
         "Why it stopped": why(job),
         "Epochs": job.epochs,
         "Time": duration(job.training_seconds),
+        MODEL: job.artifact or "",
+        LOG: job.log or "",
     }
-    for metric in result.other_metrics():
-        taken = metric in row or metric in (MODEL, LOG)
-        row[f"{metric} (metric)" if taken else metric] = _json_number(job.metrics.get(metric))
-    for name in names:
-        value = job.hyperparameters.get(name, "")
-        taken = name in row or name in (MODEL, LOG)
-        short = float(f"{value:.6g}") if isinstance(value, float) else value
-        row[f"{name} (hyperparameter)" if taken else name] = short
-    return {**row, MODEL: job.artifact or "", LOG: job.log or ""}
 
 
 def why(job: TrainingJobRecord) -> str:

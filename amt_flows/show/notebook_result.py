@@ -157,9 +157,9 @@ def _links(job: TrainingJobRecord) -> Iterator[str]:
 
 
 def _pictures(result: TuningResult) -> str:
-    from amt_flows.show.pictures.drawing import PicturesNotInstalled
+    from amt_flows.show.pictures.plot import still
     from amt_flows.show.pictures.progress import progress_picture
-    from amt_flows.show.pictures.space import slices_picture
+    from amt_flows.show.pictures.slices import slices_picture
 
     shown, budget = [], PICTURES_KB * 1024
     try:
@@ -167,13 +167,9 @@ def _pictures(result: TuningResult) -> str:
         for title, draw in (("Best so far", progress_picture), ("Each hyperparameter", slices_picture)):
             svg = draw(ledger)
             if svg is not None:
-                picture = html.heading(title) + html.image(svg, title)
+                picture = html.heading(title) + html.image(still(svg), title)
                 budget -= len(picture)
                 shown.append(picture if budget > 0 else "")
-    except PicturesNotInstalled:
-        command = html.code("pip install 'amt-flows[plots]'")
-        note = f"For pictures of it, {command}, and show the result again."
-        return html.styled(note, f"{html.FAINT};margin-top:1em", "div")
     except Exception as error:
         # A result of another version, or a value that can't be drawn: what was found is still worth showing.
         logger.debug("the pictures of %s were left out: %r", result.name, error)

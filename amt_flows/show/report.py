@@ -45,18 +45,25 @@ FRONT_LISTED = 30
 
 
 def report_markdown(
-    ledger: Ledger, result: TuningResult, limit: int = 20, *, charts: bool = True, local_links: bool = False
+    ledger: Ledger,
+    result: TuningResult,
+    limit: int = 20,
+    *,
+    charts: bool = True,
+    local_links: bool = False,
+    leaderboard: bool = True,
 ) -> str:
     """The report of a tuning job as it stands: ended or running, with or without a best training job.
     ``charts``: with the one that markdown can draw. ``local_links``: files of this machine are links, which
-    work in a page that is a file too; elsewhere a browser refuses to follow them, and a path says more."""
+    work in a page that is a file too; elsewhere a browser refuses to follow them, and a path says more.
+    ``leaderboard``: with the ``limit`` best."""
     sections = (
         _headline(result),
         _reasons(result),
         _best(result, local_links),
         _several_objectives(result),
         _chart(ledger) if charts else "",
-        _leaderboard(result, limit, local_links),
+        _leaderboard(result, limit, local_links) if leaderboard else "",
         _what_mattered(ledger),
         _early_stopping(ledger, result),
         _failures(result, local_links),

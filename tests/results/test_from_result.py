@@ -30,7 +30,7 @@ from amt_flows.results.from_result import ledger_of
 from amt_flows.results.ranking import ranked
 from amt_flows.show.notebook_result import result_html
 from amt_flows.show.pictures.progress import progress_picture
-from amt_flows.show.pictures.space import slices_picture
+from amt_flows.show.pictures.slices import slices_picture
 from amt_flows.spec import TuningSpec
 from two_metrics import trading
 from worlds import ended_job, opened, run, spec

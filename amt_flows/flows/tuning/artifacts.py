@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +30,7 @@ from amt_flows.results import TuningResult, result_of
 from amt_flows.show.leaderboard_rows import leaderboard
 from amt_flows.show.progress.panel import done_share
 from amt_flows.show.report import report_markdown
-from amt_flows.show.text import count
+from amt_flows.show.text import count, number
 
 PUBLISH_SECONDS = 10.0
 # ... but no oftener than each hundredth of a long tuning job's time.
@@ -38,6 +38,10 @@ SHARE_OF_RUNTIME = 0.01
 
 LARGEST_TABLE = 1_000_000
 """Characters. Prefect's server takes more; a browser that draws it every few seconds should not have to."""
+
+LARGEST_PICTURE = 400_000
+"""Characters, of one that is renewed as often."""
+SMALL = 1e-3
 
 RESULT_TYPE = "tuning-result"
 JOURNAL = "journal"
@@ -67,14 +71,43 @@ def pages(ledger: Ledger, result: TuningResult, now: float) -> Iterator[Page]:
     share = done_share(ledger, now)
     percent = round(100 * share, 1) if share is not None else 0.0
     yield Page("progress", "progress", percent, headline)
-    yield leaderboard_page(result, headline)
-    yield Page("report", "markdown", report_markdown(ledger, result), headline)
+    yield leaderboard_page(result, headline, first=most_important(ledger))
+    # The picture is an artifact of its own: one of the two UIs shows a chart in markdown as its text.
+    yield Page("report", "markdown", report_markdown(ledger, result, charts=False), headline)
+    if (drawn := live_page(ledger, headline)) is not None:
+        yield drawn
 
 
-def leaderboard_page(result: TuningResult, headline: str, largest: int = LARGEST_TABLE) -> Page:
+def live_page(ledger: Ledger, headline: str) -> Page | None:
+    """The best so far and the learning curves, those of running training jobs too. None before the first
+    value."""
+    from amt_flows.show.pictures.overview import live_overview
+
+    image = live_overview(ledger)
+    if image is None or len(image) > LARGEST_PICTURE:
+        return None
+    return Page("curves", "image", image, headline)
+
+
+def most_important(ledger: Ledger) -> list[str]:
+    """The hyperparameters in the order in which they mattered, once a tuning job has ended and that can be
+    told: it takes a model, for which a running one has no time."""
+    from amt_flows.results.explain import NothingToExplain, importance
+
+    if not ledger.finished:
+        return []
+    try:
+        return [one.name for one in importance(ledger.of_one_algorithm())]
+    except NothingToExplain:
+        return []
+
+
+def leaderboard_page(
+    result: TuningResult, headline: str, largest: int = LARGEST_TABLE, first: Sequence[str] = ()
+) -> Page:
     """Every training job, best first; of so many that a table of ``largest`` characters can't hold them the
     best, and then what is left out and where it is."""
-    texts = [json.dumps(row, allow_nan=False) for row in plain(leaderboard(result))]
+    texts = [json.dumps(row, allow_nan=False) for row in plain(_readable(leaderboard(result, first=first)))]
     # Two characters go between a row and the next.
     room = list(itertools.accumulate(len(text) + 2 for text in texts))
     shown = sum(size <= largest for size in room)
@@ -88,16 +121,22 @@ def leaderboard_page(result: TuningResult, headline: str, largest: int = LARGEST
     return Page("leaderboard", "table", f"[{', '.join(texts)}]", headline)
 
 
+def _readable(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Small numbers as people write them: a browser would write 2.8e-06 as 0.0000028."""
+    return [{name: _short(value) for name, value in row.items()} for row in rows]
+
+
+def _short(value: object) -> object:
+    small = isinstance(value, float) and 0 < abs(value) < SMALL
+    return number(value, 6) if small and isinstance(value, float) else value
+
+
 def pictures_page(ledger: Ledger, result: TuningResult) -> Page | None:
-    """All pictures as one image. None when there is none, or matplotlib is not installed. It takes a second,
-    so it is for the end."""
-    from amt_flows.show.pictures.drawing import PicturesNotInstalled
+    """All pictures as one image; those of our own plotter only where matplotlib is not installed. None when
+    there is none. It takes a second, so it is for the end."""
     from amt_flows.show.pictures.overview import overview
 
-    try:
-        image = overview(ledger)
-    except PicturesNotInstalled:
-        return None
+    image = overview(ledger)
     return None if image is None else Page("pictures", "image", image, result.headline)
 
 

@@ -20,7 +20,7 @@ from amt_flows.errors import TuningJobNotFound
 from amt_flows.flows.parameters import labelled
 from amt_flows.flows.promotion.persistence import SERIALIZER
 from amt_flows.flows.sentences import in_sentences, required_in_the_form
-from amt_flows.flows.tuning.hooks import TuningOfRun, tuning_of_run
+from amt_flows.flows.tuning.hooks import QUICK, TuningOfRun, tuning_of_run
 from amt_flows.flows.tuning.liveness import driver_of, is_driven_by, silent_since
 from amt_flows.flows.tuning.manage import extend_tuning, resume_tuning
 from amt_flows.flows.tuning.named import home_of_run
@@ -129,6 +129,8 @@ def _tuning_of(client: SyncPrefectClient, flow_run: FlowRun) -> TuningOfRun | No
         except TuningJobNotFound:
             return None
         return TuningOfRun(name, home, place_at(address, home))
+    if flow_name == QUICK:
+        return tuning_of_run(flow_name, flow_run)
     spec = given.get("spec")
     if not isinstance(spec, dict) or "objective" not in spec:
         return None

@@ -11,19 +11,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from prefect import Flow, State
 from prefect.client.schemas.objects import FlowRun
 from prefect.logging.loggers import flow_run_logger
 
+from amt_flows.backends.home import home_text
 from amt_flows.backends.places import LOCAL, Place, SageMakerTuner
 from amt_flows.flows.blocks import backend_for
 from amt_flows.flows.tuning.cancel import REASON
 from amt_flows.flows.tuning.named import home_of_run
 from amt_flows.flows.tuning.open_bars import close_bars
 from amt_flows.flows.tuning.run_tuning import name_for_run
+from amt_flows.flows.tuning.saved import saved_tuning_job
 from amt_flows.tuning.stop import end_tuning_job
 
+QUICK = "tune-quick"
 RETUNE = "retune"
 """The flow whose runs are tuning jobs of a series: the name that they were given is that of the series."""
 
@@ -64,6 +68,8 @@ class TuningOfRun:
 def tuning_of_run(flow_name: str, flow_run: FlowRun) -> TuningOfRun:
     """Which it is and where, from the flow run's parameters, as the flow itself got them."""
     given = flow_run.parameters
+    if flow_name == QUICK:
+        return _quick(flow_run)
     spec = given.get("spec")
     name = spec.get("name") if isinstance(spec, Mapping) else getattr(spec, "name", None)
     if flow_name == RETUNE:
@@ -78,6 +84,21 @@ def tuning_of_run(flow_name: str, flow_run: FlowRun) -> TuningOfRun:
         training=given.get("training"),
     )
     return TuningOfRun(name, home, backend)
+
+
+def quick_name(parameters: Mapping[str, Any], flow_run_id: UUID) -> str:
+    """What the tuning job of a run of ``tune_quick`` is called: after the saved one, and the flow run."""
+    saved = str(parameters.get("saved") or QUICK).rpartition("/")[2]
+    return name_for_run(saved, flow_run_id)
+
+
+def _quick(flow_run: FlowRun) -> TuningOfRun:
+    given = flow_run.parameters
+    name = quick_name(given, flow_run.id)
+    found = saved_tuning_job(str(given.get("saved")), given.get("home") or None)
+    return TuningOfRun(
+        name, home_text(found.home) if found.home else home_of_run(flow_run.id, name), found.place
+    )
 
 
 def _tell(flow: Flow[..., Any], flow_run: FlowRun, name: str, stopped: list[str]) -> None:

@@ -6,9 +6,25 @@ import math
 
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.training_job import TrainingJob
-from amt_flows.show.pictures.drawing import COLOURS, MARKERS, new_figure, svg
+from amt_flows.show.pictures.colours import COLOURS, MARKERS
+from amt_flows.show.pictures.jobs import job_of, state_of
+from amt_flows.show.pictures.plot import (
+    BOTTOM,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Plot,
+    Scale,
+    label,
+    legend,
+    padded,
+    picture,
+)
 
+HEIGHT = 320.0
 MOST_CURVES = 200
+MOST_POINTS = 120
 
 
 def curves_picture(ledger: Ledger) -> str | None:
@@ -16,37 +32,51 @@ def curves_picture(ledger: Ledger) -> str | None:
     jobs = [job for job in ledger.jobs.values() if _points(job)]
     if not jobs:
         return None
-    figure, (axes,) = new_figure(3.6)
-    best, labelled = ledger.best, set[str]()
-    for job in _shown(ledger, jobs):
-        x, y = zip(*_points(job), strict=True)
-        state = "best" if job is best else job.standing
-        label = None if state in labelled else state
-        labelled.add(state)
-        axes.plot(
-            x,
-            y,
-            color=COLOURS[state],
-            linewidth=2.2 if job is best else 0.9,
-            alpha=1.0 if job is best else 0.55,
-            zorder=4 if job is best else 2,
-            label=label,
-            # One value draws no line.
-            marker="." if len(x) == 1 else None,
-        )
-        if state == "stopped early":
-            axes.scatter(x[-1], y[-1], color=COLOURS[state], marker=MARKERS[state], s=26, zorder=3)
-    axes.set_xlabel("epoch", fontsize=9)
-    axes.locator_params(axis="x", integer=True)
-    axes.set_ylabel(ledger.leading_algorithm.metric_name, fontsize=9)
+    shown = _shown(ledger, jobs)
+    curves = {job.name: _points(job) for job in shown}
+    longest = max(points[-1][0] for points in curves.values())
+    low, high = padded([value for points in curves.values() for _, value in points])
+    plot = Plot(
+        Scale(min(1.0, longest - 0.5), max(longest, 1.5), LEFT, WIDTH - RIGHT),
+        Scale(low, high, HEIGHT - BOTTOM, TOP + 14),
+    )
+    every = max(1, round(longest / 8))
+    ticks = {float(n): str(n) for n in range(every if every > 1 else 1, int(longest) + 1, every)}
+    plot.axes("epoch", ledger.leading_algorithm.metric_name, x_ticks=ticks)
+    # The best one last, above the others.
+    for job in sorted(shown, key=lambda one: one is ledger.best):
+        _draw(plot, ledger, job, curves[job.name])
+    states = dict.fromkeys(state_of(ledger, job) for job in shown)
+    entries = [
+        (MARKERS[state] if state == "stopped early" else "-", COLOURS[state], state)
+        for state in COLOURS
+        if state in states
+    ]
+    parts = [legend(entries), *plot.parts]
     if len(jobs) > MOST_CURVES:
-        axes.set_title(f"the best and the latest {MOST_CURVES} of {len(jobs)}", fontsize=8, loc="left")
-    axes.legend(fontsize=8, frameon=False)
-    return svg(figure)
+        text = f"the best and the latest {MOST_CURVES} of {len(jobs)}"
+        parts.append(label(WIDTH - RIGHT, HEIGHT - 9, text, anchor="end", longest=60))
+    return picture(parts, HEIGHT)
 
 
-def _points(job: TrainingJob) -> list[tuple[int, float]]:
-    return [(epoch, value) for epoch, value in job.curve if math.isfinite(value)]
+def _draw(plot: Plot, ledger: Ledger, job: TrainingJob, points: list[tuple[float, float]]) -> None:
+    state, said = state_of(ledger, job), job_of(ledger, job)
+    colour, best = COLOURS[state], state == "best"
+    if len(points) == 1:  # one value draws no line
+        plot.mark(*points[0], "o", colour, size=2.2, job=said)
+        return
+    plot.line(points, colour, width=2.4 if best else 1.2, opacity=1.0 if best else 0.6, job=said)
+    if state == "stopped early":
+        plot.mark(*points[-1], MARKERS[state], colour, size=3, job=said)
+
+
+def _points(job: TrainingJob) -> list[tuple[float, float]]:
+    """The finite values; of very many some at even distances, and the last."""
+    points = [(float(epoch), value) for epoch, value in job.curve if math.isfinite(value)]
+    if len(points) <= MOST_POINTS:
+        return points
+    every = math.ceil(len(points) / MOST_POINTS)
+    return [*points[:-1:every], points[-1]]
 
 
 def _shown(ledger: Ledger, jobs: list[TrainingJob]) -> list[TrainingJob]:

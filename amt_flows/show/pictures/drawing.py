@@ -1,4 +1,4 @@
-"""What all pictures share: colours, axes, and the way from a figure to SVG text.
+"""What the pictures share that matplotlib draws: axes, and the way from a figure to SVG text.
 
 Figures are made without pyplot, which keeps a global state and looks for a screen.
 """
@@ -10,30 +10,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from amt_flows.errors import AmtFlowsError
+from amt_flows.show.pictures.colours import COLOURS, FAINT, INK, MARKERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS: Final = {
-    "completed": "#2a6f97",
-    "stopped early": "#e07a2f",
-    "running": "#8a8a8a",
-    "failed": "#b3261e",
-    "stopped": "#9a7bb0",
-    "best": "#1b7f4b",
-}
-"""By the standing of a training job. Told apart also by those who see no red and green, with the markers."""
-MARKERS: Final = {
-    "completed": "o",
-    "stopped early": "x",
-    "running": ".",
-    "failed": "v",
-    "stopped": "s",
-    "best": "*",
-}
-INK: Final = "#333333"
-FAINT: Final = "#d9d9d9"
+__all__ = ["COLOURS", "FAINT", "INK", "MARKERS", "PicturesNotInstalled", "new_figure", "svg"]
+
 WIDTH_INCHES: Final = 9.0
 MOST_MARKS: Final = 300
 """So many marks of one kind stay vectors. Those of a thousand training jobs would take a megabyte."""

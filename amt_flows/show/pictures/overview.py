@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
+import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.show.pictures.curves import curves_picture
+from amt_flows.show.pictures.drawing import PicturesNotInstalled
 from amt_flows.show.pictures.front import front_picture
 from amt_flows.show.pictures.importance import dependence_picture, importance_picture
+from amt_flows.show.pictures.plot import still
 from amt_flows.show.pictures.progress import progress_picture
-from amt_flows.show.pictures.space import parallel_picture, slices_picture
+from amt_flows.show.pictures.slices import slices_picture
+from amt_flows.show.pictures.space import parallel_picture
 from amt_flows.show.pictures.timeline import timeline_picture
 
 _ALL: Final[tuple[tuple[str, Callable[[Ledger], str | None]], ...]] = (
@@ -36,24 +40,54 @@ _OF_ONE_ALGORITHM: Final[tuple[Callable[[Ledger], str | None], ...]] = (
 TITLE_HEIGHT: Final = 26.0
 
 
+_OURS: Final = (progress_picture, curves_picture, slices_picture, timeline_picture)
+"""Drawn by our own plotter, which needs nothing."""
+
+
 @dataclass(frozen=True)
 class Picture:
     title: str
     svg: str
     """An ``<svg>`` element."""
+    ours: bool = False
+    """Its words and axes have classes, by which a page may turn them for its dark mode."""
 
 
-def pictures(ledger: Ledger) -> list[Picture]:
-    """Those for which there is something to show. Raises PicturesNotInstalled."""
+def pictures(ledger: Ledger, *, without: bool = False) -> list[Picture]:
+    """Those for which there is something to show. Raises PicturesNotInstalled; not ``without`` those that
+    need matplotlib, where it is missing."""
+    if not without and not is_installed():
+        raise PicturesNotInstalled
     name = ledger.leading_algorithm.name
     of_one = dict.fromkeys(_OF_ONE_ALGORITHM, f" of {name}" if name else "")
-    drawn = ((title + of_one.get(draw, ""), draw(ledger)) for title, draw in _ALL)
-    return [Picture(title, text) for title, text in drawn if text is not None]
+    chosen = [one for one in _ALL if one[1] in _OURS] if without and not is_installed() else _ALL
+    drawn = ((title + of_one.get(draw, ""), draw(ledger), draw in _OURS) for title, draw in chosen)
+    return [Picture(title, text, ours) for title, text, ours in drawn if text is not None]
+
+
+def is_installed() -> bool:
+    """Whether matplotlib is."""
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ModuleNotFoundError:
+        return False
+    return True
 
 
 def overview(ledger: Ledger) -> str | None:
-    """All of them below one another, as the ``data:`` address of one image; None when there is none."""
-    shown = pictures(ledger)
+    """All of them below one another, as the ``data:`` address of one image; None when there is none. Without
+    matplotlib those of our own plotter."""
+    return _one_image(pictures(ledger, without=True))
+
+
+def live_overview(ledger: Ledger) -> str | None:
+    """The best so far and the learning curves in the same way: what is drawn in milliseconds while a tuning
+    job runs."""
+    live = ((title, draw(ledger)) for title, draw in _ALL if draw in (progress_picture, curves_picture))
+    return _one_image([Picture(title, svg, True) for title, svg in live if svg is not None])
+
+
+def _one_image(shown: Sequence[Picture]) -> str | None:
     if not shown:
         return None
     parts, top, width = [], 0.0, 0.0
@@ -61,8 +95,8 @@ def overview(ledger: Ledger) -> str | None:
         its_width, its_height = _size(picture.svg)
         parts.append(
             f'<text x="8" y="{top + 18:g}" font-family="sans-serif" font-size="15" fill="#222">'
-            f'{picture.title}</text><g transform="translate(0 {top + TITLE_HEIGHT:g})">'
-            f"{_of_size(picture.svg, its_width, its_height)}</g>"
+            f'{html.escape(picture.title)}</text><g transform="translate(0 {top + TITLE_HEIGHT:g})">'
+            f"{_of_size(still(picture.svg), its_width, its_height)}</g>"
         )
         top += its_height + TITLE_HEIGHT + 10
         width = max(width, its_width)

@@ -1,77 +1,24 @@
-"""Where in the space the training jobs were, and how well they did there: a slice for each hyperparameter,
-and all of them at once in parallel coordinates."""
+"""Where in the space the training jobs were, and how well they did there: all hyperparameters at once, in
+parallel coordinates."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from amt_flows.ledger.ledger import Ledger
-from amt_flows.ledger.training_job import TrainingJob
-from amt_flows.show.pictures.drawing import COLOURS, FAINT, MARKERS, new_figure, svg
+from amt_flows.show.pictures.drawing import FAINT, new_figure, svg
+from amt_flows.show.pictures.slices import valued
 from amt_flows.show.text import number
-from amt_flows.space.space import Categorical, Parameter, Scaling, Space
+from amt_flows.space.space import Categorical, Parameter, Space
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    pass
 
-SLICES_IN_A_ROW = 3
-MOST_SLICES = 12
 MOST_LINES = 300
 LONGEST = 40
 """Characters of what stands below an axis."""
 UNUSED = -0.15
 """Where the lines of training jobs run that lack a hyperparameter: below its axis, which goes from 0 to 1."""
-
-
-def slices_picture(ledger: Ledger) -> str | None:
-    """The objective over each hyperparameter. None when no training job has a value."""
-    ledger = ledger.of_one_algorithm()
-    jobs, space = _valued(ledger), ledger.spec.space()
-    parameters = space.parameters[:MOST_SLICES]
-    if not jobs or not parameters:
-        return None
-    rows = math.ceil(len(parameters) / SLICES_IN_A_ROW)
-    columns = min(len(parameters), SLICES_IN_A_ROW)
-    figure, axes = new_figure(2.4 * rows, rows, columns, sharey=True)
-    for parameter, one in zip(parameters, axes, strict=False):
-        # Those that have it: of the others it isn't known what it would have done.
-        having = [job for job in jobs if parameter.name in ledger.trials[job.trial].configuration]
-        _slice(ledger, parameter, having, one)
-        one.set_xlabel(axis_name(space, parameter), fontsize=9, parse_math=False)
-        if not having:
-            one.text(0.5, 0.5, "used by no job yet", fontsize=8, ha="center", transform=one.transAxes)
-    for one in axes[len(parameters) :]:
-        one.set_visible(False)
-    for one in axes[::columns]:
-        one.set_ylabel(ledger.spec.objective.metric_name, fontsize=9)
-    return svg(figure)
-
-
-def _slice(ledger: Ledger, parameter: Parameter, jobs: Sequence[TrainingJob], axes: Axes) -> None:
-    best = ledger.best
-    # One call for all of a state: a call for each job takes seconds when there are hundreds.
-    by_state: dict[str, list[TrainingJob]] = {}
-    for job in jobs:
-        by_state.setdefault("best" if job is best else job.standing, []).append(job)
-    for state, its in by_state.items():
-        axes.scatter(
-            [_shown(parameter, ledger.trials[job.trial].configuration[parameter.name]) for job in its],
-            [float(job.final_value or 0.0) for job in its],
-            s=70 if state == "best" else 16,
-            color=COLOURS[state],
-            marker=MARKERS[state],
-            zorder=3 if state == "best" else 2,
-        )
-    if isinstance(parameter, Categorical):
-        axes.set_xticks(range(len(parameter.choices)), [choice[:12] for choice in parameter.choices])
-    elif parameter.scaling is Scaling.LOGARITHMIC:
-        # By hand: matplotlib's own labels run into each other where a range is narrow.
-        marks = [float(parameter.decode(place)) for place in (0.0, 0.5, 1.0)]
-        axes.set_xscale("log")
-        axes.set_xticks(marks, [number(mark) for mark in marks])
-        axes.set_xticks([], minor=True)
 
 
 def axis_name(space: Space, parameter: Parameter) -> str:
@@ -83,10 +30,6 @@ def axis_name(space: Space, parameter: Parameter) -> str:
     return f"{parameter.name}\n{when if len(when) <= LONGEST else when[: LONGEST - 1] + '…'}"
 
 
-def _shown(parameter: Parameter, value: Any) -> float:
-    return float(parameter.choices.index(value)) if isinstance(parameter, Categorical) else float(value)
-
-
 def parallel_picture(ledger: Ledger) -> str | None:
     """A line for each training job through all its hyperparameters, coloured by its objective. None with
     fewer than two hyperparameters or training jobs."""
@@ -96,7 +39,7 @@ def parallel_picture(ledger: Ledger) -> str | None:
     from matplotlib.colors import Normalize
 
     ledger = ledger.of_one_algorithm()
-    jobs, space = _valued(ledger)[-MOST_LINES:], ledger.spec.space()
+    jobs, space = valued(ledger)[-MOST_LINES:], ledger.spec.space()
     if len(jobs) < 2 or len(space.parameters) < 2:
         return None
     figure, (axes,) = new_figure(3.4)
@@ -149,13 +92,3 @@ def _ticks(parameter: Parameter) -> list[tuple[float, str]]:
         return [(_height(parameter, choice), choice[:14]) for choice in parameter.choices]
     ends = (parameter.low, parameter.high)
     return [(_height(parameter, end), number(float(end))) for end in ends]
-
-
-def _valued(ledger: Ledger) -> list[TrainingJob]:
-    """Those with a value and a configuration of this space: a mirrored tuning job may have others."""
-    space = ledger.spec.space()
-    return [
-        job
-        for job in ledger.ended
-        if job.has_usable_value and space.contains(ledger.trials[job.trial].configuration)
-    ]

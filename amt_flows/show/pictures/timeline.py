@@ -4,45 +4,86 @@ from __future__ import annotations
 
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.results.result import saved_seconds
-from amt_flows.show.pictures.drawing import COLOURS, INK, new_figure, svg
+from amt_flows.show.pictures.colours import COLOURS, INK
+from amt_flows.show.pictures.jobs import job_of, state_of
+from amt_flows.show.pictures.plot import (
+    BOTTOM,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Plot,
+    Scale,
+    label,
+    legend,
+    linked,
+    nice_ticks,
+    picture,
+    titled,
+)
+from amt_flows.show.text import number
 
 MOST_JOBS = 200
 MINUTE, HOUR = 60.0, 3600.0
+HATCH = (
+    '<defs><pattern id="saved" width="5" height="5" patternUnits="userSpaceOnUse" '
+    'patternTransform="rotate(45)"><path d="M0 0V5" stroke="#e07a2f" stroke-width="1.5"/></pattern></defs>'
+)
 
 
 def timeline_picture(ledger: Ledger) -> str | None:
     """None before the first training job has started. What a job that was stopped early would have gone on to
-    train, by the estimate that ``TuningResult.saved`` sums up, is drawn pale."""
+    train, by the estimate that ``TuningResult.saved`` sums up, is hatched."""
     jobs = [job for job in ledger.jobs.values() if job.started_at is not None][-MOST_JOBS:]
     if not jobs:
         return None
     unit, seconds = _unit(ledger.last_at - ledger.opened_at)
-    figure, (axes,) = new_figure(min(1.2 + 0.16 * len(jobs), 6.0))
-    labelled = set[str]()
     saved_by = saved_seconds(ledger)
-    for row, job in enumerate(jobs):
+    spans = []
+    for job in jobs:
         assert job.started_at is not None
-        start, end = job.started_at, ledger.last_at if job.ended_at is None else job.ended_at
-        state = "best" if job is ledger.best else job.standing
-        label = None if state in labelled else state
-        labelled.add(state)
-        left, width = (start - ledger.opened_at) / seconds, max(end - start, 0.0) / seconds
-        axes.barh(row, width, left=left, height=0.75, color=COLOURS[state], label=label)
-        saved = saved_by.get(job.name, 0.0) / seconds
+        end = ledger.last_at if job.ended_at is None else job.ended_at
+        start = (job.started_at - ledger.opened_at) / seconds
+        spans.append((start, max(end - job.started_at, 0.0) / seconds, saved_by.get(job.name, 0.0) / seconds))
+    each = min(16.0, max(2.0, 420.0 / len(jobs)))
+    thick = each * 0.75
+    height = TOP + 10 + each * len(jobs) + BOTTOM
+    latest = max(start + width + saved for start, width, saved in spans)
+    plot = Plot(
+        Scale(0.0, latest or 1.0, 24.0, WIDTH - RIGHT),
+        Scale(0.0, float(len(jobs)), TOP + 10, height - BOTTOM),
+    )
+    parts, hatched = [], False
+    for row, (job, (start, width, saved)) in enumerate(zip(jobs, spans, strict=True)):
+        top, state, said = plot.y(float(row)), state_of(ledger, job), job_of(ledger, job)
+        left, right = plot.x(start), plot.x(start + width)
+        bar = (
+            f'<rect x="{left:.1f}" y="{top:.1f}" width="{max(right - left, 1):.1f}" height="{thick:.1f}" '
+            f'fill="{COLOURS[state]}">{titled(said)}</rect>'
+        )
+        parts.append(linked(said, bar))
         if saved > 0:
-            axes.barh(
-                row, saved, left=left + width, height=0.75, color=COLOURS[state], alpha=0.18, hatch="///"
+            hatched = True
+            reach = plot.x(start + width + saved) - right
+            parts.append(
+                f'<rect x="{right:.1f}" y="{top:.1f}" width="{reach:.1f}" height="{thick:.1f}" '
+                f'fill="url(#saved)" opacity="0.6"/>'
             )
     if ledger.concluding and ledger.finished_at is not None:
-        axes.axvline(
-            (ledger.finished_at - ledger.opened_at) / seconds, color=INK, linewidth=0.8, linestyle=":"
+        at = plot.x((ledger.finished_at - ledger.opened_at) / seconds)
+        parts.append(
+            f'<path d="M{at:.1f} {TOP + 10}V{height - BOTTOM:.1f}" class="axis" stroke="{INK}" '
+            'stroke-dasharray="2 3"/>'
         )
-    axes.invert_yaxis()
-    axes.set_yticks([])
-    axes.set_ylabel("training jobs", fontsize=9)
-    axes.set_xlabel(f"{unit} since the tuning job began; hatched: saved by early stopping", fontsize=9)
-    axes.legend(fontsize=8, frameon=False, ncols=len(labelled), loc="lower left", bbox_to_anchor=(0, 1.0))
-    return svg(figure)
+    axis = height - BOTTOM + 4
+    marks = nice_ticks(0.0, latest, 8)
+    ticks = [label(plot.x(at), axis + 12, number(at, 4), anchor="middle") for at in marks]
+    note = "; hatched: saved by early stopping" if hatched else ""
+    since = f"{unit} since the tuning job began{note}"
+    below = label(WIDTH / 2, axis + 29, since, anchor="middle", longest=90)
+    states = dict.fromkeys(state_of(ledger, job) for job in jobs)
+    entries = [("s", COLOURS[state], state) for state in COLOURS if state in states]
+    head = [HATCH] if hatched else []
+    return picture([*head, legend(entries, left=34.0), *parts, *ticks, below], height)
 
 
 def _unit(seconds: float) -> tuple[str, float]:
