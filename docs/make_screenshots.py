@@ -139,28 +139,19 @@ class Form:
 
 
 def fill_in(form: Form, directory: Path) -> None:
+    """The rest is there: the deployment's own parameters."""
     spec = form["Tuning job"]
     spec["Name"].write("digits")
-    spec["Objective"]["Metric name"].write("validation:accuracy")
-    rate = spec["Continuous"].add()
-    rate["Name"].write("learning_rate")
-    rate["Min value"].write("0.00001")
-    rate["Max value"].write(1)
-    rate["Scaling type"].choose("Logarithmic")
-    batch = spec["Integer"].add()
-    batch["Name"].write("batch_size")
-    batch["Min value"].write(16)
-    batch["Max value"].write(64)
-    optimizer = spec["Categorical"].add()
-    optimizer["Name"].write("optimizer")
-    optimizer["Values"].list("sgd", "adam", "rmsprop", "nag")
-    spec["Training job"]["Command"].list("python", "digits_network.py")
-    spec["Training job"]["Working directory"].write(ROOT / "examples")
-    spec["Limits"]["Max parallel training jobs"].write(2)
     spec["Limits"]["Max number of training jobs"].write(16)
-    spec["Static hyperparameters"].write_json({"epochs": "12"})
-    spec["Autotune"].switch()
     form["Target"]["Directory"].write(directory / "models" / "digits")
+
+
+def fill_in_the_short_one(page: Page) -> None:
+    page.get_by_label("Training jobs in all").fill("12")
+    page.get_by_label("Good enough at").fill("0.98")
+    page.get_by_role("button", name="Add item").click()
+    page.get_by_label("Hyperparameter").fill("learning_rate")
+    page.get_by_label("Smallest").fill("0.001")
 
 
 def picture(page: Page, name: str, directory: Path, *, top: Locator, height: int = 0) -> None:
@@ -188,6 +179,11 @@ def picture(page: Page, name: str, directory: Path, *, top: Locator, height: int
 
 def take(page: Page, server: Server, directory: Path) -> None:
     ui = f"{server.address}/v2"
+    quick = server.ask("/deployments/name/tune-quick/tune-quick")["id"]
+    page.goto(f"{ui}/deployments/deployment/{quick}/run")
+    page.get_by_text("Training jobs in all").first.wait_for()
+    fill_in_the_short_one(page)
+    picture(page, "quick", directory, top=page.get_by_role("heading", name="Parameters"), height=1130)
     deployment = server.ask("/deployments/name/tune-then-deploy/tune-then-deploy")["id"]
     page.goto(f"{ui}/deployments/deployment/{deployment}/run")
     page.get_by_text("What to optimise.").wait_for()
@@ -198,13 +194,25 @@ def take(page: Page, server: Server, directory: Path) -> None:
     (run,) = server.ask("/flow_runs/filter", {"flow_runs": {"deployment_id": {"any_": [deployment]}}})
     server.state(run["id"], "Suspended")
 
+    (tuning,) = server.ask("/flow_runs/filter", {"flow_runs": {"name": {"any_": ["digits"]}}})
+    page.set_viewport_size({"width": 2200, "height": 1500})
+    page.goto(f"{ui}/runs/flow-run/{tuning['id']}")
+    page.wait_for_timeout(5000)
+    graph = page.locator("canvas").first
+    picture(page, "graph", directory, top=graph)
+    page.set_viewport_size({"width": WIDTH, "height": 1500})
+    # The other one of the two UIs.
+    page.goto(f"{server.address}{server.artifact('amt-curves-digits')}")
+    curves = page.locator("img[src^='data:image/svg']").first
+    curves.wait_for()
+    picture(page, "curves", directory, top=curves)
+
     page.goto(f"{ui}{server.artifact('amt-leaderboard-digits')}")
     page.get_by_role("columnheader", name="Rank").wait_for()
     picture(page, "leaderboard", directory, top=page.get_by_role("main"), height=770)
     page.goto(f"{ui}{server.artifact('amt-report-digits')}")
     best = page.get_by_role("heading", name="Best training job")
     best.wait_for()
-    page.get_by_role("main").locator("svg[role*=document], svg[id^=mermaid]").first.wait_for()
     picture(page, "report", directory, top=best, height=1150)
 
     page.goto(f"{ui}/runs/flow-run/{run['id']}")

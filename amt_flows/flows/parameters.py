@@ -40,18 +40,20 @@ def _a_place(name: str) -> str:
 PLACES = ("local", "sagemaker", "amt")
 PlaceName = Annotated[str, AfterValidator(_a_place), WithJsonSchema({"enum": list(PLACES), "type": "string"})]
 """The form has a box of those without an address; for the others it has the training block."""
-def labelled_number(label: str) -> Any:
-    """For an ``OptionalNumber``: a box for a number that may be left empty, and is not sent then."""
-    return Field(json_schema_extra=lambda schema: _a_number(schema, label))
 
 
-def _a_number(schema: dict[str, Any], label: str) -> None:
-    schema["title"] = label
-    schema.pop("default", None)
+def _number_or_none(value: object) -> object:
+    if value is None or value == "":
+        return None
+    try:
+        return float(str(value))
+    except ValueError:
+        raise ValueError("write a number, e.g. 0.95, or leave it empty") from None
 
 
-OptionalNumber = Annotated[float | None, WithJsonSchema({"type": "number"})]
-"""A number that may be left empty, which is None then."""
+OptionalNumber = Annotated[float | None, BeforeValidator(_number_or_none), WithJsonSchema({"type": "string"})]
+"""A number that may be left empty, which is None then. The form has a box for a text: one for a number sends
+a number or ``null``, which is none."""
 
 Backend = Annotated[PlaceName, labelled("Backend")]
 Region = Annotated[OptionalText, labelled_text("AWS region")]

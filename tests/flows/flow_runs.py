@@ -13,12 +13,18 @@ from uuid import UUID
 
 from prefect import Flow, State
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterName,
+)
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow
 from prefect.settings import get_current_settings
+from prefect.states import Scheduled
 
 from amt_flows.flows.promotion.outcome import Outcome
 from flows.local_jobs import ENDLESS, eventually, local_spec, workers
@@ -59,6 +65,19 @@ def deployed_run(of: Flow[..., Any], **parameters: Any) -> UUID:
     with get_client(sync_client=True) as client:
         deployment = client.create_deployment(client.create_flow(of), name="test")
         return client.create_flow_run_from_deployment(deployment, parameters=parameters).id
+
+
+def scheduled_runs(deployment: UUID, amount: int) -> list[UUID]:
+    """Runs that the server makes of the schedules of a deployment that are switched on, as its scheduler does
+    which looks each minute; they are due at once."""
+    with get_client(sync_client=True) as client:
+        client._client.post(f"/deployments/{deployment}/schedule", json={"min_runs": amount})
+        which = DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
+        made = [run.id for run in client.read_flow_runs(deployment_filter=which) if run.auto_scheduled]
+        for run in made[:amount]:
+            client.set_flow_run_state(run, Scheduled(), force=True)
+    assert len(made) >= amount
+    return made[:amount]
 
 
 def started(of: Flow[..., Any], run_id: UUID) -> State[Any]:

@@ -10,10 +10,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from prefect import State
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import PrefectHTTPStatusError
+from prefect.flow_engine import run_flow
 from prefect.flows import load_flow_from_entrypoint
 from prefect.states import Cancelling
 from prefect.utilities.callables import parameter_schema
@@ -23,11 +25,11 @@ from amt_flows.backends.places import open_journal
 from amt_flows.deploy import Target
 from amt_flows.deploy.target import check_target
 from amt_flows.events import TuningStatus
-from amt_flows.flows import load_result
+from amt_flows.flows import load_result, tune
 from amt_flows.ledger.record import load_ledger
 from amt_flows.spec import TuningSpec
 from flows.deployed import BIN, DEPLOYMENTS, ROOT, TABLES, created, prefect, script, start
-from flows.flow_runs import read, state_of
+from flows.flow_runs import read, scheduled_runs, state_of
 from flows.forms import resolved
 from flows.local_jobs import ENDLESS, SHORT, eventually, local_spec, workers
 
@@ -87,11 +89,11 @@ def test_what_a_person_needs_comes_first() -> None:
 
 def test_what_the_schedules_tune_can_be_tuned(home: Path) -> None:
     scheduled = [
-        (deployment.name, schedule.parameters, schedule.active)
+        (deployment.name, {**deployment.parameters, **schedule.parameters}, schedule.active)
         for deployment in script("serve").deployments()
         for schedule in deployment.schedules
     ]
-    assert [name for name, _, _ in scheduled] == ["tune", "retune"]
+    assert [name for name, _, _ in scheduled] == ["tune", "tune-then-deploy", "retune"]
     for _, parameters, active in scheduled:
         assert not active, "nothing is launched on somebody's machine at night that did not ask for it"
         spec = TuningSpec.parse(parameters["spec"])
@@ -152,12 +154,41 @@ def test_the_deployments_are_there_with_their_limits_and_schedules(
             assert one.global_concurrency_limit is not None
             assert one.global_concurrency_limit.limit == limit["limit"]
             assert str(strategy.value if strategy else "") == limit["collision_strategy"]
-    assert deployed["tune-then-deploy"].parameters == {"ask_for_approval": True}
+    assert deployed["tune-then-deploy"].parameters["ask_for_approval"] is True
     (nightly,) = deployed["retune"].schedules
     assert (nightly.slug, nightly.active) == ("nightly", False)
-    assert nightly.parameters["series"] == "digits"
-    directory = nightly.parameters["spec"]["training_job"]["working_directory"]
-    assert directory == str(ROOT / "examples")
+    assert deployed["retune"].parameters["series"] == "digits"
+    for name in ("tune", "tune-then-deploy", "retune"):
+        spec = deployed[name].parameters["spec"]
+        assert spec["training_job"]["working_directory"] == str(ROOT / "examples"), "and it fills in the form"
+
+
+def test_a_schedule_that_is_switched_on_makes_a_new_tuning_job_each_time(
+    deployed: dict[str, DeploymentResponse], place: Path, home: Path, fresh_seeds: None
+) -> None:
+    """Switching one on empties the schedule's own parameters; the deployment's are what its runs get."""
+    one = deployed["tune"]
+    (nightly,) = one.schedules
+    prefect("deployment", "schedule", "resume", "tune/tune", str(nightly.id), home=place)
+    with get_client(sync_client=True) as client:
+        (schedule,) = client.read_deployment(one.id).schedules
+        assert schedule.active
+        runs = [client.read_flow_run(run) for run in scheduled_runs(one.id, 2)]
+    specs = []
+    for run in runs:
+        given = TuningSpec.parse(run.parameters["spec"])
+        assert given.training_job.working_directory == str(ROOT / "examples")
+        small = local_spec(None, SHORT, jobs=2).to_json()
+        state = run_flow(
+            tune, flow_run=run, parameters={**run.parameters, "spec": small}, return_type="state"
+        )
+        assert isinstance(state, State)
+        assert state.is_completed(), state.message
+        specs.append(load_ledger(open_journal(read(run.id).name, home), read(run.id).name))
+    with get_client(sync_client=True) as client:
+        client._client.patch(f"/deployments/{one.id}/schedules/{nightly.id}", json={"active": False})
+    assert len({ledger.name for ledger in specs}) == 2
+    assert len({ledger.seed for ledger in specs}) == 2
 
 
 def test_what_is_served_is_what_is_deployed(deployed: dict[str, DeploymentResponse]) -> None:
@@ -184,7 +215,10 @@ def test_what_is_served_can_be_served_where_nothing_is_deployed() -> None:
             # Other tests count what is deployed.
             client.delete_deployment(made.id)
         assert made.work_pool_name is None
-    assert serving.environment() == {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
+    assert serving.environment() == {
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        "AMT_FLOWS_SAVED": str(ROOT / "examples"),
+    }
 
 
 @pytest.mark.parametrize(

@@ -23,17 +23,19 @@ from amt_flows.flows.promotion.tune_then_deploy import tune_then_deploy
 from amt_flows.flows.tuning.clean_up import clean_up
 from amt_flows.flows.tuning.hooks import tuning_of_run
 from amt_flows.flows.tuning.manage import extend_tuning, resume_tuning, stop_tuning
+from amt_flows.flows.tuning.quick import tune_quick
 from amt_flows.flows.tuning.tune import tune
 from amt_flows.ledger.record import load_ledger
 from amt_flows.spec import CompletionCriteria, EarlyStopping, EarlyStoppingType, TuningSpec
 from amt_flows.tuning.autotune import chosen
 from flows.deployed import TABLES
-from flows.flow_runs import read, started
+from flows.flow_runs import deployed_run, read, started
 from flows.forms import resolved, schema_of, sent
 from flows.local_jobs import eventually
 
 FLOWS: list[Flow[..., Any]] = [
     tune,
+    tune_quick,
     tune_then_deploy,
     retune,
     promote,
@@ -230,6 +232,16 @@ def test_what_only_several_fields_show_ends_the_run_with_all_that_is_wrong(home:
     ):
         assert words in str(state.message)
     assert not home.exists(), "nothing was launched"
+
+
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
+def test_a_run_without_what_it_needs_is_one_sentence(flow: Flow[..., Any], home: Path) -> None:
+    """As a schedule starts it that has lost its parameters: nobody has checked them."""
+    state = started(flow, deployed_run(flow))
+    assert state.is_failed()
+    first = next(name for name, one in inspect.signature(flow).parameters.items() if one.default is one.empty)
+    assert str(state.message).startswith(f"This run has no '{first}'")
+    assert not home.exists()
 
 
 def test_the_flows_are_those_of_the_deployments() -> None:

@@ -22,12 +22,13 @@ from amt_flows.ports import JobState
 from amt_flows.results import result_of
 from amt_flows.show.page import report_page
 from amt_flows.show.pictures import overview, pictures
+from amt_flows.show.pictures.progress import progress_picture
 from amt_flows.show.pictures.timeline import timeline_picture
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.loop import drive
 from commands import cli
 from svg import texts
-from worlds import opened, rising, run, running_job, spec
+from worlds import ended_job, opened, rising, run, running_job, spec
 
 AUTO = {"type": "Auto", "min_jobs": 1, "grace_epochs": 0}
 RICH: dict[str, Any] = {
@@ -178,6 +179,57 @@ def test_the_page_needs_nothing_and_runs_nothing() -> None:
     assert not {"script", "img", "iframe", "link", "object"} & set(page.tags)
     # Within the pictures; nothing leads out of the page.
     assert all(address.startswith("#") for address in page.addresses), page.addresses
+
+
+def test_each_point_says_which_training_job_it_is_and_leads_to_its_row() -> None:
+    ledger, _ = run(spec(**RICH))
+    page = report_page(ledger, result_of(ledger, "file:///journal"))
+    rows = set(re.findall(r'<div class="row job[^>]*id="(job-[^"]+)"', page))
+    assert rows == {f"job-{name}" for name in ledger.jobs}
+    points = re.findall(r'<a href="#(job-[^"]+)">.*?<title>(.*?)</title>', page, re.DOTALL)
+    assert {anchor for anchor, _ in points} == rows
+    for anchor, title in points:
+        assert title.startswith(anchor.removeprefix("job-"))
+        assert "learning_rate = " in title
+
+
+def test_the_table_sorts_by_every_column_without_a_script() -> None:
+    ledger, _ = run(spec(**RICH))
+    page = report_page(ledger, result_of(ledger, "file:///journal"))
+    columns = re.findall(r'<input type="radio" name="by" id="up(\d+)">', page)
+    assert len(columns) > 8
+    for k in columns:
+        assert f".jobs:has(#up{k}:checked) .job{{order:var(--c{k})}}" in page
+        places = [int(place) for place in re.findall(rf"--c{k}:(\d+)", page)]
+        assert sorted(places) == list(range(len(ledger.jobs)))
+
+
+def test_without_matplotlib_the_page_has_our_own_pictures() -> None:
+    code = (
+        "import sys; sys.modules['matplotlib'] = None; sys.modules['matplotlib.figure'] = None\n"
+        "from worlds import run, spec; from amt_flows.show.page import report_page\n"
+        "from amt_flows.results import result_of\n"
+        "ledger = run(spec())[0]; print(report_page(ledger, result_of(ledger, 'memory:')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        check=True,
+    )
+    for title in ("Best so far", "Learning curves", "Each hyperparameter", "Time"):
+        assert f"<h2>{title}</h2>" in done.stdout
+    assert "amt-flows[plots]" in done.stdout
+
+
+def test_the_axis_is_where_the_progress_is() -> None:
+    ledger: Ledger = opened()
+    for trial in range(1, 21):
+        ended_job(ledger, trial, [0.9 + trial / 1000] if trial % 5 else [-1e6])
+    drawn = texts(str(progress_picture(ledger)))
+    assert "0.91" in drawn
+    assert any("6 beyond it" in text for text in drawn)
 
 
 def test_the_command_writes_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,23 +6,27 @@ and not thousands. Publishing never fails the tuning job and never holds up a la
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import httpx
 from prefect import get_run_logger
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
+from prefect.exceptions import PrefectException
 
 from amt_flows.errors import TuningInterrupted
 from amt_flows.events import number_to_json
 from amt_flows.flows.api import Api, Recurrence
+from amt_flows.flows.tuning.actions import actions, forms
 from amt_flows.flows.tuning.run_log import standing
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.running_tuning_job import RunningTuningJob
@@ -65,15 +69,21 @@ def artifact_key(kind: str, name: str) -> str:
     return f"amt-{kind}-{name.lower()}"
 
 
-def pages(ledger: Ledger, result: TuningResult, now: float) -> Iterator[Page]:
-    """What is shown of a tuning job that runs or has ended."""
+def pages(
+    ledger: Ledger, result: TuningResult, now: float, addresses: Mapping[str, str] | None = None
+) -> Iterator[Page]:
+    """What is shown of a tuning job that runs or has ended. ``addresses``: of the forms that act on it."""
+    offered = actions(ledger.name, addresses or {}, ended=ledger.finished)
     headline = result.headline if ledger.finished else standing(ledger)
     share = done_share(ledger, now)
     percent = round(100 * share, 1) if share is not None else 0.0
-    yield Page("progress", "progress", percent, headline)
+    # Of one that has ended the description is what came of it, and no more.
+    news = headline if ledger.finished else f"{headline}\n\n{offered}"
+    yield Page("progress", "progress", percent, news)
     yield leaderboard_page(result, headline, first=most_important(ledger))
     # The picture is an artifact of its own: one of the two UIs shows a chart in markdown as its text.
-    yield Page("report", "markdown", report_markdown(ledger, result, charts=False), headline)
+    head, _, rest = report_markdown(ledger, result, charts=False).partition("\n\n## ")
+    yield Page("report", "markdown", f"{head}\n\n{offered}\n\n## {rest}", headline)
     if (drawn := live_page(ledger, headline)) is not None:
         yield drawn
 
@@ -178,6 +188,7 @@ class Publisher:
         self._drawn_at = -math.inf
         self._pause = 0.0
         self._warned = False
+        self._addresses: dict[str, str] | None = None
 
     def tick(self, tuning: RunningTuningJob) -> None:
         """Publish where the tuning job stands, if there is news and it is time to."""
@@ -192,7 +203,8 @@ class Publisher:
         now = tuning.now()
         self._drawn_at, self._pause = ledger.last_at, SHARE_OF_RUNTIME * (now - ledger.opened_at)
         try:
-            drawn = list(pages(ledger, result_of(ledger, tuning.journal.location, now), now))
+            result = result_of(ledger, tuning.journal.location, now)
+            drawn = list(pages(ledger, result, now, self._addresses))
         except TuningInterrupted:
             raise
         except Exception as error:
@@ -227,7 +239,7 @@ class Publisher:
         try:
             result = result_of(ledger, tuning.journal.location, now)
             self._api.now(lambda client: self._put(client, [result_page(result)]))
-            self._api.now(lambda client: self._put(client, pages(ledger, result, now)))
+            self._api.now(lambda client: self._put(client, pages(ledger, result, now, self._addresses)))
             if (drawn := pictures_page(ledger, result)) is not None:
                 self._api.now(lambda client: self._put(client, [drawn]))
         except TuningInterrupted:
@@ -245,6 +257,9 @@ class Publisher:
             else:
                 known = client.create_artifact(self._artifact(page)).id
             self._ids[page.kind] = known
+        if self._addresses is None:
+            with contextlib.suppress(PrefectException, httpx.HTTPError):
+                self._addresses = forms(client)
 
     def _made_before(self, client: SyncPrefectClient, kind: str) -> UUID | None:
         """The flow run's artifact, if there is one: its making had no answer, or this is a retry."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from amt_flows.backends.home import Home as Place
 from amt_flows.backends.places import open_journal
 from amt_flows.errors import Problem, SpecError
-from amt_flows.flows.parameters import Home, OptionalNumber, labelled, labelled_number
+from amt_flows.flows.parameters import Home, OptionalNumber, labelled, labelled_text
 from amt_flows.flows.promotion.persistence import SERIALIZER
 from amt_flows.flows.sentences import in_sentences, required_in_the_form
 from amt_flows.flows.tuning.cancel import or_cancelled
@@ -61,7 +61,7 @@ def tune_quick(
     jobs: Annotated[int, labelled("Training jobs in all"), Field(ge=0)] = 0,
     parallel: Annotated[int, labelled("Training jobs at once"), Field(ge=0)] = 0,
     minutes: Annotated[float, labelled("Minutes in all"), Field(ge=0)] = 0.0,
-    target: Annotated[OptionalNumber, labelled_number("Good enough at")] = None,
+    target: Annotated[OptionalNumber, labelled_text("Good enough at")] = None,
     ranges: Annotated[list[RangeEnds], labelled("Other ranges")] = [],  # noqa: B006 - Prefect copies it
     home: Home = None,
 ) -> TuningResult:
@@ -75,9 +75,8 @@ def tune_quick(
         jobs: After how many training jobs to end, e.g. 20. 0 leaves it as it is saved.
         parallel: How many training jobs run at the same time, e.g. 2. 0 leaves it as it is saved.
         minutes: After how many minutes to end, with the best so far. 0 leaves it as it is saved.
-        target: The value of the objective that is good enough: once a training job reaches it, the rest is
-        not
-            needed. Left empty: as it is saved.
+        target: The value of the objective that is good enough, e.g. 0.95. Once a training job reaches it
+            the tuning job ends. Left empty: as it is saved.
         ranges: Where to search a hyperparameter instead of where it is saved, e.g. learning_rate from
             0.001 to 0.1. Hyperparameters that are not in this list are searched as saved.
         home: Where tuning jobs are kept, a directory or s3://bucket/folder. Empty: where the block says, or
