@@ -31,7 +31,14 @@ def test_a_scene_breaks_no_promise(scene: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("as_flow", "in_s3"), [(True, False), (False, True), (True, True)], ids=["flow", "S3", "flow, S3"]
+    ("as_flow", "in_s3"),
+    [
+        # What it would find, the two together do.
+        pytest.param(True, False, marks=pytest.mark.long),
+        (False, True),
+        (True, True),
+    ],
+    ids=["flow", "S3", "flow, S3"],
 )
 def test_nor_does_it_as_a_flow_or_with_the_record_in_s3(as_flow: bool, in_s3: bool) -> None:
     scenes = ("an-entry-is-deleted", "stop-kill-is-asked-for", "the-controller-is-killed")

@@ -313,6 +313,7 @@ def measure(tmp_path: Path, *arguments: str) -> Any:
     return json.loads(run(tmp_path, "benchmarks/overhead.py", *few, *arguments))
 
 
+@pytest.mark.long
 def test_the_overhead_benchmark_measures_with_and_without_prefect(tmp_path: Path) -> None:
     measured = measure(tmp_path)
 
