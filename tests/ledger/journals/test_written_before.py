@@ -47,14 +47,20 @@ def result_as_it_was(name: str) -> TuningResult:
     return TuningResult.model_validate_json((WRITTEN / f"{name}.result.json").read_bytes())
 
 
+def but_for_rounding(result: TuningResult, expected: TuningResult) -> TuningResult:
+    """Python 3.12 sums floats with less of an error than the version that wrote them."""
+    assert result.cost == pytest.approx(expected.cost, rel=1e-12)
+    return result.model_copy(update={"cost": expected.cost})
+
+
 @pytest.mark.parametrize("name", [*FINISHED, *UNFINISHED])
 def test_a_record_says_what_it_said_to_the_version_that_wrote_it(name: str, tmp_path: Path) -> None:
     ledger = load_ledger(journal_of(name, tmp_path / "journal"), name)
     expected = result_as_it_was(name)
     assert expected.jobs
     assert (ledger.status is TuningStatus.COMPLETED) == (name in FINISHED)
-    assert result_of(ledger, "journal") == expected
-    assert result_of(ledger_of(expected), "journal") == expected
+    assert but_for_rounding(result_of(ledger, "journal"), expected) == expected
+    assert but_for_rounding(result_of(ledger_of(expected), "journal"), expected) == expected
 
 
 @pytest.mark.parametrize("name", FINISHED)
