@@ -201,8 +201,9 @@ class DirectoryJournal:
                 scratch.unlink()
             sync_directory(self.directory)
             if self.is_sealed(index):
-                # Another wrote this entry long ago; it was sealed since, and its number was free again.
-                final.unlink()
+                # Another wrote this entry long ago; it was sealed since, and its number was free again. Or it
+                # is ours, and was sealed by whoever has gone on since: then we are fenced all the same.
+                final.unlink(missing_ok=True)
                 raise self._fenced(index)
             self._first_torn = None
             self._known = index + 1
