@@ -54,6 +54,8 @@ class Record(Reading):
         self.clock = clock
         self._taken_over = taken_over
         self._held: list[Observed | Judged] = []
+        self.gathered: list[Event] = []
+        """What is to share the entry of whatever comes next."""
         self._written_at = self.ledger.last_at
         # Of a clock that was set back since the last event. It must not stand still until it has caught up.
         self._behind = max(0.0, self.ledger.last_at - clock.now())
@@ -65,7 +67,7 @@ class Record(Reading):
     def append(self, events: Sequence[Event]) -> None:
         """Write down what happened, as one entry. Raises Fenced, having written nothing, once another has
         taken the record over, whether what he wrote can be read or not; JournalError."""
-        entry = (*_in_one(self._held), *events)
+        entry = (*_in_one(self._held), *self.gathered, *events)
         if not entry:
             return
         try:
@@ -80,6 +82,7 @@ class Record(Reading):
             raise self._taken_over.error(self.ledger.name, holder) from None
         self.next_entry += 1
         self._held.clear()
+        self.gathered.clear()
         for event in events:
             self.ledger.apply(event)
         self._written_at = self.ledger.last_at
@@ -97,6 +100,14 @@ class Record(Reading):
         :meth:`append`."""
         if self._held and self.now() - self._written_at >= HOLD_SECONDS:
             self.append(())
+
+    def gather(self, events: Sequence[Event]) -> None:
+        """Take note of what nothing in the world has followed from yet, and what can be found out again: from
+        the training jobs, or by deciding anew. It is written down with whatever comes next, in one entry, but
+        that must come soon."""
+        for event in events:
+            self.ledger.apply(event)
+        self.gathered += events
 
     def absorb(self) -> bool:
         """Take in an extension that somebody else has written, which takes nothing over; whether there was

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from amt_flows.backends.local.controller import this_controller
@@ -99,6 +99,7 @@ class Tuning:
         self._retry_delay = FIRST_RETRY_SECONDS
         self._retry_when_one_ends = False
         self._stopped_by_us: set[str] = set()
+        self._in_round = False
         self._look_again_at = self.now() + EXTENSION_SECONDS
 
     @classmethod
@@ -173,7 +174,35 @@ class Tuning:
         return self.record.now()
 
     def _record(self, *events: Event) -> None:
-        self.record.append(events)
+        try:
+            self.record.append(events)
+        except Fenced:
+            # The successor looks for what was launched when it closes the record. If that has happened,
+            # nobody will.
+            launched = [event.job for event in self.record.gathered if isinstance(event, Launched)]
+            latest = self.record.latest() if launched else None
+            if latest is not None and latest.finished:
+                self.backend.stop(self.ledger.name, launched, kill=True)
+            raise
+
+    @contextlib.contextmanager
+    def round(self) -> Iterator[None]:
+        """Within, what is found out and not acted upon yet shares the entry of what is decided next, rather
+        than wait for one of its own; at the end it is written down. Raises Fenced, JournalError."""
+        self._in_round = True
+        try:
+            yield
+        finally:
+            self._in_round = False
+        if self.record.gathered:
+            self._record()
+
+    def _note(self, *events: Event) -> None:
+        """Take note of what nothing in the world follows from before it is written down."""
+        if self._in_round:
+            self.record.gather(events)
+        else:
+            self._record(*events)
 
     @property
     def is_fenced(self) -> bool:
@@ -234,7 +263,7 @@ class Tuning:
             self.record.hold(Observed(self.now(), points))
         self.record.write_what_waits()
         if endings:
-            self._record(*endings)
+            self._note(*endings)
             self._retry_at = 0.0 if self._retry_when_one_ends else self._retry_at
         for ending in endings:
             self._observations.forget(ending.job)
@@ -394,7 +423,7 @@ class Tuning:
         """Choose up to ``count`` new configurations and record them; fewer when the space is exhausted."""
         trials: list[Trial] = []
         while len(trials) < count and (proposed := self._proposer.propose(self.now())) is not None:
-            self._record(proposed)
+            self._note(proposed)
             trials.append(self.ledger.trials[proposed.trial])
         return trials
 
@@ -423,19 +452,10 @@ class Tuning:
                 self._rejected = Reason("LaunchRejected", hidden(error.happened, self._secret_names))
                 break
             self.held_up_by, self._retry_delay = None, FIRST_RETRY_SECONDS
-            self._record_launch(Launched(self.now(), request.name, trial.number, attempt))
+            # It shares the entry that announces the next launch: no more than one is ever unconfirmed.
+            self._note(Launched(self.now(), request.name, trial.number, attempt))
             launched.append(request.name)
         return launched
-
-    def _record_launch(self, launched: Launched) -> None:
-        try:
-            self._record(launched)
-        except Fenced:
-            # The successor looks for this job when it closes the record. If that has happened, nobody will.
-            latest = self.record.latest()
-            if latest is not None and latest.finished:
-                self.backend.stop(self.ledger.name, [launched.job], kill=True)
-            raise
 
     def _request(self, trial: Trial, attempt: int) -> JobRequest:
         return job_request(self.ledger, trial.number, attempt)

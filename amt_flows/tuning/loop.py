@@ -48,6 +48,11 @@ def drive(
 
 def take_round(tuning: Tuning, stages: Stages) -> News:
     """One round of :func:`drive`, without its wait: for whoever is called when something has changed."""
+    with tuning.round():
+        return _take_round(tuning, stages)
+
+
+def _take_round(tuning: Tuning, stages: Stages) -> News:
     news = tuning.observe()
     if news.epochs:
         stages.check_early_stopping(tuning)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from amt_flows.backends.local.paths import JobPaths
 from amt_flows.backends.local.request import this_python
+from amt_flows.backends.local.starter import Starters
 from amt_flows.backends.local_worker.claims import is_locked
 from amt_flows.backends.local_worker.endings import signal_group
 from amt_flows.backends.local_worker.processes import (
@@ -43,20 +44,31 @@ _children_lock = threading.Lock()
 
 def start_worker(paths: JobPaths) -> Identity:
     """Start the worker of a prepared job directory. Raises OSError."""
-    # Its own session, no open files of ours: it must outlive us, and nobody may wait for its output.
     with paths.worker_log.open("ab") as log:
-        process = subprocess.Popen(
-            [this_python(), "-I", "-S", str(WORKER), str(paths.directory)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        forked = _starters.fork(paths.directory, log.fileno())
+        if forked is not None:
+            return forked
+        pid = _start_program(str(paths.directory), stdin=subprocess.DEVNULL, output=log.fileno())
+    return identity(pid)
+
+
+def _start_program(*arguments: str, stdin: int, output: int) -> int:
+    # Its own session, no open files of ours: it must outlive us, and nobody may wait for its output.
+    process = subprocess.Popen(
+        [this_python(), "-I", "-S", str(WORKER), *arguments],
+        stdin=stdin,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
     # It is reaped by number; without a return code Popen would complain that it is let go.
     process.returncode = 0
     with _children_lock:
         _children.add(process.pid)
-    return identity(process.pid)
+    return process.pid
+
+
+_starters = Starters(_start_program)
 
 
 def reap_workers() -> None:

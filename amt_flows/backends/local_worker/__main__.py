@@ -24,6 +24,11 @@ if __name__ == "__main__":
 
         os._exit(see_to_its_end(int(sys.argv[2]), int(sys.argv[3])))
 
+    if sys.argv[1] == "--starter":
+        from amt_flows.backends.local_worker.starter import serve
+
+        os._exit(serve())
+
     from amt_flows.backends.local_worker.main import main
 
     # Not sys.exit: there is nothing left to tidy up, and a controller waits for this slot.
