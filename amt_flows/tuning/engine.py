@@ -179,7 +179,8 @@ class Tuning:
         except Fenced:
             # The successor looks for what was launched when it closes the record. If that has happened,
             # nobody will.
-            launched = [event.job for event in self.record.gathered if isinstance(event, Launched)]
+            told = (*self.record.gathered, *events)
+            launched = [event.job for event in told if isinstance(event, Launched)]
             latest = self.record.latest() if launched else None
             if latest is not None and latest.finished:
                 self.backend.stop(self.ledger.name, launched, kill=True)
