@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from amt_flows.ledger.history import Proposal, TrialRow, used_keys
+from amt_flows.ledger.history import Proposal, TrialRow, TrialState, used_keys
 from amt_flows.space.space import Configuration, Scaling, Space
 from amt_flows.strategies.cost import CostModel, cost_model
-from amt_flows.strategies.evidence import Evidence, ended, gather, has_loss, worth_seeing
+from amt_flows.strategies.evidence import Evidence, gather_relevant, has_loss, relevant, worth_seeing
 from amt_flows.strategies.gaussian_process import Array, NotPositiveDefinite, Posterior, condition, fit
 from amt_flows.strategies.hints import with_hints
 from amt_flows.strategies.improvement_per_time import cheapest
@@ -20,7 +20,7 @@ from amt_flows.strategies.one_thread import one_thread
 from amt_flows.strategies.outcomes import Outcomes
 from amt_flows.strategies.predictions import Predictions
 from amt_flows.strategies.quasirandom import QuasiRandom
-from amt_flows.strategies.rescaling import changed, rescaled
+from amt_flows.strategies.rescaling import changed, rescaled_by
 from amt_flows.strategies.search import best_unused
 from amt_flows.strategies.unused import is_exhausted
 
@@ -94,15 +94,16 @@ class Bayesian:
         if any(row.is_hint for row in history):
             # The parents' best, which come first, are an initial design; hints stand for the rest of it.
             wanted = min(wanted, LEAST_WITH_LOSS)
-        results = ended(space, history)
+        rows = relevant(space, history)
+        results = [row for row in rows if row.state is not TrialState.PENDING]
         with_loss = sum(has_loss(row) for row in results)
         if len(results) < wanted or with_loss < min(LEAST_WITH_LOSS, wanted):
             reason = f"initial design: {with_loss} results with a loss so far, {wanted} wanted"
             return _quasi_random(space, whole, number=number, seed=seed, why=("initial", reason))
         try:
             with one_thread():
-                seen = rescaled(space, history)
-                evidence = with_hints(gather(seen, history), seen, history)
+                seen = rescaled_by(space, results)
+                evidence = with_hints(gather_relevant(seen, rows), seen, history)
                 posterior = _posterior(seen, evidence)
                 view = VIEWS[number % len(VIEWS) if len(results) >= TURNS_FROM else 0]
                 rng = np.random.default_rng([seed, number])

@@ -95,7 +95,12 @@ def gather(space: Space, history: Sequence[TrialRow]) -> Evidence:
 
     Raises ValueError when no row ended with a loss.
     """
-    rows = relevant(space, history)
+    return gather_relevant(space, relevant(space, history))
+
+
+def gather_relevant(space: Space, rows: Sequence[TrialRow]) -> Evidence:
+    """:func:`gather` of rows that are known to be relevant. Whether a row is takes as long to find out as all
+    the rest."""
     valued = [row for row in rows if has_loss(row)]
     if not valued:
         raise ValueError("no row ended with a loss")

@@ -41,9 +41,11 @@ def with_hints(evidence: Evidence, space: Space, history: Sequence[TrialRow]) ->
     for row in history:
         if row.is_hint and has_loss(row) and space.contains(row.configuration):
             parents.setdefault(row.parent, []).append(row)
+    if not parents:
+        return evidence
     own = [row for row in history if not row.is_hint and has_loss(row) and space.contains(row.configuration)]
     most = max(0, MOST_HINTS - FADING * len(own))
-    if not parents or most == 0:
+    if most == 0:
         return evidence
     places, losses = _places(space, own), np.array([row.loss for row in own], dtype=np.float64)
     points, targets = [evidence.points], [evidence.targets]

@@ -23,7 +23,7 @@ import numpy as np
 from amt_flows.ledger.history import TrialRow
 from amt_flows.space.parameters import Categorical, Continuous, Integer, Parameter, Scaling
 from amt_flows.space.space import Space
-from amt_flows.strategies.evidence import ended, gather, has_loss
+from amt_flows.strategies.evidence import ended, gather_relevant, has_loss
 from amt_flows.strategies.gaussian_process import NotPositiveDefinite, log_evidence
 
 # Decided anew at these counts of results, each about half more than the one before, and kept between them,
@@ -44,14 +44,18 @@ WORST = 0.5
 def rescaled(space: Space, history: Sequence[TrialRow]) -> Space:
     """``space`` on the scales on which the results so far are explained best: the same configurations, in
     other places. ``space`` itself where nothing is left to decide, or to tell it from."""
+    return rescaled_by(space, ended(space, history))
+
+
+def rescaled_by(space: Space, results: Sequence[TrialRow]) -> Space:
+    """:func:`rescaled`, by results that are known to lie in ``space``."""
     if not any(other_scalings(parameter) for parameter in space.parameters):
         return space
-    results = ended(space, history)
     count = max((count for count in COUNTS if count <= len(results)), default=0)
     judged = results[:count]
     if not any(has_loss(row) for row in judged):
         return space
-    evidence = gather(space, judged)
+    evidence = gather_relevant(space, judged)
     targets = np.minimum(evidence.targets, WORST)
     return _decided(space, evidence.points.tobytes(), targets.tobytes())
 

@@ -26,10 +26,13 @@ BROAD = 512
 NEAR = 256
 NEAR_ROWS = 5
 
-# Climbs from the best of either kind, and the turns of each.
-STARTS = 3
-TURNS = 2
+# Climbs from the best of either kind, and the turns of each; in the first of them along the gradient too.
+STARTS = 2
+TURNS = 4
+GRADIENT_TURNS = 2
 GRADIENT_STEPS = 25
+LEAST_GAIN = 1e-5
+"""As a share: a step that gains less is the last."""
 
 # From this many values on, a number is climbed like a continuum and then rounded.
 MANY_VALUES = 16
@@ -137,17 +140,18 @@ def _climb(model: Predictions, space: Space, start: Array, rng: np.random.Genera
     """The places that a climb from ``start`` ends at and passes (shape ``(k, d)``), ``start`` excluded."""
     smooth = np.array([_is_smooth(p) for p in space.parameters])
     passed, place = [], start
-    for _ in range(TURNS):
-        used = ~space.unused_at(place)
-        top = allowed(space, snap(space, _along_gradient(model, place, smooth & used)[None, :]))
+    for turn in range(TURNS):
+        free = smooth & ~space.unused_at(place) & (turn < GRADIENT_TURNS)
+        top = allowed(space, snap(space, _along_gradient(model, place, free)[None, :]))
         origin = top[0] if len(top) else place
         moves = allowed(space, space.settled(_moves(space, origin, rng)))
         around = np.concatenate([place[None, :], top, moves])
         values = log_expected_improvement(model, around)
         passed.append(around[np.argsort(-values, kind="stable")[:3]])
-        if (passed[-1][0] == place).all():
-            break
-        place = passed[-1][0]
+        best = passed[-1][0]
+        if any((best == end).all() for end in (place, *top)):
+            break  # no single change is better than where the gradient led
+        place = best
     return np.concatenate(passed)
 
 
@@ -168,7 +172,7 @@ def _along_gradient(model: Predictions, start: Array, smooth: Mask) -> Array:
         jac=True,
         bounds=[(0.0, 1.0)] * len(free),
         method="L-BFGS-B",
-        options={"maxiter": GRADIENT_STEPS},
+        options={"maxiter": GRADIENT_STEPS, "ftol": LEAST_GAIN},
     )
     top: Array = start.copy()
     top[free] = np.clip(found.x, 0.0, 1.0)

@@ -62,12 +62,12 @@ def test_predictions_are_those_of_the_conditional_normal_distribution() -> None:
 
 def test_the_fitted_density_is_the_normal_density_times_the_priors() -> None:
     points, targets = rows(12)
-    squared = gp.squared_differences(points, points, CATEGORICAL)
+    pairs = gp._Pairs.of(points, CATEGORICAL)
     means, sds = gp._priors(3)
 
     def density(settings: Hyperparameters) -> float:
         theta = np.log([*settings.length_scales, settings.signal, settings.noise])
-        value, _ = gp._negative_log_posterior(theta, squared, targets)
+        value, _ = gp._negative_log_posterior(theta, pairs, targets)
         return value - 0.5 * float((((theta - means) / sds) ** 2).sum())
 
     noisy = covariance(points, points) + SETTINGS.noise * np.eye(12)
@@ -78,11 +78,11 @@ def test_the_fitted_density_is_the_normal_density_times_the_priors() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_the_gradient_of_the_fit(seed: int) -> None:
     points, targets = rows(15, seed)
-    squared = gp.squared_differences(points, points, CATEGORICAL)
+    pairs = gp._Pairs.of(points, CATEGORICAL)
     theta = np.random.default_rng(seed).normal([-0.7, 0.5, 0.0, 0.0, -5.0], 0.5)
     error = check_grad(
-        lambda t: gp._negative_log_posterior(t, squared, targets)[0],
-        lambda t: gp._negative_log_posterior(t, squared, targets)[1],
+        lambda t: gp._negative_log_posterior(t, pairs, targets)[0],
+        lambda t: gp._negative_log_posterior(t, pairs, targets)[1],
         theta,
     )
     assert error < 1e-4

@@ -1,5 +1,5 @@
-"""Starting workers by a process that forks them (:mod:`amt_flows.backends.local_worker.starter`), which takes a
-millisecond or two of what a new interpreter takes twenty of.
+"""Starting workers by a process that forks them (:mod:`amt_flows.backends.local_worker.starter`), which takes
+a millisecond or two where a new interpreter takes twenty.
 
 Whatever is not as usual with it, the worker is started as a program. Should both have come about, the claim
 decides between them, as between any two workers of a job.

@@ -1,12 +1,12 @@
-"""Workers without the time that an interpreter takes to start: one process that has loaded what a worker needs,
-and forks for each job directory that its controller names.
+"""Workers without the time that an interpreter takes to start: one process that has loaded what a worker
+needs, and forks for each job directory that its controller names.
 
 It has no part in any job: killed, it takes none with it, and its controller starts workers as programs again.
 It ends with its controller, and when it has had nothing to do for a while.
 
-Standard input is a socket of packets. A request is a job's directory, with the descriptor of the file that takes
-what its worker says; the answer ``PID START`` is the process that was forked, or ``-ERRNO`` why none could be.
-Before all others it says ``ready``.
+Standard input is a socket of packets. A request is a job's directory, with the descriptor of the file that
+takes what its worker says; the answer ``PID START`` is the process that was forked, or ``-ERRNO`` why none
+could be. Before all others it says ``ready``.
 """
 
 # No pathlib: its import would cost every training job milliseconds.
@@ -87,8 +87,8 @@ def _worker(directory: str, log: int) -> int:
 
 
 def write_over_arguments(arguments: list[str]) -> None:
-    """Have the system show this process as if it had been started by path with these arguments. Raises OSError,
-    ValueError when they take more room than those that it was started with."""
+    """Have the system show this process as if it had been started by path with these arguments. Raises
+    OSError, ValueError when they take more room than those that it was started with."""
     import ctypes
 
     with open("/proc/self/stat", "rb") as file:
