@@ -7,7 +7,7 @@ controller that replays the same journal asks the same question and gets the sam
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from amt_flows.ledger.history import Proposal, TrialRow
 from amt_flows.space.space import Space
@@ -29,3 +29,24 @@ class Strategy(Protocol):
     def propose(
         self, space: Space, history: Sequence[TrialRow], *, number: int, seed: int
     ) -> Proposal | None: ...
+
+
+class Draft(Protocol):
+    """A proposal made ahead, while training jobs run."""
+
+    def proposal(
+        self, space: Space, history: Sequence[TrialRow], *, number: int, seed: int
+    ) -> Proposal | None:
+        """It, or another where what has come in since changes it; its reason says so. In little time, and
+        with all that ``history`` tells. None when it is to be asked for anew."""
+        ...
+
+
+@runtime_checkable
+class Drafts(Protocol):
+    """A strategy whose proposals take long, and can be made ahead for the most part."""
+
+    def draft(self, space: Space, history: Sequence[TrialRow], *, number: int, seed: int) -> Draft | None:
+        """For the proposal that comes next, as far as can be seen; None where there is nothing to gain.
+        Arguments are those of :meth:`Strategy.propose`."""
+        ...

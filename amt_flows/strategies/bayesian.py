@@ -11,9 +11,17 @@ import numpy as np
 
 from amt_flows.ledger.history import Proposal, TrialRow, TrialState, used_keys
 from amt_flows.space.space import Configuration, Scaling, Space
+from amt_flows.strategies import Draft
 from amt_flows.strategies.cost import CostModel, cost_model
 from amt_flows.strategies.evidence import Evidence, gather_relevant, has_loss, relevant, worth_seeing
-from amt_flows.strategies.gaussian_process import Array, NotPositiveDefinite, Posterior, condition, fit
+from amt_flows.strategies.gaussian_process import (
+    Array,
+    Hyperparameters,
+    NotPositiveDefinite,
+    Posterior,
+    condition,
+    fit,
+)
 from amt_flows.strategies.hints import with_hints
 from amt_flows.strategies.improvement_per_time import cheapest
 from amt_flows.strategies.one_thread import one_thread
@@ -21,7 +29,7 @@ from amt_flows.strategies.outcomes import Outcomes
 from amt_flows.strategies.predictions import Predictions
 from amt_flows.strategies.quasirandom import QuasiRandom
 from amt_flows.strategies.rescaling import changed, rescaled_by
-from amt_flows.strategies.search import best_unused
+from amt_flows.strategies.search import best_of, best_unused, climbed, places_worth_comparing
 from amt_flows.strategies.unused import is_exhausted
 
 LEAST_INITIAL = 4
@@ -61,6 +69,24 @@ SCALES = {
 
 
 @dataclass(frozen=True)
+class _Known:
+    """What a proposal is made from. ``too_little`` says why that can't be by a model yet."""
+
+    space: Space
+    history: Sequence[TrialRow]
+    rows: Sequence[TrialRow]
+    results: Sequence[TrialRow]
+    with_loss: int
+    too_little: str | None
+
+    def evidence(self, seen: Space | None = None) -> tuple[Space, Evidence]:
+        """The space as the model sees it, which is found out unless it is given, and what the model is
+        told."""
+        seen = seen or rescaled_by(self.space, self.results)
+        return seen, with_hints(gather_relevant(seen, self.rows), seen, self.history)
+
+
+@dataclass(frozen=True)
 class Bayesian:
     """AMT's ``Bayesian``: quasi-random at first, then where a Gaussian process expects most improvement.
 
@@ -89,27 +115,18 @@ class Bayesian:
         whole, used = history, used_keys(space, history)
         if is_exhausted(space, used):
             return None
-        history = worth_seeing(history)
-        wanted = self._initial_for(space)
-        if any(row.is_hint for row in history):
-            # The parents' best, which come first, are an initial design; hints stand for the rest of it.
-            wanted = min(wanted, LEAST_WITH_LOSS)
-        rows = relevant(space, history)
-        results = [row for row in rows if row.state is not TrialState.PENDING]
-        with_loss = sum(has_loss(row) for row in results)
-        if len(results) < wanted or with_loss < min(LEAST_WITH_LOSS, wanted):
-            reason = f"initial design: {with_loss} results with a loss so far, {wanted} wanted"
-            return _quasi_random(space, whole, number=number, seed=seed, why=("initial", reason))
+        known = self._known(space, history)
+        if known.too_little is not None:
+            return _quasi_random(space, whole, number=number, seed=seed, why=("initial", known.too_little))
         try:
             with one_thread():
-                seen = rescaled_by(space, results)
-                evidence = with_hints(gather_relevant(seen, rows), seen, history)
+                seen, evidence = known.evidence()
                 posterior = _posterior(seen, evidence)
-                view = VIEWS[number % len(VIEWS) if len(results) >= TURNS_FROM else 0]
+                view = _view(number, known)
                 rng = np.random.default_rng([seed, number])
                 model = view.of(posterior)
                 found = best_unused(model, seen, used, rng)
-                costs = cost_model(seen, history) if self.prefer_cheap else None
+                costs = cost_model(seen, known.history) if self.prefer_cheap else None
                 promising = found
                 if found is not None and costs is not None:
                     found = cheapest(model, seen, used, found, costs=costs, rng=rng)
@@ -126,10 +143,90 @@ class Bayesian:
         reason += _scales(changed(space, seen))
         return Proposal(configuration, f"bayesian/{view.part}", reason)
 
+    def draft(self, space: Space, history: Sequence[TrialRow], *, number: int, seed: int) -> Draft | None:
+        """A proposal made ahead, while jobs run: what of it takes long. None where there is nothing to draft,
+        or nothing to gain."""
+        used = used_keys(space, history)
+        known = self._known(space, history)
+        # The last of the initial design may still run: it is waited for when the proposal is asked for.
+        if self.prefer_cheap or known.with_loss < LEAST_WITH_LOSS or is_exhausted(space, used):
+            return None
+        try:
+            with one_thread():
+                seen, evidence = known.evidence()
+                posterior = _posterior(seen, evidence)
+                model = _view(number, known).of(posterior)
+                rng = np.random.default_rng([seed, number])
+                places = places_worth_comparing(model, seen, used, rng)
+                found = best_of(model, seen, used, places)
+        except NotPositiveDefinite:
+            return None
+        if found is None:
+            return None
+        return _BayesianDraft(self, seen, posterior.hyperparameters, places, found[0], len(known.results))
+
+    def _known(self, space: Space, history: Sequence[TrialRow]) -> _Known:
+        history = worth_seeing(history)
+        rows = relevant(space, history)
+        results = [row for row in rows if row.state is not TrialState.PENDING]
+        wanted = self._initial_for(space)
+        if any(row.is_hint for row in history):
+            # The parents' best, which come first, are an initial design; hints stand for the rest of it.
+            wanted = min(wanted, LEAST_WITH_LOSS)
+        with_loss = sum(has_loss(row) for row in results)
+        too_little = None
+        if len(results) < wanted or with_loss < min(LEAST_WITH_LOSS, wanted):
+            too_little = f"initial design: {with_loss} results with a loss so far, {wanted} wanted"
+        return _Known(space, history, rows, results, with_loss, too_little)
+
     def _initial_for(self, space: Space) -> int:
         if self.initial is not None:
             return max(1, self.initial)
         return min(max(space.dimension, LEAST_INITIAL), MOST_INITIAL)
+
+
+@dataclass(frozen=True)
+class _BayesianDraft:
+    """The model's settings and the places that were compared. With what has come in since, those settings
+    give another posterior at once, under which the places are compared anew, and the best one is climbed
+    from: a fraction of the time of a fit and a search."""
+
+    strategy: Bayesian
+    seen: Space
+    settings: Hyperparameters
+    places: Array
+    chosen: Configuration
+    results: int
+
+    def proposal(
+        self, space: Space, history: Sequence[TrialRow], *, number: int, seed: int
+    ) -> Proposal | None:
+        known, used = self.strategy._known(space, history), used_keys(space, history)
+        if known.too_little is not None:
+            return None
+        rng = np.random.default_rng([seed, number])
+        try:
+            with one_thread():
+                _, evidence = known.evidence(self.seen)
+                posterior = _conditioned(self.seen, evidence, self.settings)
+                view = _view(number, known)
+                model = view.of(posterior)
+                found = best_of(model, self.seen, used, climbed(model, self.seen, self.places, rng))
+        except NotPositiveDefinite:
+            return None
+        if found is None:
+            return None
+        configuration, log_improvement = found
+        reason = _reason(view, evidence, posterior, (self.seen.encode(configuration), log_improvement))
+        since = len(known.results) - self.results
+        how = "kept" if configuration == self.chosen else "made again"
+        reason += _scales(changed(space, self.seen))
+        reason += f"; drafted while jobs ran, {how} with {since} {'result' if since == 1 else 'results'} since"
+        return Proposal(configuration, f"bayesian/{view.part}", reason)
+
+
+def _view(number: int, known: _Known) -> View:
+    return VIEWS[number % len(VIEWS) if len(known.results) >= TURNS_FROM else 0]
 
 
 def _saving(costs: CostModel, space: Space, promising: Configuration, chosen: Configuration) -> str:
@@ -150,13 +247,16 @@ def _about(count: float) -> str:
 
 
 def _posterior(space: Space, evidence: Evidence) -> Posterior:
-    categorical = space.unordered
+    return _conditioned(space, evidence, fit(evidence.points, evidence.targets, space.unordered))
+
+
+def _conditioned(space: Space, evidence: Evidence, settings: Hyperparameters) -> Posterior:
     return condition(
         evidence.points,
         evidence.targets,
         evidence.pending,
-        categorical=categorical,
-        hyperparameters=fit(evidence.points, evidence.targets, categorical),
+        categorical=space.unordered,
+        hyperparameters=settings,
     )
 
 

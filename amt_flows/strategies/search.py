@@ -52,11 +52,31 @@ def best_unused(
 
     None when every place that was compared is taken; a space that isn't listed may still have others.
     """
+    return best_of(model, space, used, places_worth_comparing(model, space, used, rng))
+
+
+def places_worth_comparing(
+    model: Predictions, space: Space, used: Set[str], rng: np.random.Generator
+) -> Array:
+    """Those that the search found (shape ``(m, d)``): all that are free of a space that is listed."""
     if space.size is not None and space.size <= LISTED:
         free = [c for c in space.grid() if configuration_key(c) not in used]
-        places = np.array([space.encode(c) for c in free]).reshape(-1, space.dimension)
-    else:
-        places = _places_found(model, space, rng)
+        return np.array([space.encode(c) for c in free]).reshape(-1, space.dimension)
+    return _places_found(model, space, rng)
+
+
+def climbed(model: Predictions, space: Space, places: Array, rng: np.random.Generator) -> Array:
+    """``places`` (shape ``(m, d)``, at least one), and those that a climb from the best of them finds."""
+    if space.size is not None and space.size <= LISTED:
+        return places
+    top = places[int(np.argmax(log_expected_improvement(model, places)))]
+    return snap(space, np.concatenate([places, _climb(model, space, top, rng)]))
+
+
+def best_of(
+    model: Predictions, space: Space, used: Set[str], places: Array
+) -> tuple[dict[str, Value], float] | None:
+    """As :func:`best_unused`, of these places (shape ``(m, d)``)."""
     if len(places) == 0:
         return None
     values = log_expected_improvement(model, places)

@@ -428,6 +428,10 @@ class Tuning:
             trials.append(self.ledger.trials[proposed.trial])
         return trials
 
+    def draft(self) -> None:
+        """Prepare the next proposal, where results matter to it, while training jobs run."""
+        self._proposer.draft()
+
     def launch(self, count: int) -> list[str]:
         """Launch up to ``count`` waiting trials; no criterion may hold and no limit may be passed by any.
 

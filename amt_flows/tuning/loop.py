@@ -40,6 +40,9 @@ def drive(
             news = take_round(tuning, stages)
             on_tick(tuning, news)
             if not tuning.ledger.finished and not tuning.check_is_due():
+                if not news.ended:
+                    # After an end there may be another: the time for a draft is when nothing is to be done.
+                    tuning.draft()
                 tuning.wait()
     finally:
         if isinstance(tuning.backend, Resting):

@@ -6,10 +6,12 @@ import secrets
 from dataclasses import dataclass, field
 
 from amt_flows.events import Proposed
-from amt_flows.ledger.history import Proposal
+from amt_flows.ledger.algorithms import Algorithm
+from amt_flows.ledger.history import History, Proposal
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.strategies import Strategy
 from amt_flows.strategies.allocation import next_algorithm
+from amt_flows.tuning.spare import Spare
 from amt_flows.tuning.warm_start.opening import opening_proposal
 
 
@@ -27,27 +29,59 @@ class Proposer:
         """No algorithm has a configuration left."""
         return len(self._exhausted) >= len(self.ledger.algorithms)
 
+    def __post_init__(self) -> None:
+        self._spare = Spare(self.ledger, self.strategy)
+
     def propose(self, now: float) -> Proposed | None:
         """The next trial; None when there is none left."""
-        ledger = self.ledger
-        number, histories = ledger.next_trial, [ledger.history(one) for one in ledger.algorithms]
-        while True:
-            turn = next_algorithm(
-                histories, passed_over=self._exhausted, takes_turns=self.strategy.ignores_results
-            )
-            if turn is None:
-                return None
-            algorithm, history = ledger.algorithms[turn.index], histories[turn.index]
-            proposal: Proposal | None = opening_proposal(algorithm.spec, algorithm.space, history)
+        while (turn := self._next()) is not None:
+            proposal = opening_proposal(turn.algorithm.spec, turn.algorithm.space, turn.history)
             if proposal is None:
-                ordinal, seed = ledger.next_ordinal(algorithm), algorithm.seed
-                proposal = self.strategy.propose(algorithm.space, history, number=ordinal, seed=seed)
+                proposal = self._drafted_or_new(turn)
             if proposal is None:
                 self._exhausted.add(turn.index)
                 continue
             reason = "; ".join(filter(None, (proposal.reason, turn.why)))
             configuration = dict(proposal.configuration)
-            return Proposed(now, number, configuration, proposal.source, reason, algorithm.name)
+            number = self.ledger.next_trial
+            return Proposed(now, number, configuration, proposal.source, reason, turn.algorithm.name)
+        return None
+
+    def draft(self) -> None:
+        """Draft the next trial, if that is worth while: what takes long of it is then done before it is asked
+        for."""
+        if not self._spare.is_wanted() or (turn := self._next()) is None:
+            return
+        if opening_proposal(turn.algorithm.spec, turn.algorithm.space, turn.history) is None:
+            self._spare.draft(turn.algorithm, turn.history, number=self.ledger.next_ordinal(turn.algorithm))
+
+    def _next(self) -> _Turn | None:
+        ledger = self.ledger
+        histories = [ledger.history(one) for one in ledger.algorithms]
+        turn = next_algorithm(
+            histories, passed_over=self._exhausted, takes_turns=self.strategy.ignores_results
+        )
+        if turn is None:
+            return None
+        return _Turn(turn.index, turn.why, ledger.algorithms[turn.index], histories[turn.index])
+
+    def _drafted_or_new(self, turn: _Turn) -> Proposal | None:
+        algorithm, history = turn.algorithm, turn.history
+        ordinal = self.ledger.next_ordinal(algorithm)
+        drafted = self._spare.proposal(algorithm, history, number=ordinal)
+        if drafted is not None:
+            return drafted
+        return self.strategy.propose(algorithm.space, history, number=ordinal, seed=algorithm.seed)
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """Whose turn it is. ``index``: of the algorithm; ``why`` it is its, in words."""
+
+    index: int
+    why: str
+    algorithm: Algorithm
+    history: History
 
 
 def drawn_seed() -> int:
