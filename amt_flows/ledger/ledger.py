@@ -263,7 +263,8 @@ class Ledger:
             # The first journals of tuning jobs that AMT drives have it there.
             source, _, definition = source.partition("/")
         ordinal = event.trial if len(self.algorithms) < 2 else self._trials_of[definition] + 1
-        return Trial(event.trial, dict(event.configuration), source, event.reason, definition, ordinal)
+        configuration, known = dict(event.configuration), len(self.ended)
+        return Trial(event.trial, configuration, source, event.reason, definition, ordinal, known)
 
     def _note_waiting(self, number: int) -> None:
         attempts = self.attempts(number)

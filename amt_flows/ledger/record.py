@@ -3,6 +3,7 @@ that never goes back."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -56,6 +57,7 @@ class Record(Reading):
         self._held: list[Observed | Judged] = []
         self.gathered: list[Event] = []
         """What is to share the entry of whatever comes next."""
+        self._together = False
         self._written_at = self.ledger.last_at
         # Of a clock that was set back since the last event. It must not stand still until it has caught up.
         self._behind = max(0.0, self.ledger.last_at - clock.now())
@@ -101,13 +103,23 @@ class Record(Reading):
         if self._held and self.now() - self._written_at >= HOLD_SECONDS:
             self.append(())
 
-    def gather(self, events: Sequence[Event]) -> None:
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Within, what is gathered shares the entry of whatever is decided next, rather than wait for one of
+        its own. What is left of it at the end must be written down then."""
+        self._together = True
+        try:
+            yield
+        finally:
+            self._together = False
+
+    def gather(self, events: Sequence[Event]) -> bool:
         """Take note of what nothing in the world has followed from yet, and what can be found out again: from
-        the training jobs, or by deciding anew. It is written down with whatever comes next, in one entry, but
-        that must come soon."""
+        the training jobs, or by deciding anew. Whether it may wait; else it is to be written down now."""
         for event in events:
             self.ledger.apply(event)
         self.gathered += events
+        return self._together or not self.gathered
 
     def absorb(self) -> bool:
         """Take in an extension that somebody else has written, which takes nothing over; whether there was

@@ -110,6 +110,8 @@ class Trial:
     """Its number among the trials of its algorithm: that of an only algorithm is ``number``. Strategies count
     by it. By ``number``, an algorithm that gets every other trial would be given every other point of a
     sequence, which is one half of a range."""
+    known: int = 0
+    """How many training jobs had ended when it was proposed."""
 
 
 @dataclass(slots=True)

@@ -221,7 +221,9 @@ class _BayesianDraft:
         since = len(known.results) - self.results
         how = "kept" if configuration == self.chosen else "made again"
         reason += _scales(changed(space, self.seen))
-        reason += f"; drafted while jobs ran, {how} with {since} {'result' if since == 1 else 'results'} since"
+        reason += (
+            f"; drafted while jobs ran, {how} with {since} {'result' if since == 1 else 'results'} since"
+        )
         return Proposal(configuration, f"bayesian/{view.part}", reason)
 
 

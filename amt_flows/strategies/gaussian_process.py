@@ -216,9 +216,7 @@ def _evenly(points: Array, targets: Array, most: int) -> tuple[Array, Array]:
     return points[rows], targets[rows]
 
 
-def _least(
-    starts: Sequence[Array], points: Array, targets: Array, categorical: Mask
-) -> tuple[float, Array]:
+def _least(starts: Sequence[Array], points: Array, targets: Array, categorical: Mask) -> tuple[float, Array]:
     """The least negative log posterior of these rows found from any start, and where. Raises
     NotPositiveDefinite."""
     pairs = _Pairs.of(points, categorical)

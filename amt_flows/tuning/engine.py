@@ -44,7 +44,7 @@ from amt_flows.ledger.record import Record, TakenOver
 from amt_flows.ledger.running_tuning_job import HEARTBEAT_SECONDS, News
 from amt_flows.ledger.secrets import hidden
 from amt_flows.ledger.training_job import Trial
-from amt_flows.ports import Backend, Clock, FoundJob, JobRequest, Journal, SystemClock
+from amt_flows.ports import Backend, Clock, FoundJob, Journal, SystemClock
 from amt_flows.rules.budget import launches_allowed
 from amt_flows.rules.completion import nothing_usable, reasons_to_complete, reasons_to_fail
 from amt_flows.rules.convergence import Convergence
@@ -55,7 +55,8 @@ from amt_flows.strategies.choose import strategy_of
 from amt_flows.tuning import proposals
 from amt_flows.tuning.autotune import Chosen, chosen
 from amt_flows.tuning.endings import ending_of, finished
-from amt_flows.tuning.launches import HalfLaunched, job_request
+from amt_flows.tuning.launches import HalfLaunched, end_what_nobody_looks_for, job_request, unknown_jobs
+from amt_flows.tuning.patience import Patience
 from amt_flows.tuning.problems import problems_on, unsupported
 from amt_flows.tuning.proposals import Proposer
 from amt_flows.tuning.warm_start import Reader
@@ -63,11 +64,8 @@ from amt_flows.tuning.warm_start.inherit import inherit
 
 logger = logging.getLogger("amt_flows")
 
-FIRST_RETRY_SECONDS = 1.0
-LAST_RETRY_SECONDS = 60.0
 EXTENSION_SECONDS = 10.0
 """Between two looks whether somebody has changed the limits."""
-
 
 TAKEN_OVER = TakenOver(
     "Tuning job {name} is driven by another controller now: {holder}.",
@@ -93,13 +91,8 @@ class Tuning:
         self._observations = Observations(record.ledger)
         self._stop_reason: str | None = None
         self._rejected: Reason | None = None
-        self.held_up_by: str | None = None
-        """Why the backend has no room for the next training job; None when it has."""
-        self._retry_at = 0.0
-        self._retry_delay = FIRST_RETRY_SECONDS
-        self._retry_when_one_ends = False
+        self._patience = Patience()
         self._stopped_by_us: set[str] = set()
-        self._in_round = False
         self._look_again_at = self.now() + EXTENSION_SECONDS
 
     @classmethod
@@ -177,33 +170,20 @@ class Tuning:
         try:
             self.record.append(events)
         except Fenced:
-            # The successor looks for what was launched when it closes the record. If that has happened,
-            # nobody will.
-            told = (*self.record.gathered, *events)
-            launched = [event.job for event in told if isinstance(event, Launched)]
-            latest = self.record.latest() if launched else None
-            if latest is not None and latest.finished:
-                self.backend.stop(self.ledger.name, launched, kill=True)
+            end_what_nobody_looks_for(self.record, self.backend, events)
             raise
 
     @contextlib.contextmanager
     def round(self) -> Iterator[None]:
-        """Within, what is found out and not acted upon yet shares the entry of what is decided next, rather
-        than wait for one of its own; at the end it is written down. Raises Fenced, JournalError."""
-        self._in_round = True
-        try:
+        """A round of the loop: see :meth:`Record.together`. Raises Fenced, JournalError."""
+        with self.record.together():
             yield
-        finally:
-            self._in_round = False
-        if self.record.gathered:
-            self._record()
+        self._note()
 
     def _note(self, *events: Event) -> None:
         """Take note of what nothing in the world follows from before it is written down."""
-        if self._in_round:
-            self.record.gather(events)
-        else:
-            self._record(*events)
+        if not self.record.gather(events):
+            self._record()
 
     @property
     def is_fenced(self) -> bool:
@@ -211,26 +191,15 @@ class Tuning:
         return self.record.is_fenced
 
     def _adopt(self, found: Sequence[FoundJob]) -> None:
-        """Record jobs that an earlier controller launched and died before it could say so. But for the one
-        that is to be launched next: a launch attaches to it, and starts it if its launcher did not get so
-        far."""
+        """Record jobs that an earlier controller launched and died before it could say so; but for the one to
+        be launched next: a launch attaches to it, and starts it if its launcher did not get so far."""
         self._record(
             *(
                 Launched(self.now(), job.name, job.trial, job.attempt)
-                for job in self._unknown(found)
+                for job in unknown_jobs(self.ledger, found)
                 if (job.trial, job.attempt) != self.ledger.launching
             )
         )
-
-    def _unknown(self, found: Sequence[FoundJob]) -> list[FoundJob]:
-        """Those of our trials that the ledger lacks."""
-        return [
-            job
-            for job in found
-            if job.name not in self.ledger.jobs
-            and job.fingerprint == self.ledger.fingerprint
-            and job.trial in self.ledger.trials
-        ]
 
     @property
     def _secret_names(self) -> tuple[str, ...]:
@@ -265,7 +234,7 @@ class Tuning:
         self.record.write_what_waits()
         if endings:
             self._note(*endings)
-            self._retry_at = 0.0 if self._retry_when_one_ends else self._retry_at
+            self._patience.a_job_ended()
         for ending in endings:
             self._observations.forget(ending.job)
         epochs = sum(len(p) for p in points.values())
@@ -374,7 +343,10 @@ class Tuning:
         self._half_launched.end()
         found = self.backend.find(self.ledger.name)
         self._record(
-            *(Launched(self.now(), job.name, job.trial, job.attempt) for job in self._unknown(found))
+            *(
+                Launched(self.now(), job.name, job.trial, job.attempt)
+                for job in unknown_jobs(self.ledger, found)
+            )
         )
         settled = self._half_launched.settle(self._record, self.now())
         strays = [
@@ -398,7 +370,7 @@ class Tuning:
 
     def free_slots(self) -> int:
         """How many training jobs may be launched right now."""
-        if self.ledger.concluding or self.now() < self._retry_at:
+        if self.ledger.concluding or self.now() < self._patience.until:
             return 0
         return launches_allowed(self.ledger)
 
@@ -407,13 +379,8 @@ class Tuning:
         return len(self.ledger.to_launch())
 
     def ahead(self) -> int:
-        """How many trials to choose now for slots that are yet to become free: one, where results don't
-        matter to the choice, so that a slot that does become free is filled without thinking."""
-        ledger, limit = self.ledger, self.ledger.spec.limits.max_number_of_training_jobs
-        enough = self.waiting() > 0 or (limit is not None and len(ledger.jobs) >= limit)
-        if not self._strategy.ignores_results or self.exhausted or ledger.concluding or enough:
-            return 0
-        return 1
+        """How many trials to choose now for slots yet to become free: one, where results don't matter to it."""
+        return self._proposer.ahead(self.waiting())
 
     @property
     def exhausted(self) -> bool:
@@ -429,8 +396,13 @@ class Tuning:
         return trials
 
     def draft(self) -> None:
-        """Prepare the next proposal, where results matter to it, while training jobs run."""
+        """Prepare the next proposal while training jobs run, where results matter to it."""
         self._proposer.draft()
+
+    @property
+    def held_up_by(self) -> str | None:
+        """Why the backend has no room for the next training job; None when it has."""
+        return self._patience.held_up_by
 
     def launch(self, count: int) -> list[str]:
         """Launch up to ``count`` waiting trials; no criterion may hold and no limit may be passed by any.
@@ -443,27 +415,20 @@ class Tuning:
                 break
             if self.ledger.launching != (trial.number, attempt):
                 self._record(Launching(self.now(), trial.number, attempt))
-            request = self._request(trial, attempt)
+            request = job_request(self.ledger, trial.number, attempt)
             try:
                 self.backend.launch(request)
             except CapacityUnavailable as error:
-                self.held_up_by = error.happened
-                self._retry_when_one_ends = error.look_again_seconds is not None
-                self._retry_at = self.now() + self._retry_delay
-                at_most = error.look_again_seconds or LAST_RETRY_SECONDS
-                self._retry_delay = min(2 * self._retry_delay, at_most)
+                self._patience.refused(error, self.now())
                 break
             except (LaunchRejected, NameTaken) as error:
                 self._rejected = Reason("LaunchRejected", hidden(error.happened, self._secret_names))
                 break
-            self.held_up_by, self._retry_delay = None, FIRST_RETRY_SECONDS
+            self._patience.granted()
             # It shares the entry that announces the next launch: no more than one is ever unconfirmed.
             self._note(Launched(self.now(), request.name, trial.number, attempt))
             launched.append(request.name)
         return launched
-
-    def _request(self, trial: Trial, attempt: int) -> JobRequest:
-        return job_request(self.ledger, trial.number, attempt)
 
     # -- waiting ---------------------------------------------------------------------------------
 
@@ -479,6 +444,6 @@ class Tuning:
         limit = self.ledger.spec.limits.max_runtime_seconds
         if limit is not None and not self.ledger.concluding:
             timeout = min(timeout, limit - self.ledger.running_seconds(now))
-        if self._retry_at > now:
-            timeout = min(timeout, self._retry_at - now)
+        if self._patience.until > now:
+            timeout = min(timeout, self._patience.until - now)
         self.backend.wait(max(timeout, 0.0))

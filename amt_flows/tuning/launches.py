@@ -3,13 +3,14 @@ did not live to confirm."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from amt_flows.events import Launched
+from amt_flows.events import Event, Launched
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.names import training_job_name
-from amt_flows.ports import Backend, JobRequest, JobState
+from amt_flows.ledger.record import Record
+from amt_flows.ports import Backend, FoundJob, JobRequest, JobState
 from amt_flows.space.space import hyperparameter_texts
 from amt_flows.spec.spaces import values_of
 
@@ -44,6 +45,27 @@ def job_request(ledger: Ledger, trial: int, attempt: int) -> JobRequest:
         other_metrics=spec.other_metrics,
         seed=ledger.drawn_seed,
     )
+
+
+def unknown_jobs(ledger: Ledger, found: Sequence[FoundJob]) -> list[FoundJob]:
+    """Those of our trials that the ledger lacks."""
+    return [
+        job
+        for job in found
+        if job.name not in ledger.jobs
+        and job.fingerprint == ledger.fingerprint
+        and job.trial in ledger.trials
+    ]
+
+
+def end_what_nobody_looks_for(record: Record, backend: Backend, events: Sequence[Event]) -> None:
+    """Of a fenced controller that has launched what it can't write down. The successor looks for that when it
+    closes the record; if that has happened, nobody will."""
+    told = (*record.gathered, *events)
+    launched = [event.job for event in told if isinstance(event, Launched)]
+    latest = record.latest() if launched else None
+    if latest is not None and latest.finished:
+        backend.stop(record.ledger.name, launched, kill=True)
 
 
 @dataclass(frozen=True)

@@ -47,13 +47,21 @@ class Proposer:
             return Proposed(now, number, configuration, proposal.source, reason, turn.algorithm.name)
         return None
 
+    def ahead(self, waiting: int) -> int:
+        """How many trials to choose now, while ``waiting`` wait: see :meth:`Tuning.ahead`."""
+        ledger, limit = self.ledger, self.ledger.spec.limits.max_number_of_training_jobs
+        enough = waiting > 0 or (limit is not None and len(ledger.jobs) >= limit)
+        if not self.strategy.ignores_results or self.exhausted or ledger.concluding or enough:
+            return 0
+        return 1
+
     def draft(self) -> None:
         """Draft the next trial, if that is worth while: what takes long of it is then done before it is asked
         for."""
         if not self._spare.is_wanted() or (turn := self._next()) is None:
             return
         if opening_proposal(turn.algorithm.spec, turn.algorithm.space, turn.history) is None:
-            self._spare.draft(turn.algorithm, turn.history, number=self.ledger.next_ordinal(turn.algorithm))
+            self._spare.draft(turn.algorithm, turn.history)
 
     def _next(self) -> _Turn | None:
         ledger = self.ledger
@@ -68,7 +76,7 @@ class Proposer:
     def _drafted_or_new(self, turn: _Turn) -> Proposal | None:
         algorithm, history = turn.algorithm, turn.history
         ordinal = self.ledger.next_ordinal(algorithm)
-        drafted = self._spare.proposal(algorithm, history, number=ordinal)
+        drafted = self._spare.proposal(algorithm, history)
         if drafted is not None:
             return drafted
         return self.strategy.propose(algorithm.space, history, number=ordinal, seed=algorithm.seed)

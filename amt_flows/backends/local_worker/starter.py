@@ -80,7 +80,7 @@ def _worker(directory: str, log: int) -> int:
     os.close(log)
     write_over_arguments([sys.argv[0], directory])
     try:
-        return main(directory)
+        return main([directory])
     except Exception:
         sys.excepthook(*sys.exc_info())
         return 1
