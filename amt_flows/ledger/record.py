@@ -14,6 +14,8 @@ from amt_flows.ports import Clock, Journal
 
 HOLD_SECONDS = 5.0
 """How long values may wait for an entry of their own: a file with two flushes to disk, or a request to S3."""
+EXTENSION_SECONDS = 10.0
+"""Between two looks whether somebody has changed the limits."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Record(Reading):
         self._written_at = self.ledger.last_at
         # Of a clock that was set back since the last event. It must not stand still until it has caught up.
         self._behind = max(0.0, self.ledger.last_at - clock.now())
+        self._look_again_at = self.now() + EXTENSION_SECONDS
 
     def now(self) -> float:
         """The clock's time, never before the last event's."""
@@ -133,6 +136,12 @@ class Record(Reading):
         self.ledger.extend(entries)
         self.next_entry += len(entries)
         return True
+
+    def absorb_now_and_then(self) -> None:
+        """:meth:`absorb`, every few seconds: whatever is written finds an extension too."""
+        if self.now() >= self._look_again_at:
+            self._look_again_at = self.now() + EXTENSION_SECONDS
+            self.absorb()
 
     def take_over(self, controller: str) -> None:
         """Fence off whoever has kept the record so far, unless it is closed. Raises Fenced, JournalError."""

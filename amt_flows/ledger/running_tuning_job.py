@@ -15,8 +15,11 @@ class RunningTuningJob(Protocol):
     """A tuning job that is being driven or followed in this process."""
 
     ledger: Ledger
-    held_up_by: str | None
-    """Why there is no news for the moment; None when nothing is wrong."""
+
+    @property
+    def held_up_by(self) -> str | None:
+        """Why there is no news for the moment; None when nothing is wrong."""
+        ...
 
     @property
     def journal(self) -> Journal: ...

@@ -44,7 +44,7 @@ from amt_flows.ledger.record import Record, TakenOver
 from amt_flows.ledger.running_tuning_job import HEARTBEAT_SECONDS, News
 from amt_flows.ledger.secrets import hidden
 from amt_flows.ledger.training_job import Trial
-from amt_flows.ports import Backend, Clock, FoundJob, Journal, SystemClock
+from amt_flows.ports import Backend, Clock, FoundJob, JobRequest, Journal, SystemClock
 from amt_flows.rules.budget import launches_allowed
 from amt_flows.rules.completion import nothing_usable, reasons_to_complete, reasons_to_fail
 from amt_flows.rules.convergence import Convergence
@@ -63,9 +63,6 @@ from amt_flows.tuning.warm_start import Reader
 from amt_flows.tuning.warm_start.inherit import inherit
 
 logger = logging.getLogger("amt_flows")
-
-EXTENSION_SECONDS = 10.0
-"""Between two looks whether somebody has changed the limits."""
 
 TAKEN_OVER = TakenOver(
     "Tuning job {name} is driven by another controller now: {holder}.",
@@ -93,7 +90,6 @@ class Tuning:
         self._rejected: Reason | None = None
         self._patience = Patience()
         self._stopped_by_us: set[str] = set()
-        self._look_again_at = self.now() + EXTENSION_SECONDS
 
     @classmethod
     def open(
@@ -209,7 +205,7 @@ class Tuning:
 
     def observe(self) -> News:
         """Ask the backend for all running jobs, and record what is new."""
-        self._look_for_an_extension()
+        self.record.absorb_now_and_then()
         live = [job.name for job in self.ledger.live]
         if not live:
             return News()
@@ -239,12 +235,6 @@ class Tuning:
             self._observations.forget(ending.job)
         epochs = sum(len(p) for p in points.values())
         return News(epochs, tuple(ending.job for ending in endings))
-
-    def _look_for_an_extension(self) -> None:
-        """Now and then: whatever is written finds one too."""
-        if self.now() >= self._look_again_at:
-            self._look_again_at = self.now() + EXTENSION_SECONDS
-            self.record.absorb()
 
     # -- early stopping --------------------------------------------------------------------------
 
@@ -379,7 +369,7 @@ class Tuning:
         return len(self.ledger.to_launch())
 
     def ahead(self) -> int:
-        """How many trials to choose now for slots yet to become free: one, where results don't matter to it."""
+        """How many trials to choose for slots yet to become free: one, where results don't matter to it."""
         return self._proposer.ahead(self.waiting())
 
     @property
@@ -415,7 +405,7 @@ class Tuning:
                 break
             if self.ledger.launching != (trial.number, attempt):
                 self._record(Launching(self.now(), trial.number, attempt))
-            request = job_request(self.ledger, trial.number, attempt)
+            request = self._request(trial, attempt)
             try:
                 self.backend.launch(request)
             except CapacityUnavailable as error:
@@ -429,6 +419,9 @@ class Tuning:
             self._note(Launched(self.now(), request.name, trial.number, attempt))
             launched.append(request.name)
         return launched
+
+    def _request(self, trial: Trial, attempt: int) -> JobRequest:
+        return job_request(self.ledger, trial.number, attempt)
 
     # -- waiting ---------------------------------------------------------------------------------
 

@@ -17,7 +17,6 @@ from amt_flows.ledger.ledger import Ledger
 from amt_flows.ports import JobRequest, JobState, Launch
 from amt_flows.space.space import Space
 from amt_flows.tuning.engine import Tuning
-from amt_flows.tuning.launches import job_request
 from amt_flows.tuning.loop import Stages, drive
 from worlds import rising, run, spec
 
@@ -377,7 +376,7 @@ def test_a_job_that_only_the_backend_knows_is_stopped_at_the_end() -> None:
     backend, journal = SimulatedBackend(VirtualClock(), lambda h: Script([0.5], hangs=True)), MemoryJournal()
     tuning = Tuning.open(spec(), backend, journal, clock=backend.clock)
     (trial,) = tuning.propose(1)
-    request = job_request(tuning.ledger, trial.number, 1)
+    request = tuning._request(trial, 1)
     backend.launch(request)  # by a controller that was fenced off in this very moment
     tuning.request_stop("enough")
     drive(tuning)

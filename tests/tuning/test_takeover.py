@@ -16,7 +16,6 @@ from amt_flows.ports import FoundJob, JobReport, JobRequest, Launch, SystemClock
 from amt_flows.spec import TuningSpec
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.interrupts import stop_jobs_on_breakdown
-from amt_flows.tuning.launches import job_request
 from amt_flows.tuning.loop import drive
 from worlds import rising, spec
 
@@ -102,7 +101,7 @@ def test_a_job_that_was_only_claimed_when_its_controller_died_is_launched_by_the
     backend, journal = ClaimsFirst(VirtualClock(), rising), MemoryJournal()
     first = Tuning.open(asked(), backend, journal, clock=backend.clock)
     (trial,) = first.propose(1)
-    request = job_request(first.ledger, trial.number, 1)
+    request = first._request(trial, 1)
     journal.append(len(journal.read()), [Launching(first.now(), trial.number, 1)])
     backend.claim(request)
     second = Tuning.open(asked(), backend, journal, clock=backend.clock)
@@ -120,9 +119,9 @@ def test_a_job_that_the_record_lacks_is_adopted_as_it_is_opened_and_holds_its_sl
     first = Tuning.open(asked(parallel=2), backend, journal, clock=backend.clock)
     waiting, late, _ = first.propose(3)
     journal.append(len(journal.read()), [Launching(first.now(), waiting.number, 1)])
-    backend.launch(job_request(first.ledger, waiting.number, 1))
-    backend.launch(job_request(first.ledger, late.number, 1))
-    strange = job_request(first.ledger, late.number, 1)
+    backend.launch(first._request(waiting, 1))
+    backend.launch(first._request(late, 1))
+    strange = first._request(late, 1)
     backend.launch(JobRequest(**{**vars(strange), "name": "demo-002-other", "fingerprint": "another"}))
     second = Tuning.open(asked(parallel=2), backend.view(), journal, clock=backend.clock)
     assert list(second.ledger.jobs) == [strange.name]
@@ -181,7 +180,7 @@ def test_opening_an_ended_record_ends_a_launch_that_came_after_it() -> None:
     second = Tuning.open(asked(), backend.view(), journal, clock=backend.clock)
     second.request_stop("enough")
     drive(second)
-    backend.launch(job_request(second.ledger, trial.number, 1))
+    backend.launch(second._request(trial, 1))
     Tuning.open(asked(), backend.view(), journal, clock=backend.clock)
     assert alive(backend) == []
 
@@ -235,7 +234,7 @@ def test_a_stranger_with_our_name_and_fingerprint_is_ended_before_the_record_is(
     backend, journal = SimulatedBackend(VirtualClock(), endless), MemoryJournal()
     tuning = Tuning.open(asked(jobs=1), backend, journal, clock=backend.clock)
     (trial,) = tuning.propose(1)
-    request = job_request(tuning.ledger, trial.number, 1)
+    request = tuning._request(trial, 1)
     fields = {**vars(request), "name": "demo-077-00000000", "trial": 77}
     backend.launch(JobRequest(**fields))
     tuning.request_stop("enough")

@@ -17,6 +17,7 @@ from __future__ import annotations
 import gc
 import os
 import select
+import signal
 import socket
 import sys
 
@@ -38,14 +39,19 @@ def serve() -> int:
     import ctypes
 
     ctypes.CDLL(None)  # as start.py needs it
+    ended = _ends_of_children()
     with socket.socket(fileno=os.dup(0)) as requests:
         requests.send(READY)
         gc.freeze()
         while True:
-            ready, _, _ = select.select([requests], [], [], IDLE_SECONDS)
-            _reap()
+            ready, _, _ = select.select([requests.fileno(), ended], [], [], IDLE_SECONDS)
+            if ended in ready:
+                os.read(ended, 4096)
+                _reap()
             if not ready:
                 return 0
+            if requests.fileno() not in ready:
+                continue
             directory, logs, _, _ = socket.recv_fds(requests, PACKET_BYTES, 1)
             if not directory:
                 return 0
@@ -62,6 +68,15 @@ def serve() -> int:
             os.close(logs[0])
 
 
+def _ends_of_children() -> int:
+    """A descriptor that can be read when a child has ended, so that none stays as a zombie."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    return reader
+
+
 def _reap() -> None:
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
@@ -72,6 +87,8 @@ def _reap() -> None:
 
 def _worker(directory: str, log: int) -> int:
     """Be what would have been started as a program: a session of its own, no input, no open files."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
     nothing = os.open("/dev/null", os.O_RDONLY)
     for standard, descriptor in ((0, nothing), (1, log), (2, log)):
