@@ -66,8 +66,10 @@ def conclude(directory: str, training: Training | None, problem: Exception | Non
             signal_group(training.pid, signal.SIGKILL)
             clear_descendants(CLEAR_SECONDS)
         end = ended("failed", failure=f"the worker of this job failed: {error!r}", infrastructure=True)
-    written = write_end(place, end)
-    Bell(directory).ring()
+    bell = Bell(directory)
+    written = write_end(place, end, bell.ring)
+    if not written:
+        bell.ring()
     return 0 if written else EXIT_NO_END_WRITTEN
 
 

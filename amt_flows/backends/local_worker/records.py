@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 
 def write_json(path: str, content: Mapping[str, object]) -> None:
@@ -19,9 +19,13 @@ def write_json(path: str, content: Mapping[str, object]) -> None:
     os.rename(scratch, path)
 
 
-def write_end(directory: str, content: Mapping[str, object]) -> bool:
-    """Write end.json, safe against a power cut, and tell whether that worked. One that is there stays: it was
-    written by somebody who had taken the job over."""
+def write_end(directory: str, content: Mapping[str, object], tell: Callable[[], None] = lambda: None) -> bool:
+    """Write end.json and ``tell`` of it, then make it safe against a power cut, and say whether that worked.
+    One that is there stays: it was written by somebody who had taken the job over.
+
+    Nobody waits for the disk to hear of it. A power cut in these milliseconds may leave it torn, which counts
+    as not there: as if the cut had come a moment earlier.
+    """
     path = os.path.join(directory, "end.json")
     data = json.dumps(content).encode()
     for _ in range(5):
@@ -30,11 +34,12 @@ def write_end(directory: str, content: Mapping[str, object]) -> bool:
             try:
                 os.write(fd, data)
                 os.ftruncate(fd, len(data))
+                os.link(f"{path}.tmp", path)
+                os.unlink(f"{path}.tmp")
+                tell()
                 os.fsync(fd)
             finally:
                 os.close(fd)
-            os.link(f"{path}.tmp", path)
-            os.unlink(f"{path}.tmp")
         except FileExistsError:
             return True
         except OSError:
