@@ -68,7 +68,7 @@ class Pipeline:
         self.tuning = Tuning.open(one, self.quota, self.journal, clock=self.clock)
 
     def fill(self) -> int:
-        self.tuning._retry_at = 0.0
+        self.tuning._patience.until = 0.0
         fill_slots(self.tuning, Stages())
         return len(self.tuning.ledger.live)
 
