@@ -2,6 +2,7 @@
 
     python benchmarks/sagemaker_calls.py
     python benchmarks/sagemaker_calls.py --live 10 100 --epochs 20
+    python benchmarks/sagemaker_calls.py --live 1000 --per-second 5
 
 The calls are those that the backend makes to the simulated SageMaker in scripted time; nothing is sent
 anywhere. Every job trains for ``--epochs`` epochs of a minute, then all of them end. The columns:
@@ -12,7 +13,14 @@ anywhere. Every job trains for ``--epochs`` epochs of a minute, then all of them
   to the backend's ``log_calls_per_poll``;
 - *end*: calls per job from its last epoch to the report of its end;
 - *per job*: all calls by the number of jobs, with the polls of its whole life at the default interval;
-- *take-over*: calls per job that a new controller makes to know all jobs again, values included.
+- *take-over*: calls per job that a new controller makes to know all jobs again, values included;
+- *longest poll*: in seconds, when each call takes ``--seconds-per-call``; the shortest interval between two
+  polls is two thirds of the usual one;
+- *refused*: calls refused as too many, with ``--per-second``: so many are let through, of all operations
+  together, after a burst of four seconds' worth.
+
+AWS publishes neither how long a call takes nor a rate for SageMaker's control plane: a tenth of a second, and
+any rate, are assumptions.
 """
 
 from __future__ import annotations
@@ -28,10 +36,12 @@ from rich.console import Console
 from rich.table import Table
 
 from amt_flows.backends.sagemaker import SageMakerBackend
+from amt_flows.errors import CapacityUnavailable
 from amt_flows.ports import JobRequest, JobState
 from amt_flows.spec import TrainingJobTemplate
 from amt_flows.testing.sagemaker import SimulatedSageMaker
 from amt_flows.testing.sagemaker.scripts import JobScript
+from amt_flows.testing.sagemaker.throttling import TokenBucket
 
 REGION = "eu-west-1"
 TUNING_JOB = "benchmark"
@@ -59,6 +69,8 @@ class Row:
     end: float
     per_job: float
     take_over: float
+    longest_poll: float
+    refused: int
 
     @property
     def quiet(self) -> float:
@@ -95,53 +107,79 @@ def request(trial: int) -> JobRequest:
     )
 
 
-def poll_once(backend: SageMakerBackend, names: Sequence[str]) -> list[JobState]:
-    """Wait for the next poll that is due, and make it."""
-    backend.wait(10 * POLL_SECONDS)
-    return [report.state for report in backend.poll(TUNING_JOB, names)]
+@dataclass
+class Poller:
+    """Waits for each poll that is due, and makes it."""
+
+    world: SimulatedSageMaker
+    backend: SageMakerBackend
+    names: Sequence[str]
+    longest: float = 0.0
+
+    def __call__(self) -> list[JobState]:
+        self.backend.wait(10 * POLL_SECONDS)
+        began = self.world.clock.now()
+        states = [report.state for report in self.backend.poll(TUNING_JOB, self.names)]
+        self.longest = max(self.longest, self.world.clock.now() - began)
+        return states
+
+
+def launch(world: SimulatedSageMaker, backend: SageMakerBackend, trial: int) -> None:
+    while True:
+        try:
+            backend.launch(request(trial))
+        except CapacityUnavailable:
+            world.sleep(5.0)
+        else:
+            return
 
 
 def spent(world: SimulatedSageMaker, before: Mapping[str, int]) -> Counter[str]:
     return Counter(world.calls) - Counter(before)
 
 
-def measure(live: int, epochs: int) -> Row:
+def measure(live: int, epochs: int, seconds_per_call: float, per_second: float | None) -> Row:
     # They start slowly, so that the last is launched before the first trains.
-    script = JobScript([0.5] * epochs, seconds_per_epoch=60.0, starting_seconds=60.0 + 0.3 * live)
-    with SimulatedSageMaker(script) as world:
+    each = 0.3 + 2 * max(seconds_per_call, 0.0 if per_second is None else 1 / per_second)
+    script = JobScript([0.5] * epochs, seconds_per_epoch=60.0, starting_seconds=60.0 + each * live)
+    limit = {} if per_second is None else {"*": TokenBucket(per_second, max(1, int(4 * per_second)))}
+    with SimulatedSageMaker(script, tick_seconds=seconds_per_call, throttles=limit) as world:
         backend = backend_of(world)
         for trial in range(1, live + 1):
-            backend.launch(request(trial))
+            launch(world, backend, trial)
         names = [request(trial).name for trial in range(1, live + 1)]
-        while not all(state is JobState.RUNNING for state in poll_once(backend, names)):
+        poll_once = Poller(world, backend, names)
+        while not all(state is JobState.RUNNING for state in poll_once()):
             pass
-        launch = spent(world, {}).total()
+        launched = spent(world, {}).total()
         # The changes of the start fall out of what is listed again and again after five minutes.
         quiet_from = world.clock.now() + 330
         while world.clock.now() < quiet_from:
-            poll_once(backend, names)
+            poll_once()
         before = Counter(world.calls)
         for _ in range(QUIET_POLLS):
-            poll_once(backend, names)
+            poll_once()
         quiet = spent(world, before)
         taken = take_over(world, names)
         while world.clock.now() < min(job.created_at for job in world.jobs) + 60 * epochs:
-            poll_once(backend, names)
+            poll_once()
         before = Counter(world.calls)
         world.run()
-        while not all(state.terminal for state in poll_once(backend, names)):
+        while not all(state.terminal for state in poll_once()):
             pass
         end = spent(world, before).total()
         total = world.calls.total() - taken
     logs = sum(quiet[name] for name in LOGS)
     return Row(
         live,
-        launch / live,
+        launched / live,
         (quiet.total() - logs) / QUIET_POLLS,
         logs / QUIET_POLLS,
         end / live,
         total / live,
         taken / live,
+        poll_once.longest,
+        sum(world.refused.values()),
     )
 
 
@@ -159,11 +197,23 @@ def take_over(world: SimulatedSageMaker, names: Sequence[str]) -> int:
 
 def show(rows: Sequence[Row], epochs: int) -> None:
     table = Table(title=f"Calls to AWS; {epochs} epochs of a minute, a poll every {POLL_SECONDS:.0f} s")
-    for column in ("live", "launch", "quiet poll", "listing", "logs", "end", "per job", "take-over"):
+    for column in (
+        "live",
+        "launch",
+        "quiet poll",
+        "listing",
+        "logs",
+        "end",
+        "per job",
+        "take-over",
+        "longest poll",
+        "refused",
+    ):
         table.add_column(column, justify="right")
     for row in rows:
         numbers = (row.launch, row.quiet, row.quiet_list, row.quiet_logs, row.end, row.per_job, row.take_over)
-        table.add_row(str(row.live), *(f"{number:.1f}" for number in numbers))
+        figures = (*(f"{number:.1f}" for number in numbers), f"{row.longest_poll:.1f} s", str(row.refused))
+        table.add_row(str(row.live), *figures)
     Console().print(table)
 
 
@@ -171,8 +221,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Count the calls to AWS.")
     parser.add_argument("--live", type=int, nargs="+", default=[10, 100, 1000], help="numbers of live jobs")
     parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--seconds-per-call", type=float, default=0.1)
+    parser.add_argument("--per-second", type=float, help="calls that are let through; the others are refused")
     words = parser.parse_args()
-    show([measure(live, words.epochs) for live in words.live], words.epochs)
+    rate = words.per_second
+    show([measure(live, words.epochs, words.seconds_per_call, rate) for live in words.live], words.epochs)
 
 
 if __name__ == "__main__":

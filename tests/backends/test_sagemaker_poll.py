@@ -499,3 +499,21 @@ def test_a_name_is_the_same_in_any_case() -> None:
         controller = Controller(world)
         (name,) = controller.launch(request())
         assert controller.end(name.upper()).state is JobState.COMPLETED
+
+
+def test_no_poll_is_longer_than_its_pace_when_many_jobs_end_at_once() -> None:
+    # A second a call: a poll of twenty seconds has time for a dozen, and each end takes three.
+    script = JobScript([0.5], seconds_per_epoch=30, starting_seconds=400)
+    with SimulatedSageMaker(script, tick_seconds=1.0) as world:
+        controller = Controller(world, poll_seconds=20)
+        names = controller.launch(*map(request, range(1, 31)))
+        longest, told = 0.0, 0
+        while told < len(names):
+            controller.backend.wait(60)
+            began = world.clock.now()
+            states = [report.state for report in controller.poll(*names)]
+            longest = max(longest, world.clock.now() - began)
+            assert told <= sum(state.terminal for state in states)
+            told = sum(state.terminal for state in states)
+        assert longest <= 20 * 0.67
+        assert all(controller.values(name) == [0.5] for name in names)

@@ -7,8 +7,10 @@ A poll has a fixed number of parts, and each a price (calls to AWS):
 - the logs of jobs that train and are due another epoch: one each, at most ``log_calls_per_poll`` together,
   in turns.
 
-Passing trouble ends a poll early; the next one takes up what is left. So nothing but a final refusal
-(permissions, mostly) reaches the engine from here.
+A poll ends before the next one is due, however many jobs have ended at once and however slowly the service
+answers: what is left is taken up by the next, and half of its time is kept for the logs of those that train.
+Passing trouble ends it early too. So nothing but a final refusal (permissions, mostly) reaches the engine
+from here.
 """
 
 from __future__ import annotations
@@ -44,6 +46,9 @@ UNLISTED_SECONDS: Final = 60.0
 """After so long, a job that no listing has shown is looked for by its name: listings lag behind launches."""
 MISSING_POLLS: Final = 3
 """So many polls in a row a job is unknown before it counts as deleted: not all of the service may know it."""
+FOR_ENDS: Final = 0.4
+FOR_ALL: Final = 0.8
+"""Of a poll's time: what is begun by then is brought to its end."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +178,8 @@ class Fleet:
             self._stop(name)
         self._see_changes()
         for job in [job for job in self._live.values() if job.ended]:
+            if self._pace.is_over(FOR_ENDS):
+                break
             self._settle(job)
         self._read_curves()
 
@@ -271,7 +278,9 @@ class Fleet:
         for job in training:
             if not job.log.is_due(now):
                 continue
-            if self._logs.calls - calls_before >= self._habits.log_calls_per_poll:
+            if self._logs.calls - calls_before >= self._habits.log_calls_per_poll or self._pace.is_over(
+                FOR_ALL
+            ):
                 return
             self._know_definitions(job)
             job.log.read(self._logs, job.definitions or (), to_end=False)

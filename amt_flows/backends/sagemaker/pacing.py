@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 
@@ -17,6 +18,7 @@ class Pace:
     def __init__(self, clock: Clock, seconds: float, chance: random.Random) -> None:
         self._clock, self._seconds, self._chance = clock, seconds, chance
         self._due: float | None = None
+        self._began = -math.inf
 
     def left(self) -> float:
         """Seconds until the next turn; 0 when it has come."""
@@ -28,7 +30,12 @@ class Pace:
 
     def took_turn(self) -> None:
         spread = self._chance.uniform(1 - self.SPREAD, 1 + self.SPREAD)
-        self._due = self._clock.now() + self._seconds * spread
+        self._began = self._clock.now()
+        self._due = self._began + self._seconds * spread
+
+    def is_over(self, share: float) -> bool:
+        """Whether so much of this turn is over, if it is as short as one can be."""
+        return self._clock.now() - self._began >= share * self._seconds * (1 - self.SPREAD)
 
     def hurry(self) -> None:
         """The next turn is now."""
