@@ -26,6 +26,7 @@ any rate, are assumptions.
 from __future__ import annotations
 
 import argparse
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -214,7 +215,7 @@ def show(rows: Sequence[Row], epochs: int) -> None:
         numbers = (row.launch, row.quiet, row.quiet_list, row.quiet_logs, row.end, row.per_job, row.take_over)
         figures = (*(f"{number:.1f}" for number in numbers), f"{row.longest_poll:.1f} s", str(row.refused))
         table.add_row(str(row.live), *figures)
-    Console().print(table)
+    Console(width=140).print(table)
 
 
 def main() -> None:
@@ -223,6 +224,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seconds-per-call", type=float, default=0.1)
     parser.add_argument("--per-second", type=float, help="calls that are let through; the others are refused")
+    logging.getLogger("amt_flows").setLevel(logging.ERROR)  # refused calls are what is measured
     words = parser.parse_args()
     rate = words.per_second
     show([measure(live, words.epochs, words.seconds_per_call, rate) for live in words.live], words.epochs)

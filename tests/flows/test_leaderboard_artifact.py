@@ -1,11 +1,16 @@
-"""The leaderboard has every training job, as far as Prefect carries it, and says what it leaves out."""
+"""The leaderboard has every training job, as far as Prefect carries it, and says what it leaves out; a large
+result is compressed."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from amt_flows.flows.tuning.artifacts import leaderboard_page
+import pytest
+
+from amt_flows.flows import load_result
+from amt_flows.flows.tuning import artifacts
+from amt_flows.flows.tuning.artifacts import PACKED, leaderboard_page
 from amt_flows.results import TuningResult, result_of
 from flows.simulated import World, artifact
 from worlds import run, spec
@@ -49,3 +54,20 @@ def test_a_flow_run_publishes_more_than_a_screenful() -> None:
     World().tune(spec(name="many", limits=limits))
     published = artifact("leaderboard", "many")
     assert len(rows_of(str(published.data))) == JOBS
+
+
+def test_a_large_result_is_compressed_and_loaded_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = {"max_parallel_training_jobs": 10, "max_number_of_training_jobs": JOBS}
+    monkeypatch.setattr(artifacts, "LARGEST_RESULT", 10_000)
+    World().tune(spec(name="large", limits=limits))
+    published = artifact("result", "large")
+    data = published.data
+    content = json.loads(data) if isinstance(data, str) else data
+    assert isinstance(content, dict)
+    assert set(content) == {"name", "journal", PACKED}
+    loaded = load_result("large")
+    assert len(json.dumps(content)) < len(loaded.model_dump_json()) / 4
+    assert [job.name for job in loaded.jobs] == [
+        row["Training job"] for row in rows_of(str(artifact("leaderboard", "large").data))
+    ]
+    assert loaded.headline == published.description

@@ -6,10 +6,13 @@ and not thousands. Publishing never fails the tuning job and never holds up a la
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import itertools
 import json
 import math
+import time
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
@@ -42,6 +45,14 @@ SHARE_OF_RUNTIME = 0.01
 
 LARGEST_TABLE = 1_000_000
 """Characters. Prefect's server takes more; a browser that draws it every few seconds should not have to."""
+
+LARGEST_RESULT = 1_000_000
+"""Characters. Prefect's lists of artifacts have their contents in them; a longer one is compressed, which
+makes that of 10,000 training jobs one of 650,000."""
+PACKED = "packed"
+"""What a compressed result has its content in, beside the name of the tuning job and its journal."""
+# Of the flow's time: what is drawn there keeps it from launching.
+SHARE_OF_DRAWING = 0.05
 
 LARGEST_PICTURE = 400_000
 """Characters, of one that is renewed as often."""
@@ -152,7 +163,21 @@ def pictures_page(ledger: Ledger, result: TuningResult) -> Page | None:
 
 def result_page(result: TuningResult) -> Page:
     """The whole result, for :func:`amt_flows.flows.load_result`."""
-    return Page("result", RESULT_TYPE, plain(result.model_dump(mode="json")), result.headline)
+    content = plain(result.model_dump(mode="json"))
+    text = json.dumps(content)
+    if len(text) > LARGEST_RESULT:
+        packed = base64.b64encode(zlib.compress(text.encode("ascii"))).decode("ascii")
+        content = {"name": result.name, "journal": result.journal, PACKED: packed}
+    return Page("result", RESULT_TYPE, content, result.headline)
+
+
+def unpacked(content: dict[str, Any]) -> dict[str, Any]:
+    """What :func:`result_page` made of a result, whole again. What can't be unpacked stays as it is."""
+    try:
+        whole = json.loads(zlib.decompress(base64.b64decode(content[PACKED])))
+    except (KeyError, TypeError, ValueError, RecursionError, zlib.error):
+        return content
+    return whole if isinstance(whole, dict) else content
 
 
 def plain(value: Any) -> Any:
@@ -200,8 +225,8 @@ class Publisher:
         ledger = tuning.ledger
         if ledger.finished or ledger.last_at <= self._drawn_at or not self._again.due():
             return
-        now = tuning.now()
-        self._drawn_at, self._pause = ledger.last_at, SHARE_OF_RUNTIME * (now - ledger.opened_at)
+        now, began = tuning.now(), time.thread_time()
+        self._drawn_at = ledger.last_at
         try:
             result = result_of(ledger, tuning.journal.location, now)
             drawn = list(pages(ledger, result, now, self._addresses))
@@ -210,6 +235,8 @@ class Publisher:
         except Exception as error:
             self._fail(error)
         else:
+            took = time.thread_time() - began
+            self._pause = max(SHARE_OF_RUNTIME * (now - ledger.opened_at), took / SHARE_OF_DRAWING)
             self._sending = self._api.soon(lambda client: self._put(client, drawn))
 
     def _take_note(self, sent: Future[None]) -> None:

@@ -27,7 +27,7 @@ from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from amt_flows.backends.places import home_at, open_journal
 from amt_flows.errors import JournalError, NameTaken, TuningJobNotFound
 from amt_flows.flows.api import TIMEOUT_SECONDS
-from amt_flows.flows.tuning.artifacts import JOURNAL, artifact_key
+from amt_flows.flows.tuning.artifacts import JOURNAL, artifact_key, unpacked
 from amt_flows.ledger.record import load_ledger
 from amt_flows.results import TuningResult
 from amt_flows.results.stored import Unreadable, read_stored
@@ -116,7 +116,7 @@ def result_in(artifact: Artifact) -> dict[str, Any]:
             data = json.loads(data)
         except (ValueError, RecursionError):
             data = None
-    return data if isinstance(data, dict) else {}
+    return unpacked(data) if isinstance(data, dict) else {}
 
 
 def stored_result(content: object, name: str) -> TuningResult:
