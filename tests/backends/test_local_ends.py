@@ -16,6 +16,7 @@ import pytest
 from amt_flows.backends.local import backend as local
 from amt_flows.backends.local import request as local_request
 from amt_flows.backends.local.paths import JobPaths
+from amt_flows.backends.local.process import read_json
 from amt_flows.ports import JobRequest, JobState
 
 if TYPE_CHECKING:
@@ -376,3 +377,20 @@ def prepare(monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object]) -
         change(scratch)
 
     monkeypatch.setattr(local, "build", build_and_change)
+
+
+def test_the_next_attempt_finds_the_checkpoints_of_the_one_that_was_lost(site: Site) -> None:
+    script = (
+        'cat "$SM_CHECKPOINT_DIR"/* 2>/dev/null; echo $ATTEMPT >> "$SM_CHECKPOINT_DIR/epochs"; echo saved; '
+    )
+    first = site.launch(site.sh(script + "sleep 60", environment={"ATTEMPT": "1"}))
+    site.until_printed(first, "saved")
+    claim = read_json(site.directory(first) / "claim")
+    assert claim is not None
+    os.kill(claim["pid"], signal.SIGKILL)
+    assert site.end(first).state is JobState.LOST
+    for attempt in (2, 3):
+        again = site.sh(script, environment={"ATTEMPT": str(attempt)})
+        report = site.run(again, name=f"{first}-r{attempt}", attempt=attempt)
+        assert report.state is JobState.COMPLETED
+    assert (site.directory(f"{first}-r3") / "output.log").read_text().split() == ["1", "2", "saved"]

@@ -13,15 +13,19 @@ from typing import Any
 import pytest
 
 from amt_flows.backends.attended.backend import AttendedBackend
+from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.local.process import read_json
 from amt_flows.backends.places import place_at
 from amt_flows.backends.ray.engine import RayEngine
 from amt_flows.errors import CapacityUnavailable, NameTaken
+from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.ledger.names import training_job_name
 from amt_flows.ports import Backend, JobRequest, JobState, Launch
 from amt_flows.spec import Resources, TrainingJobTemplate, TuningSpec
 from amt_flows.testing import BackendConformance, Behaviour
 from amt_flows.testing.backend_conformance import CURVE, TUNING_JOB, curve
+from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.loop import drive
 from backends.ray_head import RayHead, ray_head
 from backends.test_local_conformance import SCRIPTS
 
@@ -198,6 +202,29 @@ def test_values_cost_no_request(suite: OnRay, tmp_path: Path) -> None:
     submits = [line for line in suite.head.requests if line == "POST /api/jobs/"]
     assert len(submits) == 1
     assert len(suite.head.requests) <= 5, suite.head.requests
+
+
+def test_the_same_spec_comes_to_the_same_here_and_there(suite: OnRay, tmp_path: Path) -> None:
+    spec = TuningSpec.parse(
+        {
+            "name": "parity",
+            "objective": {"metric_name": "acc"},
+            "continuous": [{"name": "x", "min_value": 0, "max_value": 1}],
+            "seed": 7,
+            "limits": {"max_number_of_training_jobs": 4},
+            "training_job": {
+                "command": ["sh", "-c", 'echo "amt-report acc=$SM_HP_X;"; echo "amt-report acc=0.5;"'],
+                "hyperparameters_as_arguments": False,
+            },
+        }
+    )
+    seen = []
+    for backend in (LocalBackend(tmp_path / "here"), suite.make(tmp_path / "there")):
+        tuning = Tuning.open(spec, backend, MemoryJournal())
+        drive(tuning)
+        jobs = tuning.ledger.jobs.values()
+        seen.append([(job.name, job.outcome, list(job.curve)) for job in jobs])
+    assert seen[0] == seen[1]
 
 
 def test_a_record_leads_back_to_the_cluster(suite: OnRay, tmp_path: Path) -> None:

@@ -129,6 +129,11 @@ def test_jobs_do_not_share_checkpoints() -> None:
     assert found == {f"s3://bucket/checkpoints/demo-00{n}-0000000{n}" for n in (1, 2)}
 
 
+def test_a_further_attempt_finds_the_checkpoints_of_the_first() -> None:
+    found = body(FULL, trial=1, attempt=2, name="demo-001-00000001-r2")["CheckpointConfig"]["S3Uri"]
+    assert found == "s3://bucket/checkpoints/demo-001-00000001"
+
+
 def test_attempts_go_down_the_list_of_instances() -> None:
     flexible: dict[str, Any] = {
         "VolumeKmsKeyId": "alias/key",

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -15,6 +16,7 @@ from amt_flows.backends.container import HOST, Container, variables
 from amt_flows.backends.function_job.loading import stored_at
 from amt_flows.backends.local.paths import JobPaths, is_channel_name
 from amt_flows.errors import LaunchRejected
+from amt_flows.ledger.names import parse_training_job_name
 from amt_flows.metrics.expressions import required_text
 from amt_flows.ports import JobRequest
 from amt_flows.reporting import metric_regex
@@ -226,12 +228,26 @@ def build(
     inputs = {name: _input(request, name, place) for name, place in request.template.inputs.items()}
     container = Container(scratch)
     container.make()
-    container.checkpoints.mkdir()
+    _checkpoints(request, paths, container)
     container.write_config(config_files(request))
     for name, place in inputs.items():
         container.channel(name).symlink_to(place)
     (scratch / "command").write_bytes(command)
     (scratch / "request.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def _checkpoints(request: JobRequest, paths: JobPaths, container: Container) -> None:
+    """Those of the attempt before, where there is one: a trial that is tried again goes on from them, if its
+    script does."""
+    parts = parse_training_job_name(request.name)
+    earlier = () if parts is None else range(request.attempt - 1, 0, -1)
+    for attempt in earlier:
+        assert parts is not None
+        name = str(replace(parts, attempt=attempt)).lower()
+        if (paths.directory.parent / name / container.checkpoints.name).is_dir():
+            container.checkpoints.symlink_to(Path("..") / name / container.checkpoints.name)
+            return
+    container.checkpoints.mkdir()
 
 
 def _input(request: JobRequest, name: str, place: str) -> Path:

@@ -7,8 +7,8 @@ field of ours; those are put back here. Members that only ``CreateTrainingJob`` 
 - ``HyperParameterTuningResourceConfig``: attempt *n* of a trial gets the *n*-th of its instance
   configurations, and after the last the first again. So the preferred one comes first, as ``Prioritized``
   says, and a trial that found no capacity is tried on the next.
-- ``CheckpointConfig``: every job gets a folder of its own below the given address, as AMT does it, or the
-  jobs would resume from each other's models.
+- ``CheckpointConfig``: every trial gets a folder of its own below the given address, as AMT does it, or the
+  jobs would resume from each other's models. A further attempt at a trial goes on in the folder of the first.
 - ``RetryStrategy`` is sent for jobs with checkpoints only. A restart without one would print its first
   epochs a second time, as later epochs; there a failure of the infrastructure makes a new attempt with a
   curve of its own.
@@ -21,9 +21,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from amt_flows.backends.sagemaker.tags import as_pairs, tags_of
+from amt_flows.ledger.names import parse_training_job_name
 from amt_flows.ports import JobRequest
 from amt_flows.spec import MetricDefinition, TrainingJobTemplate
 from amt_flows.spec.dotted import copied
@@ -141,7 +143,9 @@ def _stopping_condition(template: TrainingJobTemplate) -> dict[str, Any]:
 def _checkpoints(given: Any, name: str) -> Any:
     if not isinstance(given, Mapping) or not isinstance(given.get("S3Uri"), str):
         return given
-    return {**given, "S3Uri": f"{given['S3Uri'].rstrip('/')}/{name}"}
+    parts = parse_training_job_name(name)
+    folder = name if parts is None else str(replace(parts, attempt=1))
+    return {**given, "S3Uri": f"{given['S3Uri'].rstrip('/')}/{folder}"}
 
 
 def _retries(template: TrainingJobTemplate) -> dict[str, int] | None:
