@@ -15,6 +15,7 @@ from amt_flows.errors import BackendError, CapacityUnavailable
 TIMEOUT_SECONDS: Final = 30.0
 PASSING: Final = frozenset({408, 425, 429, 502, 503, 504})
 LOOK_AGAIN_SECONDS: Final = 10.0
+KEYS: Final = "set what it asks for: PREFECT_API_KEY or PREFECT_API_AUTH_STRING, or RAY_AUTH_TOKEN"
 
 
 class Refused(BackendError):
@@ -71,7 +72,5 @@ class Api:
             return self._away(f"{status} {said[:200]}")
         happened = f"{self.what} at {self.url} refused {method} {path} ({status}): {said[:500]}"
         if status in (401, 403):
-            return Refused(
-                happened, status, said, because="it wants to know who asks", remedy="give it its key"
-            )
+            return Refused(happened, status, said, because="it wants to know who asks", remedy=KEYS)
         return Refused(happened, status, said)

@@ -12,6 +12,7 @@ import json
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from amt_flows.backends.attended.engine import EngineJob, EngineState, Order
@@ -42,7 +43,7 @@ class RayEngine:
 
     def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
         self._url = url.rstrip("/")
-        self._api = Api(self._url, "The Ray cluster", headers or {})
+        self._api = Api(self._url, "The Ray cluster", {**_token(), **(headers or {})})
 
     @property
     def address(self) -> str:
@@ -171,6 +172,15 @@ class RayEngine:
                 look_again_seconds=LOOK_AGAIN_SECONDS,
             )
         return list(usage.values())
+
+
+def _token() -> dict[str, str]:
+    """Of a cluster that wants one (``RAY_AUTH_MODE=token``), as Ray's own clients are given it."""
+    token, path = os.environ.get("RAY_AUTH_TOKEN"), os.environ.get("RAY_AUTH_TOKEN_PATH")
+    if not token and path:
+        with contextlib.suppress(OSError):
+            token = Path(path).expanduser().read_text().strip()
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def most_pending() -> int:
