@@ -58,8 +58,10 @@ or from a shell, where the command prints them:
 Whoever can call it can run programs, so only requests that are signed with its credentials are answered, and
 none that a web page makes.
 
-There tuning jobs tune unless told ``--no-tune``, so that SageMaker's own SDK tunes on one's own machine (give
-its ``Session`` a ``default_bucket``: else it asks AWS for one, past the endpoint).
+There tuning jobs tune unless told ``--no-tune``, so that SageMaker's own SDK tunes on one's own machine.
+
+**Endpoints** answer by the inference script of their model where programs run, else by something made up that
+says so. What isn't simulated, by moto neither, is refused with an error that names it.
 
 What is not simulated: what roles and policies allow (moto can, by its ``set_initial_no_auth_action_count``),
 VPCs, keys, data sources other than S3, more than one host (the first of several runs), and Pipe mode.

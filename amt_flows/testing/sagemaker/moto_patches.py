@@ -18,22 +18,17 @@ from moto.core import errors as moto_errors
 from moto.core.exceptions import JsonRESTError
 from moto.core.responses import ActionResult, BaseResponse, EmptyResult
 from moto.core.utils import camelcase_to_underscores
-from moto.iam.responses import IamResponse
-from moto.logs.models import LogStream
-from moto.s3.exceptions import InvalidBucketName, S3ClientError
-from moto.s3.models import S3Backend
+from moto.s3.exceptions import S3ClientError
 from moto.s3.responses import S3Response
 from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 from werkzeug.exceptions import HTTPException
 
-from amt_flows.testing.sagemaker.bucket_names import is_bucket_name
+from amt_flows.testing.sagemaker import moto_services
 from amt_flows.testing.sagemaker.calls import Answer, Call, Place
 from amt_flows.testing.sagemaker.faults import Fault
 from amt_flows.testing.sagemaker.inference import MADE_UP, Inference, Invocation
-from amt_flows.testing.sagemaker.log_pages import cut
-from amt_flows.testing.sagemaker.policy_simulation import simulated
 from amt_flows.testing.sagemaker.refusals import ConnectionLost, Refusal, broken, unsimulated
 from amt_flows.testing.sagemaker.service import OPERATIONS
 from amt_flows.testing.sagemaker.tags import merged
@@ -140,11 +135,10 @@ def _patch_all() -> None:
         # Older versions of moto have no tagging of their own.
         if hasattr(SageMakerModelBackend, name):
             _patch(SageMakerModelBackend, name, wrap_method(getattr(SageMakerModelBackend, name)))
-    _patch(S3Backend, "create_bucket", _create_bucket(S3Backend.create_bucket))
-    _patch(LogStream, "get_log_events", _get_log_events(LogStream.get_log_events))
+    for owner, name, method in moto_services.patches():
+        _patch(owner, name, method)
     invoke = SageMakerRuntimeResponse.invoke_endpoint
     _patch(SageMakerRuntimeResponse, "invoke_endpoint", _invoke(invoke))
-    _patch(IamResponse, "simulate_principal_policy", _simulate_policy)
     known = list(moto_errors.COMMON_ERROR_CODES)
     _patch(moto_errors, "COMMON_ERROR_CODES", [*known, *CODES])
 
@@ -309,18 +303,6 @@ def _add_tags(original: Callable[..., Any]) -> Callable[..., Any]:
     return add_tags
 
 
-def _simulate_policy(self: Any) -> Any:
-    return ActionResult(
-        simulated(
-            str(self.current_account),
-            str(self.region),
-            str(self._get_param("PolicySourceArn")),
-            self._get_param("ActionNames") or [],
-            self._get_param("ResourceArns") or [],
-        )
-    )
-
-
 def _invoke(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def invoke_endpoint(self: Any) -> Any:
         world, backend = current(), self.sagemakerruntime_backend
@@ -343,23 +325,3 @@ def _invoke(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return 200, answered, found.body
 
     return invoke_endpoint
-
-
-def _create_bucket(original: Callable[..., Any]) -> Callable[..., Any]:
-    def create_bucket(self: Any, bucket_name: str, *args: Any, **kwargs: Any) -> Any:
-        if not is_bucket_name(bucket_name):
-            raise InvalidBucketName()
-        return original(self, bucket_name, *args, **kwargs)
-
-    return create_bucket
-
-
-def _get_log_events(original: Callable[..., Any]) -> Callable[..., Any]:
-    def get_log_events(
-        self: Any, start_time: Any, end_time: Any, limit: Any, next_token: Any, start_from_head: Any
-    ) -> Any:
-        page = original(self, start_time, end_time, limit, next_token, start_from_head)
-        from_the_end = str(next_token).startswith("b") if next_token else not start_from_head
-        return cut(page, from_the_end=from_the_end)
-
-    return get_log_events
