@@ -108,16 +108,11 @@ def _run_function(
     progress: bool | None = None,
     **settings: Any,
 ) -> TuningResult:
-    from amt_flows.functions.call import asked
+    from amt_flows.functions.call import asked, refuse_to_travel
     from amt_flows.tuning.parents import parents_in
 
+    refuse_to_travel(backend or "local")
     place = open_place(backend or "local", home=home) if isinstance(backend, str | None) else backend
-    if isinstance(place, SageMakerTuner) or place.address.startswith("sagemaker"):
-        message = (
-            "a function can't travel to SageMaker; write it into a script that prints its metric, and a "
-            "TuningSpec whose training_job.sagemaker says with which image it is run"
-        )
-        raise SpecError([Problem("backend", place.address, message)])
     call = asked(train, space, settings)
     if place.address == "local":
         call.function.keep(getattr(place, "root", home_directory(home)))

@@ -18,6 +18,7 @@ from amt_flows.errors import AmtFlowsError, SpecError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+F = TypeVar("F", bound="Flow[..., Any]")
 
 _REMEDY: Final = (
     "give it in the run's parameters, or among those of the deployment, which are every run's that brings "
@@ -55,7 +56,7 @@ def _with_default(parameter: inspect.Parameter) -> inspect.Parameter:
     return parameter.replace(default=None) if parameter.default is parameter.empty else parameter
 
 
-def required_in_the_form(made: Flow[P, R]) -> Flow[P, R]:
+def required_in_the_form(made: F) -> F:
     """For such a flow, above its ``@flow``: the form and the server ask for what has no default all the
     same."""
     strict: Any = made

@@ -10,6 +10,7 @@ from typing import Any
 
 from amt_flows.backends.function_job.loading import plain_function
 from amt_flows.backends.home import Home, home_directory
+from amt_flows.backends.places import AMT, SAGEMAKER, Place, SageMakerTuner
 from amt_flows.errors import Problem, SpecError
 from amt_flows.functions.capture import Captured, capture
 from amt_flows.functions.ranges import SearchSpace, space_fields
@@ -60,6 +61,20 @@ def spec_of(
     both = asked(train, space, settings)
     both.function.keep(home_directory(home))
     return both.spec
+
+
+def refuse_to_travel(place: Place | str) -> None:
+    """Raises SpecError for a place, or the word for one, that functions can't go to."""
+    if isinstance(place, SageMakerTuner):
+        address = AMT
+    else:
+        address = place if isinstance(place, str) else place.address
+    if address.partition(":")[0] in (SAGEMAKER, AMT):
+        message = (
+            "a function can't travel to SageMaker; write it into a script that prints its metric, and a "
+            "TuningSpec whose training_job.sagemaker says with which image it is run"
+        )
+        raise SpecError([Problem("backend", address, message)])
 
 
 def _unfit(function: Callable[..., Any], names: list[str]) -> Iterator[Problem]:

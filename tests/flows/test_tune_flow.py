@@ -17,6 +17,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import CancelledRun
 from prefect.states import Cancelling, Crashed
 
+import amt_flows as amt
 from amt_flows.backends.places import open_journal
 from amt_flows.errors import SpecError, TuningJobFailed
 from amt_flows.events import TuningStatus
@@ -173,3 +174,23 @@ def test_a_run_that_was_cancelled_before_it_began_leaves_the_hooks_nothing_to_do
     stop_on_cancellation(flow=tune, flow_run=run, state=Cancelling())
     stop_after_crash(flow=tune, flow_run=run, state=Crashed())
     assert not home.exists()
+
+
+def test_it_is_called_with_a_function_and_shows_the_spec_that_this_makes(home: Path) -> None:
+    def halved(depth: int) -> float:
+        return depth / 2
+
+    space = {"depth": amt.Integer(1, 3)}
+    state = tune(
+        halved, space, maximize="accuracy", jobs=2, parallel=2, seed=1, home=str(home), return_state=True
+    )
+    result = state.result()
+    shown = read(flow_run_id(state)).parameters["spec"]
+    spec = amt.spec_of(halved, space, maximize="accuracy", jobs=2, parallel=2, seed=1, home=home)
+    assert TuningSpec(**shown) == spec
+    assert result.best is not None
+    assert result.best.objective_value == max(float(one.hyperparameters["depth"]) / 2 for one in result.jobs)
+    with pytest.raises(SpecError, match=r"write `jobs`"):
+        tune(halved, space, maximize="accuracy", n_jobs_total=2, job=2)  # type: ignore[call-overload]
+    with pytest.raises(SpecError, match="can't travel to SageMaker"):
+        tune(halved, space, maximize="accuracy", jobs=2, backend="sagemaker")

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from prefect import State
+
 import amt_flows as amt
+from amt_flows import flows
 
 
 def train(learning_rate: float, depth: int, optimizer: str) -> float:
@@ -57,3 +60,8 @@ amt.tune(SPEC, maximize="accuracy")  # type: ignore[call-overload]
 amt.spec_of(train, SPACE, maximize="accuracy", backend="local")  # type: ignore[call-arg]
 amt.Continuous(1e-5, 1, "Log")  # type: ignore[arg-type]
 amt.Integer(low=1, high=3)  # type: ignore[call-arg]
+
+FLOW_RESULT: amt.TuningResult = flows.tune(train, SPACE, maximize="accuracy", jobs=3, home="somewhere")
+FLOW_STATE: State[amt.TuningResult] = flows.tune(SPEC, "local", return_state=True)
+flows.tune(SPEC, maximize="accuracy")  # type: ignore[call-overload]
+flows.tune(train, SPACE, maximize="accuracy", progress=True)  # type: ignore[call-overload]

@@ -5,7 +5,7 @@
 
 from typing import Annotated
 
-from prefect import flow, runtime
+from prefect import runtime
 
 from amt_flows.backends.places import open_journal
 from amt_flows.flows.blocks import backend_for
@@ -13,6 +13,7 @@ from amt_flows.flows.parameters import Backend, Home, Region, TrainingBlock, lab
 from amt_flows.flows.promotion.persistence import SERIALIZER
 from amt_flows.flows.sentences import in_sentences, required_in_the_form
 from amt_flows.flows.tuning.cancel import or_cancelled
+from amt_flows.flows.tuning.from_a_call import called_with_a_function_too
 from amt_flows.flows.tuning.hooks import stop_after_crash, stop_on_cancellation
 from amt_flows.flows.tuning.parents import parents_known
 from amt_flows.flows.tuning.run_tuning import name_in_this_run, name_of_spec_in_this_run, run_tuning
@@ -26,7 +27,7 @@ def _flow_run_name() -> str:
 
 
 @required_in_the_form
-@flow(
+@called_with_a_function_too(
     name="tune",
     flow_run_name=_flow_run_name,
     persist_result=True,
