@@ -63,6 +63,25 @@ def test_the_example_runs_and_shows_its_result(tmp_path: Path) -> None:
     assert re.search(r"It reads \d{3} of 899 held-out digits rightly", line["text"])
 
 
+def test_five_lines_tune_a_cell_of_the_notebook(tmp_path: Path) -> None:
+    notebook = nbformat.read(EXAMPLES / "five_lines.ipynb", 4)
+    for cell in notebook.cells:
+        cell.source = cell.source.replace("jobs=20", "jobs=4")
+
+    executed(notebook, tmp_path, tmp_path / "home")
+
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    _, tried, tuned, result, best, frame, toml = [outputs(cell) for cell in code]
+    assert "Found accuracy = 0." in tried[-1]["text"]
+    (panel,) = [one for one in tuned if one["output_type"] == "display_data"]
+    assert "4 of 4 jobs ended, 0 running" in panel["data"]["text/html"]
+    assert "4 of 4 training jobs launched" in result[0]["data"]["text/html"]
+    assert 0.5 < float(best[0]["data"]["text/plain"]) < 1
+    assert "<table" in frame[0]["data"]["text/html"]
+    assert 'function = "value:train:' in toml[0]["text"]
+    assert not (tmp_path / "home" / ".functions").stat().st_mode & 0o077
+
+
 def begun(folder: Path, epochs: int) -> str:
     (folder / "train.py").write_text(TRAIN)
     return SPEC.format(epochs=epochs)
