@@ -1,10 +1,22 @@
 """The command line."""
 
-from amt_flows.cli import beginning, completion, doctor, extending, looking, planning, pools, running, trying
+from amt_flows.cli import (
+    beginning,
+    cleaning,
+    completion,
+    doctor,
+    extending,
+    looking,
+    planning,
+    pools,
+    running,
+    trying,
+)
 from amt_flows.cli.group import main
 
 __all__ = [
     "beginning",
+    "cleaning",
     "completion",
     "doctor",
     "extending",

@@ -98,6 +98,7 @@ def json_is_as_documented(project: Path) -> None:
         "logs": [job],
         "compare": ["tuned", "second"],
         "recover": [],
+        "clean": ["--dry-run"],
         "doctor": [],
         "status": [],
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +15,8 @@ import pytest
 
 import amt_flows as amt
 from amt_flows.backends.function_job.arguments import typed_arguments
-from amt_flows.errors import NameTaken, SpecError, TuningJobFailed
+from amt_flows.errors import JournalError, NameTaken, SpecError, TuningJobFailed
+from commands import cli
 
 DEPTH: dict[str, Any] = {"depth": amt.Integer(1, 3)}
 ONE: dict[str, Any] = {"maximize": "accuracy", "jobs": 1, "progress": False}
@@ -218,3 +220,26 @@ def test_arguments_come_as_annotated_where_nothing_is_lost() -> None:
     arrived = list(typed_arguments(train, given).values())
     assert arrived == expected
     assert [type(one) for one in arrived] == [type(one) for one in expected]
+
+
+def test_a_kept_function_goes_once_nothing_names_it(home: Path) -> None:
+    amt.tune(adding(0.5), DEPTH, name="one", home=home, **ONE)
+    amt.spec_of(adding(0.7), DEPTH, maximize="accuracy", jobs=1, home=home)
+    store = home / ".functions"
+
+    def clean(*options: str) -> int:
+        done = cli("clean", "--home", str(home), *options)
+        assert done.exit_code in (0, JournalError.exit_code), done.output
+        return len(list(store.iterdir()))
+
+    assert clean() == 2, "it may be run yet"
+    assert clean("--older-than", "0", "--dry-run") == 2
+    assert clean("--older-than", "0") == 1
+    (home / "one" / "journal").rename(home / "kept")
+    assert clean("--older-than", "0") == 1, "its training jobs name it, whose record may be in S3"
+    (home / "kept").rename(home / "one" / "journal")
+    first = min((home / "one" / "journal").glob("[0-9]*"))
+    first.write_bytes(b"torn" + first.read_bytes())
+    assert clean("--older-than", "0") == 1
+    shutil.rmtree(home / "one")
+    assert clean("--older-than", "0") == 0
