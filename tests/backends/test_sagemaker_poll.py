@@ -8,7 +8,10 @@ from collections import Counter
 from collections.abc import Mapping
 
 import pytest
+from moto import mock_aws
 
+from amt_flows.backends.sagemaker import SageMakerBackend
+from amt_flows.backends.simulated import VirtualClock
 from amt_flows.errors import BackendError
 from amt_flows.ports import JobReport, JobState
 from amt_flows.testing.sagemaker import SimulatedSageMaker, refusals
@@ -19,6 +22,7 @@ from backends.sagemaker_world import (
     OBJECTIVE,
     TUNING_JOB,
     Controller,
+    SharedClients,
     backend,
     calls_since,
     client,
@@ -517,3 +521,25 @@ def test_no_poll_is_longer_than_its_pace_when_many_jobs_end_at_once() -> None:
             told = sum(state.terminal for state in states)
         assert longest <= 20 * 0.67
         assert all(controller.values(name) == [0.5] for name in names)
+
+
+def test_who_meets_motos_mock_is_told_once_that_nothing_runs_there(caplog: pytest.LogCaptureFixture) -> None:
+    with mock_aws():
+        clock = VirtualClock()
+        where = SageMakerBackend(session=SharedClients(), clock=clock, sleep=clock.advance)
+        names = []
+        for trial in (1, 2):
+            where.launch(request(trial))
+            names.append(request(trial).name)
+        for _ in range(50):
+            reports = where.poll(TUNING_JOB, names)
+            where.wait(60)
+    assert {report.state for report in reports} == {JobState.COMPLETED}
+    told = [record.message for record in caplog.records if "moto's mock answers so" in record.message]
+    assert len(told) == 1
+    with SimulatedSageMaker(JobScript([0.5], 0, 0, 0, 0)) as world:
+        controller = Controller(world)
+        controller.launch(request(3))
+        world.run()
+        controller.poll(request(3).name)
+    assert [r.message for r in caplog.records if "moto's mock" in r.message] == told

@@ -33,6 +33,7 @@ from amt_flows.backends.sagemaker.watched import (
     final_values,
     lost_report,
     may_have_restarted,
+    ran_nothing,
     stopped_and_gone,
 )
 from amt_flows.ports import Clock, JobReport, JobState
@@ -82,6 +83,7 @@ class Fleet:
         self._recalled: dict[str, Mapping[str, Any]] = {}
         self._stops_wanted: set[str] = set()
         self._logs_denied = False
+        self._mock_told = False
         self._troubled = False  # the last call to AWS failed in a way that passes
 
     # -- what the backend says and asks -----------------------------------------------------------
@@ -224,6 +226,8 @@ class Fleet:
         if not state_of(str(answer["TrainingJobStatus"]), None).terminal:
             return  # Describe is behind the listing
         job.see_description(answer)
+        if ran_nothing(answer):
+            self._tell_of_a_mock(job.name)
         began = answer.get("TrainingStartTime") is not None
         if began:
             if may_have_restarted(answer):
@@ -238,6 +242,16 @@ class Fleet:
         for metric in unread:
             job.log.add(metric, finals[metric])
         self._end(job, final_report(job.name, answer, self._clients.log_uri(GROUP, job.name)))
+
+    def _tell_of_a_mock(self, name: str) -> None:
+        if not self._mock_told:
+            self._mock_told = True
+            logger.warning(
+                "Training job %s was Completed in the moment of its creation, without training. Probably "
+                "nothing runs behind this endpoint: moto's mock answers so. For tests start `python -m "
+                "amt_flows.testing.sagemaker`, or enter amt_flows.testing.SimulatedSageMaker.",
+                name,
+            )
 
     def _patience(self, finals: Mapping[str, float]) -> int:
         """How many polls to wait. Where the log can't be read, the final values are all there will be."""

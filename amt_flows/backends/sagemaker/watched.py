@@ -90,6 +90,14 @@ def starts_of(answer: Mapping[str, Any]) -> int:
     return sum(step.get("Status") == "Training" for step in answer.get("SecondaryStatusTransitions") or ())
 
 
+def ran_nothing(answer: Mapping[str, Any]) -> bool:
+    """Whether a job has completed in the moment of its creation, and was never training: as moto's mock of
+    the service has it, which knows no more than that a job was created."""
+    never_trained = answer.get("SecondaryStatusTransitions") is not None and not starts_of(answer)
+    at_once = answer.get("TrainingEndTime") == answer.get("CreationTime")
+    return answer.get("TrainingJobStatus") == "Completed" and at_once and never_trained
+
+
 def may_have_restarted(answer: Mapping[str, Any]) -> bool:
     """Whether a job could have been started again, which needn't show in what is told of it."""
     return bool(answer.get("EnableManagedSpotTraining") or answer.get("RetryStrategy"))
