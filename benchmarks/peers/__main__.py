@@ -64,7 +64,7 @@ class Tuner:
 
 TUNERS: Final[Mapping[str, Tuner]] = {
     "ours": Tuner("ours, random", "ours.py", options=("Random",)),
-    "ours-bayesian": Tuner("ours, Bayesian", "ours.py", options=("Bayesian",)),
+    "ours-bayesian": Tuner("ours, Bayesian", "ours.py", most=50, options=("Bayesian",)),
     "optuna": Tuner("Optuna, threads", "optuna_threads.py", "optuna", ("optuna",)),
     "optuna-processes": Tuner("Optuna, processes", "optuna_processes.py", "optuna", ("optuna",)),
     "syne-tune": Tuner(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
-from amt_flows import __version__
 from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.places import open_journal
 from amt_flows.run import tune
@@ -32,4 +32,4 @@ spec = TuningSpec.parse(
 )
 home = Path(stamps).parent / "home"
 tune(spec, LocalBackend(home), journal=open_journal("peers", str(home)), progress=False)
-tell(__version__)
+tell(version("amt-flows"))
