@@ -8,8 +8,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+from prefect import flow, runtime
 
 from amt_flows.backends.attended.backend import AttendedBackend
 from amt_flows.backends.places import place_at
@@ -17,6 +19,8 @@ from amt_flows.backends.work_pool.engine import WorkPoolEngine
 from amt_flows.backends.work_pool.job_variables import from_resources
 from amt_flows.errors import NameTaken
 from amt_flows.flows.training_job import training_job
+from amt_flows.flows.tuning.bar_states import task_run_id
+from amt_flows.flows.tuning.below import show_below
 from amt_flows.ports import JobRequest, JobState, Launch
 from amt_flows.spec import Resources, TrainingJobTemplate, TuningSpec
 
@@ -98,6 +102,23 @@ def test_a_launch_that_is_repeated_is_one_flow_run(backend: AttendedBackend, poo
     elsewhere = AttendedBackend(WorkPoolEngine(POOL), backend.root / "elsewhere")
     with pytest.raises(NameTaken, match="another flow run with the name"):
         elsewhere.launch(one)
+
+
+def test_it_is_shown_below_the_bar_of_its_training_job(
+    backend: AttendedBackend, pool: WorkPoolEngine
+) -> None:
+    one = request("below")
+
+    @flow
+    def tuning() -> UUID:
+        run_id = UUID(str(runtime.flow_run.id))
+        show_below(backend, run_id)
+        backend.launch(one)
+        return task_run_id(run_id, one.name)
+
+    bar = tuning()
+    (run,) = runs_of(pool, "below")
+    assert run["parent_task_run_id"] == str(bar)
 
 
 def test_a_job_that_waits_is_cancelled_and_never_begins(

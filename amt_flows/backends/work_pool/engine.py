@@ -7,7 +7,7 @@ workers have another one, and kill after it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -44,6 +44,9 @@ class WorkPoolEngine:
     def __init__(self, pool: str) -> None:
         self.pool = pool
         self._deployment: str | None = None
+        self.bar_of: Callable[[str], Mapping[str, object]] | None = None
+        """The task run that a training job's flow run is to be shown below, as the server makes one; None
+        where no flow run drives the tuning job."""
 
     @property
     def address(self) -> str:
@@ -102,7 +105,7 @@ class WorkPoolEngine:
             # A process pool gives its flow runs no part of the machine, so it is taken as on one machine.
             parameters["resources"] = request.template.resources.model_dump(exclude_defaults=True)
         told, _ = from_resources(pool, request.template.resources, request.template.job_variables)
-        body = {
+        body: dict[str, Any] = {
             "name": request.name.lower(),
             "idempotency_key": request.name.lower(),
             "parameters": parameters,
@@ -110,6 +113,8 @@ class WorkPoolEngine:
             "job_variables": {**told, **request.template.job_variables},
             "tags": [TAG, _tag(request.tuning_job), *_pairs(request.tags)],
         }
+        if parent := self._parent(request.name):
+            body["parent_task_run_id"] = parent
         try:
             run = self._api.call("POST", f"/deployments/{self._deployment_id()}/create_flow_run", body)
         except Refused as error:
@@ -127,6 +132,15 @@ class WorkPoolEngine:
                 because="it is another spec's, or of an earlier tuning job whose directory was removed",
                 remedy=f"give the tuning job another name, or delete that flow run ({run['id']})",
             )
+
+    def _parent(self, training_job: str) -> str | None:
+        """Where it is to be shown; nowhere, when the server is too busy to say: a launch does not wait."""
+        if self.bar_of is None:
+            return None
+        try:
+            return str(self._api.call("POST", "/task_runs/", self.bar_of(training_job))["id"])
+        except BackendError:
+            return None
 
     def jobs(self, tuning_job: str, names: Sequence[str]) -> Mapping[str, EngineJob]:
         return {run["name"]: _job(run) for run in self._runs(tuning_job, names)}

@@ -23,6 +23,7 @@ from amt_flows.flows.tuning import run_log
 from amt_flows.flows.tuning.announcements import Announcer
 from amt_flows.flows.tuning.artifacts import Publisher
 from amt_flows.flows.tuning.bars import Bars
+from amt_flows.flows.tuning.below import show_below
 from amt_flows.flows.tuning.budget import TaskRunBudget
 from amt_flows.flows.tuning.cancel import CancelWatch
 from amt_flows.flows.tuning.library_warnings import in_the_log_of
@@ -82,6 +83,7 @@ def run_tuning(
         if isinstance(backend, SageMakerTuner):
             driven = _by_amt(spec, backend, journal)
         else:
+            show_below(backend, flow_run.id)
             driven = _by_us(
                 spec,
                 with_quota(backend, spec),
