@@ -7,6 +7,7 @@ workers have another one, and kill after it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -24,6 +25,8 @@ FLOW: Final = "amt-training-job"
 ENTRYPOINT: Final = "amt_flows.flows.training_job.training_job"
 TAG: Final = "amt-flows"
 PROCESS: Final = "process"
+PARENT_TRIES: Final = 3
+PARENT_PAUSE_SECONDS: Final = 0.15
 
 STATES: Final[Mapping[str, EngineState]] = {
     "SCHEDULED": EngineState.WAITING,
@@ -134,13 +137,15 @@ class WorkPoolEngine:
             )
 
     def _parent(self, training_job: str) -> str | None:
-        """Where it is to be shown; nowhere, when the server is too busy to say: a launch does not wait."""
-        if self.bar_of is None:
-            return None
-        try:
-            return str(self._api.call("POST", "/task_runs/", self.bar_of(training_job))["id"])
-        except BackendError:
-            return None
+        """Where it is to be shown; nowhere, when the server is too busy to say: no launch waits for that."""
+        for _ in range(PARENT_TRIES if self.bar_of is not None else 0):
+            assert self.bar_of is not None
+            try:
+                return str(self._api.call("POST", "/task_runs/", self.bar_of(training_job))["id"])
+            except BackendError:
+                # On SQLite any commit in between fails it (503), and the next try mostly does it.
+                time.sleep(PARENT_PAUSE_SECONDS)
+        return None
 
     def jobs(self, tuning_job: str, names: Sequence[str]) -> Mapping[str, EngineJob]:
         return {run["name"]: _job(run) for run in self._runs(tuning_job, names)}
