@@ -84,12 +84,12 @@ class QuotaBackend:
 
     @property
     def _api(self) -> Api:
-        return prefect_server(FIELD)
+        return prefect_server("A quota")
 
     def check(self, spec: TuningSpec) -> Sequence[Problem]:
-        return [*self._backend.check(spec), *self._limit_problems()]
+        return [*self._backend.check(spec), *self._limit_problems(spec)]
 
-    def _limit_problems(self) -> list[Problem]:
+    def _limit_problems(self, spec: TuningSpec) -> list[Problem]:
         found: list[Problem] = []
         for name, slots in self._slots.items():
             try:
@@ -103,6 +103,9 @@ class QuotaBackend:
                 )
                 continue
             except BackendError as error:
+                self._recall(spec.name or "")
+                if isinstance(error, CapacityUnavailable) and self._leases:
+                    return []  # it was checked when they were taken, and the server is just away
                 return [Problem(FIELD, name, f"{error.happened} {error.remedy}".strip())]
             if slots > limit["limit"]:
                 message = f"no training job would ever get {slots} slots; the limit is {limit['limit']}"

@@ -162,6 +162,25 @@ def test_a_head_that_is_away_keeps_no_value_back_and_loses_no_launch(suite: OnRa
     assert controller.values(request.name) == curve(CURVE)
 
 
+def test_who_goes_on_with_a_tuning_job_need_not_wait_for_the_head(suite: OnRay, tmp_path: Path) -> None:
+    spec = TuningSpec.parse(
+        {
+            "name": TUNING_JOB,
+            "objective": {"metric_name": "score"},
+            "continuous": [{"name": "x", "min_value": 0, "max_value": 1}],
+            "limits": {"max_number_of_training_jobs": 1},
+            "training_job": {"command": ["true"]},
+        }
+    )
+    backend = suite.make(tmp_path)
+    suite.head.away = True
+    assert "can't be reached" in next(p.message for p in backend.check(spec) if p.field == "backend")
+    suite.head.away = False
+    backend.launch(suite.request(Behaviour.SUCCEED))
+    suite.head.away = True
+    assert [problem for problem in backend.check(spec) if problem.field == "backend"] == []
+
+
 def test_an_answer_that_was_lost_starts_no_second_job(suite: OnRay, tmp_path: Path) -> None:
     controller, request = suite.controller(tmp_path), suite.request(Behaviour.SUCCEED)
     suite.head.starts = False

@@ -14,12 +14,12 @@ from amt_flows.backends.attended.engine import Engine, EngineJob, EngineState, O
 from amt_flows.backends.attended.worker_files import ATTENDANT, FUNCTION, shared_package
 from amt_flows.backends.local.backend import LocalBackend
 from amt_flows.backends.local.check import shared_problems_of
-from amt_flows.backends.local.paths import JobPaths
+from amt_flows.backends.local.paths import JobPaths, tuning_paths
 from amt_flows.backends.local.process import read_json
 from amt_flows.backends.local.request import build
 from amt_flows.backends.local.share import share_variables
 from amt_flows.backends.local.state import Standing, abandon
-from amt_flows.errors import BackendError, Problem
+from amt_flows.errors import BackendError, CapacityUnavailable, Problem
 from amt_flows.ports import JobRequest, JobState, Room
 from amt_flows.spec import Resources, TuningSpec
 
@@ -52,7 +52,18 @@ class AttendedBackend(LocalBackend):
         return self.engine.address
 
     def check(self, spec: TuningSpec) -> Sequence[Problem]:
-        return [*shared_problems_of(spec, self.root), *self.engine.check(spec)]
+        return [*shared_problems_of(spec, self.root), *self._engine_problems(spec)]
+
+    def _engine_problems(self, spec: TuningSpec) -> Sequence[Problem]:
+        """Who goes on with a tuning job, or recovers it, need not wait for an engine that is just away."""
+        try:
+            return self.engine.check(spec)
+        except BackendError as error:
+            tuning = tuning_paths(self.root, spec.name or "")
+            if isinstance(error, CapacityUnavailable) and tuning is not None and tuning.jobs.is_dir():
+                logger.warning("%s", error.happened)
+                return []
+            return [Problem("backend", self.address, f"{error.happened} {error.remedy}".strip())]
 
     def room(self, need: Resources) -> Room:
         return self.engine.room(need)

@@ -51,10 +51,7 @@ class RayEngine:
 
     def check(self, spec: TuningSpec) -> Sequence[Problem]:
         need = spec.training_job.resources
-        try:
-            nodes = self._nodes()
-        except BackendError as error:
-            return [Problem("backend", self.address, error.happened)]
+        nodes = self._nodes()
         if any(_fits(_amounts(need), totals) for totals in _totals(nodes)):
             return []
         has = "; ".join(_in_words(total) for total in _totals(nodes))

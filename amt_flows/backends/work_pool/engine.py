@@ -16,7 +16,7 @@ from amt_flows.backends.attended.engine import EngineJob, EngineState, Order
 from amt_flows.backends.attended.http import Api, Refused
 from amt_flows.backends.work_pool.job_variables import from_resources, unknown
 from amt_flows.backends.work_pool.server import prefect_server
-from amt_flows.errors import BackendError, LaunchRejected, NameTaken, Problem
+from amt_flows.errors import BackendError, CapacityUnavailable, LaunchRejected, NameTaken, Problem
 from amt_flows.ports import JobRequest, Room
 from amt_flows.spec import Resources, TuningSpec
 
@@ -63,6 +63,8 @@ class WorkPoolEngine:
         try:
             pool = self._described_pool()
             self._deployment_id()
+        except CapacityUnavailable:
+            raise
         except BackendError as error:
             remedy = f"; {error.remedy}" if error.remedy else ""
             return [Problem("backend", self.address, f"{error.happened.rstrip('.')}{remedy}")]
