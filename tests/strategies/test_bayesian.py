@@ -189,6 +189,29 @@ def test_proposals_explore_at_first_and_then_take_turns_with_exploiting() -> Non
     assert sources[20] == ["bayesian/gp", "bayesian/gp-results"] * 2
 
 
+def test_a_draft_is_decided_with_what_has_come_in_since() -> None:
+    space = Space(tuple(Continuous(f"x{i}", 0.0, 1.0) for i in range(3)))
+    told = rows_at_random(space, [TrialState.COMPLETED] * 24, float)
+    rows = [replace(r, loss=sum((float(x) - 0.3) ** 2 for x in r.configuration.values())) for r in told]
+    running = TrialRow(25, {"x0": 0.5, "x1": 0.5, "x2": 0.5}, TrialState.PENDING)
+    draft = Bayesian().draft(space, [*rows, running], number=26, seed=1)
+    assert draft is not None
+
+    def decided(loss: float) -> tuple[Configuration, str]:
+        ended = replace(running, state=TrialState.COMPLETED, loss=loss)
+        proposal = draft.proposal(space, [*rows, ended], number=26, seed=1)
+        assert proposal is not None
+        assert space.contains(proposal.configuration)
+        return proposal.configuration, proposal.reason
+
+    losses = [row.loss for row in rows if row.loss is not None]
+    (good, why), (bad, _) = decided(min(losses) - 5.0), decided(max(losses) + 5.0)
+    assert good != bad
+    assert "drafted while jobs ran" in why
+    assert why.endswith("1 result since")
+    assert decided(min(losses) - 5.0)[0] == good
+
+
 @pytest.mark.parametrize("rows", [200, 1000])
 def test_a_proposal_takes_bounded_time_however_many_jobs_have_finished(rows: int) -> None:
     space = Space((*BOX.parameters, *TRAINING.parameters))

@@ -128,4 +128,11 @@ def surroundings() -> Surroundings:
         place = None
     limits = [resource.getrlimit(which) for name, which in vars(resource).items() if name[:7] == "RLIMIT_"]
     nice = os.getpriority(os.PRIO_PROCESS, 0)
-    return place, dict(os.environb), limits, nice, os.sched_getaffinity(0), os.getuid(), os.geteuid()
+    users = os.getuid(), os.geteuid(), os.getgid(), os.getegid()
+    return place, dict(os.environb), limits, nice, os.sched_getaffinity(0), users, _mask()
+
+
+def _mask() -> bytes:
+    """Of the rights of new files. To ask for it otherwise is to set it, in all threads."""
+    status = Path("/proc/self/status").read_bytes()
+    return status.partition(b"Umask:")[2].partition(b"\n")[0]
