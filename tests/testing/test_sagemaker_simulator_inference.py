@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from amt_flows.backends.marked_processes import marked_processes
-from amt_flows.testing.sagemaker import JobScript, SimulatedSageMaker
+from amt_flows.testing.sagemaker import JobScript, Refusal, SimulatedSageMaker
 from amt_flows.testing.sagemaker.artifacts import tar_gz
+from amt_flows.testing.sagemaker.inference import Invocation
 from amt_flows.testing.sagemaker.processes import MARK
 from amt_flows.testing.sagemaker.unpacking import Unpackable, unpack
-from testing.sagemaker_requests import client, training, wait_for
+from testing.sagemaker_requests import REGION, client, training, wait_for
 
 SCRIPT = """
 import json, os
@@ -46,7 +49,7 @@ def running() -> Iterator[SimulatedSageMaker]:
 def deploy(files: Mapping[str, str], name: str = "e") -> Any:
     """An endpoint of a model that is made of these files; the runtime's client."""
     one, s3 = client(), client("s3")
-    s3.create_bucket(Bucket="models", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3.create_bucket(Bucket="models", CreateBucketConfiguration={"LocationConstraint": REGION})
     archive = tar_gz({path: text.encode() for path, text in files.items()})
     s3.put_object(Bucket="models", Key="m.tar.gz", Body=archive)
     container = {"Image": "image:1", "ModelDataUrl": "s3://models/m.tar.gz"}
@@ -90,6 +93,29 @@ def test_a_model_answers_by_its_own_script_and_ends_with_its_endpoint(running: S
         asked(runtime, [1])
     assert refused.value.response["Error"]["Code"] == "ValidationError"
     wait_for(lambda: not marked_processes(mark))
+
+
+def test_a_world_ends_in_the_middle_of_an_answer() -> None:
+    slow = "import time\ndef model_fn(d): print('loading', flush=True); time.sleep(600)\n"
+    refused: list[str] = []
+    with SimulatedSageMaker(commands={}, endpoint_seconds=0) as world:
+        deploy({"code/inference.py": slow})
+        place, whole = ("123456789012", REGION), Invocation(b"[1]", "application/json", "")
+
+        def ask() -> None:
+            try:
+                world.invoke(place, "e", whole, None)
+            except Refusal as error:
+                refused.append(error.code)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        group = "/aws/sagemaker/Endpoints/e"
+        wait_for(lambda: group in str(client("logs").describe_log_groups()["logGroups"]))
+        began = time.monotonic()
+    asking.join(30)
+    assert refused == ["ModelError"]
+    assert time.monotonic() - began < 30  # and not the minute that a model has for its answer
 
 
 def test_an_answer_of_no_model_says_so(running: SimulatedSageMaker) -> None:

@@ -52,6 +52,10 @@ def _cbor(text: str) -> bytes:
     return b"\x79" + len(data).to_bytes(2, "big") + data
 
 
+class UnknownService(Exception):
+    """A request for a service that nobody has."""
+
+
 class Readable:
     """A WSGI application in front of moto's: where that has nothing but a page of HTML, or breaks, the answer
     is an error that names what was asked."""
@@ -71,6 +75,9 @@ class Readable:
 
         try:
             answer = self._behind(environ, started)
+        except UnknownService:
+            held.append(("404 Not Found", []))
+            answer = [b"<html>"]
         except Exception as error:
             logger.error("The simulated AWS failed at %s.", _asked(environ), exc_info=error)
             held.append(("500 Internal Server Error", []))

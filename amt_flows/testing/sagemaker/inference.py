@@ -180,6 +180,10 @@ class Server:
                 self.log(line.decode("utf-8", "replace").rstrip("\n"))
 
     def close(self) -> None:
+        """End it, also in the middle of an answer."""
+        process = self._process
+        if process is not None:
+            _kill(process)
         with self.lock:
             self._end()
 
@@ -187,8 +191,7 @@ class Server:
         process, self._process = self._process, None
         if process is None:
             return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _kill(process)
         process.wait()
         kill_marked(f"{MARK}={self._mark}", CLEAR_SECONDS)
         for stream in (process.stdin, process.stdout):
@@ -197,3 +200,8 @@ class Server:
                     stream.close()
         if self._reader is not None:
             self._reader.join(CLEAR_SECONDS)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from amt_flows.testing.sagemaker.credentials import Credentials
-from amt_flows.testing.sagemaker.error_answers import Readable
+from amt_flows.testing.sagemaker.error_answers import Readable, UnknownService
 from amt_flows.testing.sagemaker.guard import Guard
 
 
@@ -25,12 +25,17 @@ def serve(host: str, port: int, credentials: Credentials, allowed_hosts: Sequenc
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
+    def app_of(service: Any) -> Any:
+        if service is None:
+            raise UnknownService
+        return create_backend_app(service)
+
     # Werkzeug ends the whole process when it can't have a port, so the port is taken here.
     with socket.create_server((host, port)) as place:
         server: Any = make_server(
             host,
             port,
-            Guard(Readable(DomainDispatcherApplication(create_backend_app)), credentials, allowed_hosts),
+            Guard(Readable(DomainDispatcherApplication(app_of)), credentials, allowed_hosts),
             threaded=True,
             request_handler=_quiet(),
             fd=place.fileno(),
