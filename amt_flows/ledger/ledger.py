@@ -6,10 +6,12 @@ so a repeated or late event changes nothing. Rules and strategies read; they nev
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import gc
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
@@ -44,6 +46,19 @@ from amt_flows.spec import BestEligible, ObjectiveType, TuningSpec
 from amt_flows.spec.extension import extended
 
 T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looks for garbage: next to nothing of what a long record becomes is, and each look goes through
+    all of it."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class Ledger:
@@ -106,18 +121,20 @@ class Ledger:
     def extend(self, entries: Iterable[Iterable[Event]]) -> None:
         """Go on with the entries that come next in the journal. Raises JournalError when they can't be the
         record of a tuning job: one begins with its opening, and a trial is proposed before it is launched."""
-        for entry in entries:
-            for event in entry:
-                if not self.opened and not isinstance(event, Opened):
-                    raise JournalError("The journal doesn't begin with the opening of a tuning job.")
-                if isinstance(event, Launched) and event.trial not in self.trials:
-                    raise JournalError(
-                        f"The journal has a launch of trial {event.trial}, but not its proposal."
-                    )
-                try:
-                    self.apply(event)
-                except SpecError as error:
-                    raise JournalError(f"The journal's tuning job has no valid spec: {error}") from error
+        with _uncollected():
+            for entry in entries:
+                for event in entry:
+                    self._go_on_with(event)
+
+    def _go_on_with(self, event: Event) -> None:
+        if not self.opened and not isinstance(event, Opened):
+            raise JournalError("The journal doesn't begin with the opening of a tuning job.")
+        if isinstance(event, Launched) and event.trial not in self.trials:
+            raise JournalError(f"The journal has a launch of trial {event.trial}, but not its proposal.")
+        try:
+            self.apply(event)
+        except SpecError as error:
+            raise JournalError(f"The journal's tuning job has no valid spec: {error}") from error
 
     @property
     def spec(self) -> TuningSpec:

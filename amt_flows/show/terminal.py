@@ -163,17 +163,27 @@ class _Lines:
             yield from self._line(console, cells, "bold" if best else "")
 
     def _line(self, console: Console, cells: Sequence[Text], style: str) -> Iterator[Segment]:
-        whole = console.get_style(style)
+        whole, alike = console.get_style(style), ""
         for at, (cell, width, right) in enumerate(zip(cells, self._widths, self._right, strict=True)):
             blank = " " * (width - _width(cell))
             text = blank + cell.plain if right else cell.plain + blank
-            yield Segment(GAP + text if at else text, whole + console.get_style(cell.style))
+            alike += GAP if at else ""
+            if cell.style:
+                yield Segment(alike, whole)
+                yield Segment(text, whole + console.get_style(cell.style))
+                alike = ""
+            else:
+                alike += text
+        yield Segment(alike, whole)
         yield Segment.line()
 
 
 def _width(cell: Text) -> int:
     """In places of a terminal; of a cell with a line break more than any has."""
-    return UNLIMITED if "\n" in cell.plain else cell_len(cell.plain)
+    text = cell.plain
+    if "\n" in text:
+        return UNLIMITED
+    return len(text) if text.isascii() else cell_len(text)
 
 
 def _job_cells(result: TuningResult, job: TrainingJobRecord) -> list[Text]:
