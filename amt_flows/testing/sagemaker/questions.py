@@ -177,7 +177,7 @@ def _invalid_bucket(asker: Asker) -> Any:
 def _odd_output(asker: Asker) -> Any:
     script = (
         r"printf 'tab\there\n\033[31mred\033[0m\n\none\rtwo\n\x01\x7f\n  spaces  \n\xff\xfe no text\n';"
-        r""" python3 -c 'print("x" * 300000)'; printf 'no newline'; sleep 2"""
+        r""" python3 -c 'print("x" * 300000)'; printf 'no newline'"""
     )
     asker.train("output", script, seconds=300)
     logs, group = asker.client("logs"), {"logGroupName": "/aws/sagemaker/TrainingJobs"}
@@ -191,7 +191,8 @@ def _odd_output(asker: Asker) -> Any:
 
 def _final_metrics(asker: Asker) -> Any:
     printed = ("0.9", "1e3", "nan", "inf", "1,234.5", "-0.0", "5 and loss=6")
-    script = "; ".join(f"echo loss={value}; sleep 1" for value in printed)
+    pause = min(1.0, asker.poll_seconds)  # CloudWatch keeps whole seconds
+    script = "; ".join(f"echo loss={value}; sleep {pause}" for value in printed)
     algorithm = {"MetricDefinitions": [{"Name": "loss", "Regex": "loss=([^ ]+)"}]}
     told = asker.train("metrics", script, seconds=300, algorithm=algorithm)
     return [one["Value"] for one in told.get("FinalMetricDataList", ())]
