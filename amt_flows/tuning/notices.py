@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from amt_flows.backends.places import AMT, LOCAL, SAGEMAKER
+from amt_flows.backends.places import AMT, LOCAL, RAY, SAGEMAKER, WORK_POOL
 from amt_flows.ledger.algorithms import algorithms_of
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.rules.convergence import LEAST
@@ -54,6 +54,8 @@ def _idle(spec: TuningSpec, kind: str) -> Iterator[str]:
 
 def _on(spec: TuningSpec, kind: str) -> Iterator[str]:
     """What the place doesn't use of it, each said once, by its field in the whole spec."""
+    for algorithm in algorithms_of(spec):
+        yield from (algorithm.field(notice) for notice in _of_other_places(algorithm.spec, kind))
     # Late: what a place needs to say is of no use elsewhere.
     if kind == LOCAL:
         from amt_flows.backends.local.notices import notices as of_one
@@ -68,6 +70,16 @@ def _on(spec: TuningSpec, kind: str) -> Iterator[str]:
             yield "limits.concurrency_limits: is not used by AMT, which launches training jobs itself"
         if kind == AMT:
             yield from (algorithm.field(notice) for notice in _without_order(algorithm.spec))
+
+
+def _of_other_places(spec: TuningSpec, kind: str) -> Iterator[str]:
+    job = spec.training_job
+    if job.resources.is_asked and kind in (SAGEMAKER, AMT):
+        yield "training_job.resources: is not used on SageMaker, where the instance type decides"
+    if job.runtime_env and kind != RAY:
+        yield "training_job.runtime_env: is used on Ray only"
+    if job.job_variables and kind != WORK_POOL:
+        yield "training_job.job_variables: is used in a Prefect work pool only"
 
 
 def _without_order(spec: TuningSpec) -> Iterator[str]:

@@ -63,8 +63,8 @@ def recover(
     opened_at = min(started.values(), default=clock.now())
     address = first_look.address
     journal.append(0, _events(spec, found, started, opened_at=opened_at, address=address))
-    # From here on it is the engine's daily work. By another backend object: one tells each value once. Nothing
-    # is launched, so that what would keep a training job from running is none of its business.
+    # From here on it is the engine's daily work. By another backend object: one tells each value once.
+    # Nothing is launched: what would keep a training job from running matters later.
     tuning = Tuning.open(spec, backend(), journal, clock=clock, checked=False)
     tuning.observe()
     return tuning.ledger

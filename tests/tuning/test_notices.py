@@ -74,3 +74,18 @@ def test_running_says_what_the_plan_warns_of_and_says_it_once(caplog: pytest.Log
     tune(asked, backend, journal=journal, progress=False)
     (again,) = [record.getMessage() for record in caplog.records]
     assert again.startswith("Nothing was run: tuning job demo")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "unused", "used"),
+    [
+        ("training_job.resources", {"cpus": 0.1}, "sagemaker:eu-west-1", "local"),
+        ("training_job.runtime_env", {"pip": ["a"]}, "local", "ray:http://head:8265"),
+        ("training_job.job_variables", {"image": "a"}, "ray:http://head:8265", "work-pool:gpus"),
+    ],
+)
+def test_what_another_place_would_use_is_told(
+    field: str, value: dict[str, Any], unused: str, used: str
+) -> None:
+    assert field in fields({field: value}, unused)
+    assert field not in fields({field: value}, used)
