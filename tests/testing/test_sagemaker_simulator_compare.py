@@ -73,6 +73,7 @@ def test_what_differs_is_printed_and_told_by_the_exit_code(
     ("arguments", "words"),
     [
         ([], "--role, --bucket and --image are needed"),
+        ([*GIVEN, "--role", "trainer"], "trainer is no ARN of a role"),
         (["--question", "tag"], "no such question: tag; there are unknown-training-job"),
     ],
 )

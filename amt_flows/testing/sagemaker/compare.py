@@ -7,6 +7,7 @@ differ. Nothing that costs is asked beyond the cap, and what was made is removed
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -128,6 +129,8 @@ def main(
         return
     if not role or not bucket or not image:
         raise click.UsageError("--role, --bucket and --image are needed to ask anything (--list shows what)")
+    if not re.fullmatch(r"arn:[^:]+:iam::\d{12}:role/.+", role):
+        raise click.BadParameter(f"{role} is no ARN of a role", param_hint="--role")
     place = Place(role, bucket, image, instance_type, price)
     try:
         real = asker_of(boto3.Session(profile_name=profile, region_name=region), place)
