@@ -21,7 +21,8 @@ def show(renderable: RenderableType) -> None:
 
     # A pipe has no width; 80 columns would fold what a file has room for.
     console = Console() if sys.stdout.isatty() else Console(width=160)
-    console.print(Visible(renderable))
+    # A line that is longer than the terminal is wide was not folded on purpose: nothing of it is left out.
+    console.print(Visible(renderable), crop=False)
 
 
 def say(text: str, *, err: bool = False) -> None:

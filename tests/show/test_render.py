@@ -15,17 +15,19 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
+from amt_flows.cli.printing import show
 from amt_flows.events import Concluding, Ended, Finished, Outcome, Reason, TuningStatus
 from amt_flows.ledger.failures import failure_line
 from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ports import JobState
 from amt_flows.results import TuningResult, result_of
+from amt_flows.show import terminal
 from amt_flows.show.leaderboard_rows import leaderboard
 from amt_flows.show.markdown import cell, code, fenced, line_chart, table
 from amt_flows.show.report import best_so_far, failure_groups, report_markdown
 from amt_flows.show.terminal import terminal_summary
-from amt_flows.show.text import duration, hyperparameter, money, number, place
+from amt_flows.show.text import duration, hyperparameter, hyperparameters, money, number, place
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.loop import drive
 from worlds import Train, ended_job, opened, rising, run, running_job, spec
@@ -480,3 +482,19 @@ def test_hyperparameters_share_a_column_where_there_is_no_room_for_one_each() ->
     assert "hyperparameters" in text
     assert re.search(r"p0=\S+ p1=\S+", text)
     assert re.search(r"^001-[0-9a-f]{8} ", text, re.MULTILINE), "a name fits where the prefix is left out"
+
+
+def test_the_table_of_very_many_jobs_folds_no_line_and_cuts_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger, _ = run(spec(limits={"max_parallel_training_jobs": 4, "max_number_of_training_jobs": 12}))
+    outcome = result(ledger)
+    monkeypatch.setattr(terminal, "FOLDED_AT_MOST", 5)
+    monkeypatch.setattr("rich.console.Console", lambda **given: Console(width=30))
+    show(terminal.JobsTable(outcome))
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split()[:3] == ["training", "job", "status"]
+    assert len(lines) == len(outcome.jobs)
+    for line, job in zip(lines, outcome.jobs, strict=True):
+        assert line.startswith(job.name.removeprefix("demo-"))
+        assert line.rstrip().endswith(hyperparameters(job.hyperparameters))
