@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ class History(Sequence[TrialRow]):
         self._rows = list(rows)
         self._keys: dict[int, tuple[Space, set[str], int]] = {}
         self._taken: dict[int, int] = {}
+        self._of_parents: dict[int, tuple[Space, list[TrialRow]]] = {}
 
     @overload
     def __getitem__(self, at: int) -> TrialRow: ...
@@ -108,6 +110,12 @@ class History(Sequence[TrialRow]):
             self._keys[id(space)] = space, keys, len(self._rows)
         return keys
 
+    def hints(self, space: Space) -> Sequence[TrialRow]:
+        """As :func:`hints_of`. Rows of parents stand first and never change, so they are found once."""
+        if id(space) not in self._of_parents:
+            self._of_parents[id(space)] = space, _hints(space, self._rows)
+        return self._of_parents[id(space)][1]
+
     def first_free(self, space: Space) -> int:
         """As :func:`first_free`. What is taken stays taken, so the walk goes on where it ended."""
         used = self.used_keys(space)
@@ -138,6 +146,21 @@ def used_keys(space: Space, history: Sequence[TrialRow]) -> Set[str]:
     what it tried was not tried here.
     """
     return history.used_keys(space) if isinstance(history, History) else set(_keys(space, history))
+
+
+def hints_of(space: Space, history: Sequence[TrialRow]) -> Sequence[TrialRow]:
+    """The rows of parents whose losses can't be compared with ours, that have a loss and lie in ``space``."""
+    return history.hints(space) if isinstance(history, History) else _hints(space, history)
+
+
+def _hints(space: Space, rows: Iterable[TrialRow]) -> list[TrialRow]:
+    # Those of parents stand before all others.
+    of_parents = itertools.takewhile(lambda row: row.parent, rows)
+    return [
+        row
+        for row in of_parents
+        if row.is_hint and row.loss is not None and space.contains(row.configuration)
+    ]
 
 
 def _keys(space: Space, rows: Iterable[TrialRow]) -> Iterator[str]:

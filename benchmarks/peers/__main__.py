@@ -32,6 +32,7 @@ import json
 import os
 import platform
 import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -43,10 +44,14 @@ from pathlib import Path
 from typing import Any, Final
 
 HERE: Final = Path(__file__).resolve().parent
-PATIENCE_SECONDS: Final = 1800.0
+PATIENCE_SECONDS: Final = 600.0
 ORPHANS_SECONDS: Final = 20.0
 COUNTS: Final = (50, 1000)
 """Of jobs that end at once, in runs of their own."""
+
+
+class PeerFailedError(Exception):
+    """Why there are no figures of a tuner."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,11 @@ def main() -> None:
     versions: dict[str, str] = {}
     for _ in range(asked.rounds):
         for tuner, python in present:
-            found = measured(tuner, python, asked)
+            try:
+                found = measured(tuner, python, asked)
+            except PeerFailedError as error:
+                print(f"{tuner.name}: left out: {error}", flush=True)
+                continue
             versions[tuner.name] = str(found.pop("version"))
             rows[tuner.name].append(found)
             print(
@@ -104,7 +113,7 @@ def main() -> None:
                 file=sys.stderr,
                 flush=True,
             )
-    print(table({name: _medians(found) for name, found in rows.items()}, versions))
+    print(table({name: _medians(found) for name, found in rows.items() if found}, versions))
     load, python_version = os.getloadavg()[0], platform.python_version()
     about = f"{os.cpu_count()} cores, load {load:.1f} at the end, Python {python_version}"
     print(
@@ -136,7 +145,7 @@ def measured(tuner: Tuner, python: str, asked: argparse.Namespace) -> dict[str, 
     quick = {
         count: run(tuner, python, jobs=count, length=0.0, workers=asked.workers)
         for count in (asked.workers, *COUNTS)
-        if count <= tuner.most or count == asked.workers
+        if count <= min(tuner.most, asked.most) or count == asked.workers
     }
     figures |= {f"to {count}": found["seconds"] for count, found in quick.items()}
     few, more = min(quick), max(quick)
@@ -158,19 +167,25 @@ def run(tuner: Tuner, python: str, *, jobs: int, length: float, workers: int) ->
             "PYTHONPATH": str(HERE.parent.parent),
         }
         before = _cpu_of_children()
-        done = subprocess.run(
+        process = subprocess.Popen(
             [python, str(HERE / tuner.script), *settings],
             cwd=place,
             env=environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
+            start_new_session=True,
         )
+        try:
+            said, complained = process.communicate(timeout=PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise PeerFailedError(f"{jobs} jobs took more than {PATIENCE_SECONDS:g} s") from None
         _await_orphans()
-        if done.returncode != 0:
-            raise SystemExit(f"{tuner.name} failed:\n{done.stderr[-3000:]}")
-        told = json.loads(done.stdout.splitlines()[-1])
+        if process.returncode != 0:
+            raise PeerFailedError(complained[-3000:])
+        told = json.loads(said.splitlines()[-1])
         times = [path.read_text(encoding="ascii").split() for path in stamps.iterdir()]
     starts, ends = [float(one[0]) for one in times], [float(one[1]) for one in times]
     seconds = max(ends) - min(starts)
@@ -248,6 +263,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--jobs", type=int, default=40, help="training jobs of a fixed length")
     add("--length", type=float, default=1.0, help="of a training job, in seconds")
     add("--workers", type=int, default=2, help="training jobs at once")
+    add("--most", type=int, default=COUNTS[-1], help="no run of more jobs that end at once than that")
     add("--rounds", type=int, default=1, help="runs of each, in turns; medians are shown")
     return parser
 

@@ -7,6 +7,7 @@ decides between them, as between any two workers of a job.
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
 import subprocess
@@ -111,9 +112,11 @@ class Starters:
                 ours.close()
                 return
         self._starter = _Starter(ours, now, os.getpid())
+        atexit.register(ours.close)
 
     def _end(self) -> None:
         if self._starter is not None:
+            atexit.unregister(self._starter.requests.close)
             self._starter.requests.close()
             self._starter = None
 

@@ -3,13 +3,12 @@ whose values can't be compared with ours."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
-from amt_flows.ledger.history import Proposal, TrialRow, used_keys
+from amt_flows.ledger.history import Proposal, TrialRow, hints_of, used_keys
 from amt_flows.space.space import Configuration, Space, configuration_key
 from amt_flows.space.values import configuration_from
 from amt_flows.spec import TuningSpec
@@ -43,10 +42,8 @@ def transferred(space: Space, history: Sequence[TrialRow]) -> list[tuple[TrialRo
     says nothing new and is passed over.
     """
     by_parent: dict[str, list[TrialRow]] = {}
-    # Those of parents stand before all others.
-    for row in itertools.takewhile(lambda row: row.parent, history):
-        if row.is_hint and row.loss is not None and space.contains(row.configuration):
-            by_parent.setdefault(row.parent, []).append(row)
+    for row in hints_of(space, history):
+        by_parent.setdefault(row.parent, []).append(row)
     ranked = [sorted(rows, key=lambda row: row.loss or 0.0) for rows in by_parent.values()]
     wanted = max(LEAST_TRANSFERRED, len(ranked))
     chosen: list[tuple[TrialRow, int]] = []
