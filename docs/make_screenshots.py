@@ -195,10 +195,13 @@ def take(page: Page, server: Server, directory: Path) -> None:
     server.state(run["id"], "Suspended")
 
     (tuning,) = server.ask("/flow_runs/filter", {"flow_runs": {"name": {"any_": ["digits"]}}})
-    page.set_viewport_size({"width": 2200, "height": 1500})
+    page.set_viewport_size({"width": 1300, "height": 1500})
     page.goto(f"{ui}/runs/flow-run/{tuning['id']}")
     page.wait_for_timeout(5000)
     graph = page.locator("canvas").first
+    # So near that the bars have their names.
+    graph.hover()
+    page.mouse.wheel(0, -600)
     picture(page, "graph", directory, top=graph)
     page.set_viewport_size({"width": WIDTH, "height": 1500})
     # The other one of the two UIs.

@@ -4,13 +4,14 @@ traceback. A traceback is for errors that nobody foresaw."""
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from prefect import Flow, runtime
 from prefect.context import FlowRunContext
-from prefect.exceptions import ParameterTypeError
+from prefect.exceptions import CancelledRun, ParameterTypeError
 from prefect.states import Failed
 from prefect.utilities.callables import parameter_schema
 
@@ -24,6 +25,10 @@ _REMEDY: Final = (
     "give it in the run's parameters, or among those of the deployment, which are every run's that brings "
     "none; a schedule that is switched on may lose its own"
 )
+
+
+_ENGINES: Final = ("prefect.flow_runs", "prefect.engine")
+_EXITED: Final = ("Engine execution exited with unexpected exception", "Execution of flow run")
 
 
 class RefusedParameters(AmtFlowsError):
@@ -43,6 +48,10 @@ def in_sentences(run: Callable[P, R]) -> Callable[P, R]:
             return run(**_checked(run, args, kwargs))  # type: ignore[call-arg]
         except AmtFlowsError as error:
             return cast(R, Failed(message=str(error), data=error))
+        finally:
+            # The process of a deployment's run raises the state once more, after the flow.
+            for name in _ENGINES:
+                logging.getLogger(name).addFilter(_says_more_than_the_state)
 
     # Prefect binds a run's parameters before any flow begins, and what it raises then is a traceback.
     signature = inspect.signature(run)
@@ -50,6 +59,12 @@ def in_sentences(run: Callable[P, R]) -> Callable[P, R]:
         parameters=[_with_default(one) for one in signature.parameters.values()]
     )
     return told
+
+
+def _says_more_than_the_state(record: logging.LogRecord) -> bool:
+    """Not so a traceback of what the run's state has said in a sentence. A filter is added once only."""
+    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+    return not (str(record.msg).startswith(_EXITED) and isinstance(error, AmtFlowsError | CancelledRun))
 
 
 def _with_default(parameter: inspect.Parameter) -> inspect.Parameter:

@@ -13,13 +13,16 @@ from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
+from prefect.flow_engine import run_flow
 from prefect.flows import load_flow_from_entrypoint
+from prefect.logging.loggers import flow_run_logger
 
 from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.places import open_journal
 from amt_flows.flows.promotion.promote import promote
 from amt_flows.flows.promotion.retune import retune
 from amt_flows.flows.promotion.tune_then_deploy import tune_then_deploy
+from amt_flows.flows.sentences import RefusedParameters
 from amt_flows.flows.tuning.clean_up import clean_up
 from amt_flows.flows.tuning.hooks import tuning_of_run
 from amt_flows.flows.tuning.manage import extend_tuning, resume_tuning, stop_tuning
@@ -242,6 +245,19 @@ def test_a_run_without_what_it_needs_is_one_sentence(flow: Flow[..., Any], home:
     first = next(name for name, one in inspect.signature(flow).parameters.items() if one.default is one.empty)
     assert str(state.message).startswith(f"This run has no '{first}'")
     assert not home.exists()
+
+
+def test_the_process_of_a_deployments_run_logs_no_traceback_of_a_sentence(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It raises the state once more, after the flow."""
+    run = read(deployed_run(tune))
+    log: Any = flow_run_logger(run)
+    with pytest.raises(RefusedParameters, match="has no 'spec'"):
+        run_flow(tune, flow_run=run, parameters={}, error_logger=log)
+    assert not [record for record in caplog.records if record.exc_info]
+    log.error("Engine execution exited with unexpected exception", exc_info=ValueError("a defect"))
+    assert [record for record in caplog.records if record.exc_info], "of what nobody foresaw there is one"
 
 
 def test_the_flows_are_those_of_the_deployments() -> None:

@@ -33,15 +33,15 @@ def axis_name(space: Space, parameter: Parameter) -> str:
 def parallel_picture(ledger: Ledger) -> str | None:
     """A line for each training job through all its hyperparameters, coloured by its objective. None with
     fewer than two hyperparameters or training jobs."""
+    ledger = ledger.of_one_algorithm()
+    jobs, space = valued(ledger)[-MOST_LINES:], ledger.spec.space()
+    if len(jobs) < 2 or len(space.parameters) < 2:
+        return None
     import numpy as np
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    ledger = ledger.of_one_algorithm()
-    jobs, space = valued(ledger)[-MOST_LINES:], ledger.spec.space()
-    if len(jobs) < 2 or len(space.parameters) < 2:
-        return None
     figure, (axes,) = new_figure(3.4)
     values = [float(job.final_value or 0.0) for job in jobs]
     colours = ScalarMappable(
