@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, overload
 
 from amt_flows.amt.following import follow
 from amt_flows.amt.handed_off import Following, HandedOff
@@ -37,19 +37,39 @@ if TYPE_CHECKING:
 logger = logging.getLogger("amt_flows")
 
 
+OnOpen: TypeAlias = Callable[[RunningTuningJob], None]
+
+
+class Watching(TypedDict, total=False):
+    """Where a tuning job is recorded, and who looks on."""
+
+    journal: Journal | None
+    """On this machine unless one is given."""
+    progress: bool | None
+    on_tick: OnTick
+    on_open: OnOpen
+
+
+class RunSettings(Watching, total=False):
+    """Those of a spec that is run here."""
+
+    stages: Stages | None
+    parents: Reader | None
+    tell: Callable[[str], None]
+
+
+class AmtSettings(Watching, total=False):
+    """Those of a tuning job that SageMaker's own tuner runs."""
+
+    session: Any
+    """As in boto3, as are the next two."""
+    region: str | None
+    endpoint_url: str | None
+    how: Following | None
+
+
 @overload
-def tune(
-    spec: TuningSpec,
-    backend: Place | None = None,
-    *,
-    journal: Journal | None = None,
-    stages: Stages | None = None,
-    progress: bool | None = None,
-    parents: Reader | None = None,
-    on_tick: OnTick = ...,
-    on_open: Callable[[RunningTuningJob], None] = ...,
-    tell: Callable[[str], None] = ...,
-) -> TuningResult: ...
+def tune(spec: TuningSpec, backend: Place | None = None, **settings: Unpack[RunSettings]) -> TuningResult: ...
 
 
 @overload
@@ -89,11 +109,9 @@ def tune(*given: Any, **settings: Any) -> TuningResult:
     return _run_function(*given, **settings)
 
 
-_OF_A_SPEC = ("spec", "backend", "journal", "stages", "progress", "parents", "on_tick", "on_open", "tell")
-
-
 def _only_of_a_spec(settings: Mapping[str, Any]) -> None:
-    wrong = [name for name in settings if name not in _OF_A_SPEC]
+    known = {"spec", "backend"} | RunSettings.__required_keys__ | RunSettings.__optional_keys__
+    wrong = [name for name in settings if name not in known]
     if wrong:
         message = "what a spec says is not said once more beside it; write it into the spec"
         raise SpecError([Problem(name, settings[name], message) for name in wrong])
@@ -142,7 +160,7 @@ def run_spec(
     progress: bool | None = None,
     parents: Reader | None = None,
     on_tick: OnTick = lambda tuning, news: None,
-    on_open: Callable[[RunningTuningJob], None] = lambda tuning: None,
+    on_open: OnOpen = lambda tuning: None,
     tell: Callable[[str], None] = logger.warning,
 ) -> TuningResult:
     """Run a spec to its end; what its arguments mean, and what it raises, is said by :func:`tune`."""
@@ -181,53 +199,53 @@ def _tell_at_opening(ledger: Ledger, tell: Callable[[str], None]) -> None:
         tell(f"Worth a look: {notice}.")
 
 
-def tune_on_amt(
-    spec: TuningSpec,
-    *,
-    journal: Journal | None = None,
-    session: Any = None,
-    region: str | None = None,
-    endpoint_url: str | None = None,
-    progress: bool | None = None,
-    on_tick: OnTick = lambda followed, news: None,
-    on_open: Callable[[RunningTuningJob], None] = lambda followed: None,
-    how: Following | None = None,
-) -> TuningResult:
+def tune_on_amt(spec: TuningSpec, **settings: Unpack[AmtSettings]) -> TuningResult:
     """The same as :func:`amt_flows.tune`, by SageMaker's own tuner in place of ours.
 
     A tuning job of the same name and spec is taken up where it stands; a finished one is returned at once.
     Ctrl-C has AMT stop it, and waits for its end; a second Ctrl-C only ends the wait. Should this process
-    die, AMT goes on, and the next call follows it again. The journal is on this machine unless one is given;
-    ``session``, ``region`` and ``endpoint_url`` are as in boto3.
+    die, AMT goes on, and the next call follows it again. ``journal`` is on this machine unless one is given;
+    ``session``, ``region`` and ``endpoint_url`` are as in boto3; ``progress``, ``on_tick`` and ``on_open`` as
+    in ``tune``.
 
     Raises SpecError before AMT is asked, NameTaken, BackendError, Fenced, JournalError, TuningInterrupted,
     and TuningJobFailed when the tuning job ends as Failed, or is stopped before any training job could be the
     best.
     """
     spec = spec if spec.name is not None else spec.named(made_up_name())
-    assert spec.name is not None
-    clients = Clients(session, region, endpoint_url, None)
-    handed_off = HandedOff.open(spec, clients, journal or open_journal(spec.name), how=how)
-    _tell_at_opening(handed_off.ledger, logger.warning)
-    return to_its_end(handed_off, progress=progress, on_tick=on_tick, on_open=on_open)
+
+    def opened(clients: Clients, journal: Journal, how: Following | None) -> HandedOff:
+        handed_off = HandedOff.open(spec, clients, journal, how=how)
+        _tell_at_opening(handed_off.ledger, logger.warning)
+        return handed_off
+
+    return _by_amt(str(spec.name), opened, **settings)
 
 
-def attach_to_amt(
+def attach_to_amt(name: str, **settings: Unpack[AmtSettings]) -> TuningResult:
+    """Follow a tuning job that AMT runs, or has run, whoever created it. Otherwise as :func:`tune_on_amt`;
+    raises TuningJobNotFound too."""
+
+    def attached(clients: Clients, journal: Journal, how: Following | None) -> HandedOff:
+        return HandedOff.attach(name, clients, journal, how=how)
+
+    return _by_amt(name, attached, **settings)
+
+
+def _by_amt(
     name: str,
+    open_: Callable[[Clients, Journal, Following | None], HandedOff],
     *,
     journal: Journal | None = None,
     session: Any = None,
     region: str | None = None,
     endpoint_url: str | None = None,
+    how: Following | None = None,
     progress: bool | None = None,
     on_tick: OnTick = lambda followed, news: None,
-    on_open: Callable[[RunningTuningJob], None] = lambda followed: None,
-    how: Following | None = None,
+    on_open: OnOpen = lambda followed: None,
 ) -> TuningResult:
-    """Follow a tuning job that AMT runs, or has run, whoever created it. Otherwise as :func:`tune_on_amt`;
-    raises TuningJobNotFound too."""
-    clients = Clients(session, region, endpoint_url, None)
-    handed_off = HandedOff.attach(name, clients, journal or open_journal(name), how=how)
+    handed_off = open_(Clients(session, region, endpoint_url, None), journal or open_journal(name), how)
     return to_its_end(handed_off, progress=progress, on_tick=on_tick, on_open=on_open)
 
 
@@ -236,7 +254,7 @@ def to_its_end(
     *,
     progress: bool | None,
     on_tick: OnTick,
-    on_open: Callable[[RunningTuningJob], None],
+    on_open: OnOpen,
 ) -> TuningResult:
     """Follow a tuning job with progress and Ctrl-C as in :func:`tune_on_amt`, and give back its result.
     Raises as it does once the tuning job is in AMT's hands."""
