@@ -132,8 +132,10 @@ def _run_function(
     refuse_to_travel(backend or "local")
     place = open_place(backend or "local", home=home) if isinstance(backend, str | None) else backend
     call = asked(train, space, settings)
-    if place.address == "local":
-        call.function.keep(getattr(place, "root", home_directory(home)))
+    # Where training jobs look for it: below the root that their machines share.
+    root = getattr(place, "root", home_directory(home) if place.address == "local" else None)
+    if root is not None:
+        call.function.keep(root)
     spec = call.spec if call.spec.name is not None else call.spec.named(made_up_name())
     journal = open_journal(str(spec.name), home)
     return run_spec(spec, place, journal=journal, progress=progress, parents=parents_in(home, place))
