@@ -505,6 +505,18 @@ def test_a_name_is_the_same_in_any_case() -> None:
         assert controller.end(name.upper()).state is JobState.COMPLETED
 
 
+def test_a_service_that_is_slower_than_the_pace_is_followed_all_the_same() -> None:
+    # A listing alone takes longer than a turn.
+    with SimulatedSageMaker(JobScript([0.5, 0.6], seconds_per_epoch=30), tick_seconds=5.0) as world:
+        controller = Controller(world, poll_seconds=4)
+        names = controller.launch(*map(request, range(1, 4)))
+        for _ in range(100):
+            if all(report.state.terminal for report in controller.poll(*names)):
+                break
+            controller.backend.wait(60)
+        assert all(controller.values(name) == [0.5, 0.6] for name in names)
+
+
 def test_no_poll_is_longer_than_its_pace_when_many_jobs_end_at_once() -> None:
     # A second a call: a poll of twenty seconds has time for a dozen, and each end takes three.
     script = JobScript([0.5], seconds_per_epoch=30, starting_seconds=400)

@@ -7,10 +7,9 @@ A poll has a fixed number of parts, and each a price (calls to AWS):
 - the logs of jobs that train and are due another epoch: one each, at most ``log_calls_per_poll`` together,
   in turns.
 
-A poll ends before the next one is due, however many jobs have ended at once and however slowly the service
-answers: what is left is taken up by the next, and half of its time is kept for the logs of those that train.
-Passing trouble ends it early too. So nothing but a final refusal (permissions, mostly) reaches the engine
-from here.
+A poll ends before the next one is due, however many jobs have ended at once: what is left is taken up by the
+next, and half of its time is kept for the logs of those that train. Passing trouble ends it early too. So
+nothing but a final refusal (permissions, mostly) reaches the engine from here.
 """
 
 from __future__ import annotations
@@ -50,6 +49,8 @@ MISSING_POLLS: Final = 3
 FOR_ENDS: Final = 0.4
 FOR_ALL: Final = 0.8
 """Of a poll's time: what is begun by then is brought to its end."""
+AT_LEAST: Final = 0.2
+"""Of a poll's time for either, also where the service is so slow that the listing alone takes longer."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +180,9 @@ class Fleet:
         for name in sorted(self._stops_wanted):
             self._stop(name)
         self._see_changes()
+        began = self._clock.now()
         for job in [job for job in self._live.values() if job.ended]:
-            if self._pace.is_over(FOR_ENDS):
+            if self._pace.is_over(FOR_ENDS, began, AT_LEAST):
                 break
             self._settle(job)
         self._read_curves()
@@ -292,9 +294,8 @@ class Fleet:
         for job in training:
             if not job.log.is_due(now):
                 continue
-            if self._logs.calls - calls_before >= self._habits.log_calls_per_poll or self._pace.is_over(
-                FOR_ALL
-            ):
+            is_enough = self._logs.calls - calls_before >= self._habits.log_calls_per_poll
+            if is_enough or self._pace.is_over(FOR_ALL, now, AT_LEAST):
                 return
             self._know_definitions(job)
             job.log.read(self._logs, job.definitions or (), to_end=False)

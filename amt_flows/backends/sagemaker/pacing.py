@@ -33,9 +33,14 @@ class Pace:
         self._began = self._clock.now()
         self._due = self._began + self._seconds * spread
 
-    def is_over(self, share: float) -> bool:
-        """Whether so much of this turn is over, if it is as short as one can be."""
-        return self._clock.now() - self._began >= share * self._seconds * (1 - self.SPREAD)
+    def is_over(self, share: float, since: float, least: float) -> bool:
+        """Whether so much of this turn is over, if it is as short as one can be, and the share ``least`` of
+        one ``since`` then: whatever the time before went into, there is progress in each turn. Turns of no
+        length are somebody else's to pace, and never over."""
+        if self._seconds == 0:
+            return False
+        now, turn = self._clock.now(), self._seconds * (1 - self.SPREAD)
+        return now - self._began >= share * turn and now - since >= least * turn
 
     def hurry(self) -> None:
         """The next turn is now."""
