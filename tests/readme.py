@@ -1,4 +1,4 @@
-"""The README's code blocks, and the project that they make."""
+"""The code blocks of the README and of the guide behind it, and the project that they make."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 import pages
 
-README = pages.page("README.md")
+README = pages.page("README.md") + pages.page("docs/guide.md")
 
 
 def block(language: str, containing: str) -> str:
