@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from amt_flows.errors import AmtFlowsError, TuningInterrupted
 
@@ -143,6 +144,12 @@ class BackendName(click.ParamType):  # type: ignore[type-arg] # has none before 
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         return "BACKEND"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        known = (*NAMES, *(f"{engine}:" for engine in ENGINES))
+        return [CompletionItem(name) for name in known if name.startswith(incomplete)]
 
 
 BACKEND = BackendName()
