@@ -58,7 +58,12 @@ for epoch in range(1, 11):
     help="Give this argument to every training job. May be repeated.",
 )
 @click.option(
-    "--output", "-o", metavar="FILE", default=SPEC, help=f"The spec's file, - to print it [{SPEC}]."
+    "--output",
+    "-o",
+    type=click.Path(),
+    metavar="FILE",
+    default=SPEC,
+    help=f"The spec's file, - to print it [{SPEC}].",
 )
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @click.option("--example", is_flag=True, help=f"Write a training script to begin with, {SCRIPT}, beside it.")
