@@ -26,7 +26,7 @@ from amt_flows.flows import load_result, promote, resume_tuning, retune, run_tun
 from amt_flows.flows.tuning import manage
 from amt_flows.flows.tuning.clean_up import Remedy, clean_up
 from amt_flows.flows.tuning.hooks import tuning_of_run
-from amt_flows.flows.tuning.named import published
+from amt_flows.flows.tuning.named import home_named, published
 from amt_flows.ledger.journals.directory import DirectoryJournal
 from amt_flows.ledger.record import load_ledger
 from amt_flows.spec import TuningSpec
@@ -182,6 +182,8 @@ def test_a_running_one_is_stopped_where_it_is(
 ) -> None:
     monkeypatch.setattr(manage, "PATIENCE_SECONDS", 15.0)
     with tuning_in_a_process("runs-there", homes[0]) as process:
+        # Its first page is sent beside its launches.
+        assert eventually(lambda: home_named("runs-there", None) is not None, 60)
         assert len(stop_tuning("runs-there")) == 2
         process.wait(60)
     assert not workers(homes[0])

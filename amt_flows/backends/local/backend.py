@@ -458,7 +458,8 @@ class LocalBackend:
             with self._waiting:
                 if self._watch.listen({paths.directory.parent.parent / "wake" for paths in live}):
                     return
-                self._watch.follow([worker for worker in live.values() if worker is not None])
+                if self._watch.follow([worker for worker in live.values() if worker is not None]):
+                    return
                 left = deadline - time.monotonic()
                 if self._watch.wait(min(left, LIVENESS_SECONDS)):
                     return

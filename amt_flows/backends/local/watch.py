@@ -27,6 +27,7 @@ class Watch:
     def __init__(self) -> None:
         self._fifos: dict[Path, tuple[int, int, Path]] = {}
         self._processes: dict[tuple[int, str], int] = {}
+        self._gone: set[tuple[int, str]] = set()
         self._close = weakref.finalize(self, _close, self._fifos, self._processes)
 
     def close(self) -> None:
@@ -45,22 +46,31 @@ class Watch:
                 new = True
         return new
 
-    def follow(self, processes: Iterable[Identity]) -> None:
-        """Be woken by the end of exactly these processes, as far as the system can tell."""
+    def follow(self, processes: Iterable[Identity]) -> bool:
+        """Be woken by the end of exactly these processes, as far as the system can tell. Whether one has
+        ended before it could be followed; that is told once."""
+        new = False
         wanted = {(p["pid"], p["start"]): p for p in processes}
         for gone in self._processes.keys() - wanted.keys():
             os.close(self._processes.pop(gone))
+        self._gone &= wanted.keys()
         if hasattr(os, "pidfd_open"):
-            for key in wanted.keys() - self._processes.keys():
+            for key in wanted.keys() - self._processes.keys() - self._gone:
                 try:
                     fd = os.pidfd_open(key[0])
+                except ProcessLookupError:
+                    fd = None
                 except OSError:
                     continue
                 # The number may have passed to another process before it was opened, but not since.
-                if is_alive(wanted[key]):
+                if fd is not None and is_alive(wanted[key]):
                     self._processes[key] = fd
-                else:
+                    continue
+                self._gone.add(key)
+                new = True
+                if fd is not None:
                     os.close(fd)
+        return new
 
     def wait(self, seconds: float) -> bool:
         """Whether something happened within so many seconds."""
