@@ -20,6 +20,9 @@ NEAR: Final = 0.03
 """So near an end of the range, as a share of it in its own scaling, a value is on its edge."""
 FEW: Final = 3
 """So few training jobs, or values of a range, say nothing by lying on an edge."""
+SHORT: Final = 2
+LONGEST: Final = 17
+"""Digits of the numbers that are told, at least and at most: so many tell any two numbers apart."""
 
 
 @dataclass(frozen=True)
@@ -75,17 +78,26 @@ def _edge(parameter: Continuous | Integer, value: float) -> Edge | None:
     else:
         return None
     around = (_unscaled(middle + half, parameter.scaling) for half in (-width / 2, width / 2))
-    try_low, try_high = _allowed(parameter, *around)
+    try_low, try_high = _around(parameter, value, *around)
     goes_on = try_low < low if side == "lower" else try_high > high
     return Edge(parameter.name, value, side, low, high, try_low, try_high) if goes_on else None
 
 
-def _allowed(parameter: Continuous | Integer, low: float, high: float) -> tuple[float, float]:
-    """Short numbers, on the steps of the range, that values of its kind can be."""
+def _around(parameter: Continuous | Integer, value: float, low: float, high: float) -> tuple[float, float]:
+    """Numbers as short as they can be with ``value`` between them; short ones where nothing lies beyond."""
+    for digits in range(SHORT, LONGEST + 1):
+        ends = _allowed(parameter, low, high, digits)
+        if ends[0] < value < ends[1]:
+            return ends
+    return _allowed(parameter, low, high, SHORT)
+
+
+def _allowed(parameter: Continuous | Integer, low: float, high: float, digits: int) -> tuple[float, float]:
+    """Numbers of so many digits, on the steps of the range, that values of its kind can be."""
     if parameter.scaling is Scaling.REVERSE_LOGARITHMIC:
         # Rounded as what is left of 1: 0.99997, not 1.
-        return max(0.0, 1.0 - _short(1.0 - low)), 1.0 - _short(1.0 - high)
-    low, high = _short(low), _short(high)
+        return max(0.0, 1.0 - _short(1.0 - low, digits)), 1.0 - _short(1.0 - high, digits)
+    low, high = _short(low, digits), _short(high, digits)
     if parameter.step is not None:
         low, high = (_on_step(parameter, x) for x in (low, high))
     if isinstance(parameter, Integer) and parameter.low >= 1:
@@ -108,8 +120,8 @@ def _text(value: float) -> str:
     return f"{value:.12g}" if 0.999999 < value < 1 else f"{value:.6g}"
 
 
-def _short(value: float) -> float:
-    return float(f"{value:.2g}")
+def _short(value: float, digits: int) -> float:
+    return float(f"{value:.{digits}g}")
 
 
 def _scaled(value: float, scaling: Scaling) -> float:

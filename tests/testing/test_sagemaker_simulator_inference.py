@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import tarfile
@@ -76,7 +77,14 @@ def test_a_model_answers_by_its_own_script_and_ends_with_its_endpoint(running: S
     assert asked(runtime, [1, 2], Accept="text/csv")["answer"] == b"3\r\n6\r\n"
     # What it printed is in the endpoint's own logs.
     group = "/aws/sagemaker/Endpoints/e"
-    shown = wait_for(lambda: client("logs").filter_log_events(logGroupName=group)["events"])
+
+    def logged() -> Any:
+        logs = client("logs")
+        # The group is made with the first line.
+        with contextlib.suppress(logs.exceptions.ResourceNotFoundException):
+            return logs.filter_log_events(logGroupName=group)["events"]
+
+    shown = wait_for(logged)
     assert "loading" in [event["message"] for event in shown]
     # The script's failures are the caller's to see, and the next request is answered again.
     for wrong, words in (([None], "TypeError"), ("leave", "exit code 3")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -15,6 +16,9 @@ from amt_flows.errors import BackendError, CapacityUnavailable
 TIMEOUT_SECONDS: Final = 30.0
 PASSING: Final = frozenset({408, 425, 429, 502, 503, 504})
 LOOK_AGAIN_SECONDS: Final = 10.0
+BUSY, BY_PREFECT = 503, "exception_message"
+"""Prefect's answer when its SQLite was locked: nothing was done, and the next try mostly does it."""
+BUSY_PAUSES_SECONDS: Final = (0.1, 0.3, 1.0)
 KEYS: Final = "set what it asks for: PREFECT_API_KEY or PREFECT_API_AUTH_STRING, or RAY_AUTH_TOKEN"
 
 
@@ -44,12 +48,8 @@ class Api:
             method=method,
         )
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
-                text = answer.read()
+            text = self._answer(request)
             return json.loads(text) if text else None
-        except urllib.error.HTTPError as error:
-            said = error.read().decode("utf-8", "replace")
-            raise self._refused(method, path, error.code, said) from None
         except (OSError, http.client.HTTPException) as error:
             raise self._away(getattr(error, "reason", None) or error) from None
         except ValueError:
@@ -58,6 +58,19 @@ class Api:
                 because="it is another server, or stands behind a log-in page",
                 remedy="check the address",
             ) from None
+
+    def _answer(self, request: urllib.request.Request) -> bytes:
+        for pause in (*BUSY_PAUSES_SECONDS, None):
+            try:
+                with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+                    text: bytes = answer.read()
+                    return text
+            except urllib.error.HTTPError as error:
+                said = error.read().decode("utf-8", "replace")
+                if pause is None or error.code != BUSY or BY_PREFECT not in said:
+                    raise self._refused(request.get_method(), request.selector, error.code, said) from None
+            time.sleep(pause)
+        raise AssertionError("the last one is returned or raised")
 
     def _away(self, reason: object) -> CapacityUnavailable:
         return CapacityUnavailable(
