@@ -114,6 +114,9 @@ class Trial:
     """How many training jobs had ended when it was proposed."""
 
 
+KEPT_JUDGEMENTS: Final = 8
+
+
 @dataclass(slots=True)
 class TrainingJob:
     """One attempt at a trial. Changed by the ledger alone."""
@@ -128,6 +131,9 @@ class TrainingJob:
     """How many of its epochs the early-stopping rule has judged."""
     let_pass: int = 0
     """How many of them passed without a comparison: too early, or with too few jobs to compare with."""
+    judgements: list[Judgement] = field(default_factory=list)
+    """Of its first ``KEPT_JUDGEMENTS`` epochs that were judged, and the one that stopped it. The others are in
+    the journal alone: of ten thousand jobs they would be most of the memory."""
     verdict: Judgement | None = None
     """The judgement that stopped it. What was said of its other epochs is in the journal."""
     stop_asked_at: float | None = None
@@ -149,6 +155,8 @@ class TrainingJob:
         """Of an epoch after those that were judged before."""
         self.judged_epoch = judgement.epoch
         self.judged += 1
+        if judgement.stop or self.judged <= KEPT_JUDGEMENTS:
+            self.judgements.append(judgement)
         self.let_pass += judgement.median is None
         if judgement.stop and self.verdict is None:
             self.verdict = judgement
