@@ -132,8 +132,8 @@ class TrainingJob:
     let_pass: int = 0
     """How many of them passed without a comparison: too early, or with too few jobs to compare with."""
     judgements: list[Judgement] = field(default_factory=list)
-    """Of its first ``KEPT_JUDGEMENTS`` epochs that were judged, and the one that stopped it. The others are in
-    the journal alone: of ten thousand jobs they would be most of the memory."""
+    """Of its first ``KEPT_JUDGEMENTS`` epochs that were judged, and the one that stopped it. The others are
+    in the journal alone: of ten thousand jobs they would be most of the memory."""
     verdict: Judgement | None = None
     """The judgement that stopped it. What was said of its other epochs is in the journal."""
     stop_asked_at: float | None = None
