@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -142,7 +141,7 @@ def _write(file: Path, text: str) -> None:
 def _only_script(directory: Path) -> Path:
     from amt_flows.errors import AmtFlowsError
 
-    found = _those(directory, lambda text: "add_argument" in text or "@click.option" in text)
+    found = [file for file in sorted(directory.glob("*.py")) if _takes_arguments(file)]
     if len(found) == 1:
         return found[0]
     names = ", ".join(str(one) for one in found)
@@ -153,13 +152,9 @@ def _only_script(directory: Path) -> Path:
     )
 
 
-def _those(directory: Path, fits: Callable[[str], bool]) -> list[Path]:
-    found = []
-    for file in sorted(directory.glob("*.py")):
-        try:
-            text = file.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-        if fits(text):
-            found.append(file)
-    return found
+def _takes_arguments(file: Path) -> bool:
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return "add_argument" in text or "@click.option" in text

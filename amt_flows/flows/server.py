@@ -6,7 +6,10 @@ import re
 from dataclasses import dataclass
 
 import httpx
-from prefect.settings import get_current_settings
+import prefect.settings  # noqa: F401 - once loaded, every place that Prefect has settings from counts
+
+from amt_flows.backends.work_pool.server import prefect_server
+from amt_flows.errors import BackendError
 
 
 @dataclass(frozen=True)
@@ -21,14 +24,13 @@ class Server:
 
 def configured_server(patience_seconds: float) -> Server | None:
     """Ask the server of ``PREFECT_API_URL`` for its version; None when none is set up."""
-    settings = get_current_settings().api
-    if not settings.url:
-        return None
-    shown = re.sub(r"//[^/@]*@", "//", settings.url)
-    key = settings.key.get_secret_value() if settings.key else ""
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
-        answer = httpx.get(f"{settings.url}/admin/version", timeout=patience_seconds, headers=headers)
+        api = prefect_server("amt-flows")
+    except BackendError:
+        return None
+    shown = re.sub(r"//[^/@]*@", "//", api.url)
+    try:
+        answer = httpx.get(f"{api.url}/admin/version", timeout=patience_seconds, headers=api.headers)
         if answer.status_code != httpx.codes.OK:
             return Server(shown, None, f"answers {answer.status_code}")
         return Server(shown, str(answer.json()))

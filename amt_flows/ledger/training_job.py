@@ -134,8 +134,6 @@ class TrainingJob:
     judgements: list[Judgement] = field(default_factory=list)
     """Of its first ``KEPT_JUDGEMENTS`` epochs that were judged, and the one that stopped it. The others are
     in the journal alone: of ten thousand jobs they would be most of the memory."""
-    verdict: Judgement | None = None
-    """The judgement that stopped it. What was said of its other epochs is in the journal."""
     stop_asked_at: float | None = None
     stopped_early: bool = False
     stop_why: str = ""
@@ -158,8 +156,11 @@ class TrainingJob:
         if judgement.stop or self.judged <= KEPT_JUDGEMENTS:
             self.judgements.append(judgement)
         self.let_pass += judgement.median is None
-        if judgement.stop and self.verdict is None:
-            self.verdict = judgement
+
+    @property
+    def verdict(self) -> Judgement | None:
+        """The judgement that stopped it."""
+        return next((one for one in self.judgements if one.stop), None)
 
     @property
     def live(self) -> bool:

@@ -122,16 +122,23 @@ def _wide_linear(algorithm: Algorithm, at: str) -> Iterator[str]:
             )
 
 
+def less_is_better(metric: str) -> bool | None:
+    """Whether a metric looks like a loss, of which less is better, or like a score; None for neither, for
+    both, and for what is negated."""
+    words = set(re.split(r"[^a-z0-9]+", metric.lower()))
+    if words & NEGATED:
+        return None
+    small = bool(words & SMALLER_IS_BETTER) or metric.lower().endswith(("loss", "error"))
+    large = bool(words & LARGER_IS_BETTER)
+    return None if small == large else small
+
+
 def _direction(algorithm: Algorithm, at: str) -> Iterator[str]:
     name, kind = algorithm.objective.metric_name, algorithm.objective.type
-    words = set(re.split(r"[^a-z0-9]+", name.lower()))
-    if words & NEGATED:
-        return
-    small = bool(words & SMALLER_IS_BETTER) or name.lower().endswith(("loss", "error"))
-    large = bool(words & LARGER_IS_BETTER)
-    if small and not large and kind is ObjectiveType.MAXIMIZE:
+    less = less_is_better(name)
+    if less is True and kind is ObjectiveType.MAXIMIZE:
         yield f"{at}objective.type: {name} looks like a loss, of which less is better; Maximize is asked for"
-    if large and not small and kind is ObjectiveType.MINIMIZE:
+    if less is False and kind is ObjectiveType.MINIMIZE:
         yield f"{at}objective.type: {name} looks like a score, of which more is better; Minimize is asked for"
 
 

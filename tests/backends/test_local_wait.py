@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import threading
 import time
 import warnings
@@ -16,6 +17,7 @@ import pytest
 from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.local import backend as local
 from amt_flows.backends.local import watch as local_watch
+from amt_flows.backends.local_worker.processes import identity
 from amt_flows.ports import JobState
 
 if TYPE_CHECKING:
@@ -201,3 +203,14 @@ def test_the_fifo_of_a_dead_controller_is_removed_after_a_while(site: Site) -> N
 
 def test_liveness_is_looked_at_twice_a_second() -> None:
     assert local.LIVENESS_SECONDS <= 0.5
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux wakes for the end of a process")
+def test_a_process_that_has_ended_before_it_could_be_followed_is_told_of_once() -> None:
+    watch = local_watch.Watch()
+    with subprocess.Popen(["sleep", "600"]) as process:
+        known = identity(process.pid)
+        process.kill()
+    assert watch.follow([known]) is True
+    assert watch.follow([known]) is False, "whoever waits for its job's end must not spin"
+    watch.close()

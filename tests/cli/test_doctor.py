@@ -14,7 +14,12 @@ from types import SimpleNamespace
 
 import pytest
 from moto import mock_aws
-from prefect.settings import PREFECT_API_KEY, PREFECT_API_URL, temporary_settings
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_KEY,
+    PREFECT_API_URL,
+    temporary_settings,
+)
 
 from amt_flows.cli import checkup
 from amt_flows.cli.checkup import Finding, findings
@@ -30,7 +35,9 @@ def plain_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AMT_FLOWS_HOME", str(tmp_path / "home"))
-    with temporary_settings(set_defaults={}, restore_defaults={PREFECT_API_URL, PREFECT_API_KEY}):
+    with temporary_settings(
+        set_defaults={}, restore_defaults={PREFECT_API_URL, PREFECT_API_KEY, PREFECT_API_AUTH_STRING}
+    ):
         yield
 
 
@@ -78,11 +85,14 @@ def test_a_home_that_is_none_or_full_or_everybodys_is_bad(
 
 
 @contextmanager
-def server(status: int, body: str) -> Iterator[str]:
-    """A Prefect server's answer to whoever asks for its version; the URL has a password."""
+def server(status: int, body: str, told: list[str | None] | None = None) -> Iterator[str]:
+    """A Prefect server's answer to whoever asks for its version, and who they say that they are; the URL has
+    a password."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if told is not None:
+                told.append(self.headers["Authorization"])
             self.send_response(status)
             self.end_headers()
             self.wfile.write(body.encode())
@@ -116,6 +126,15 @@ def test_the_server_that_is_set_up_is_asked_for_its_version(
     assert found.state == state
     assert said in found.says
     assert "hunter2" not in found.says
+
+
+def test_a_server_that_wants_to_know_who_asks_is_told() -> None:
+    told: list[str | None] = []
+    with server(200, json.dumps(metadata.version("prefect")), told) as url:
+        for setting in ({PREFECT_API_KEY: "key"}, {PREFECT_API_AUTH_STRING: "user:word"}):
+            with temporary_settings({PREFECT_API_URL: url.replace("user:hunter2@", ""), **setting}):
+                assert only("Prefect").state == "ok"
+    assert told == ["Bearer key", "Basic dXNlcjp3b3Jk"]
 
 
 def test_a_server_that_is_away_is_bad() -> None:

@@ -17,7 +17,7 @@ from amt_flows.events import (
 )
 from amt_flows.ledger.history import TrialState
 from amt_flows.ledger.ledger import Ledger
-from amt_flows.ledger.training_job import Curve
+from amt_flows.ledger.training_job import KEPT_JUDGEMENTS, Curve, TrainingJob
 from job_facts import FACTS, NAMES, TIMES
 from worlds import ended_job, opened, running_job, spec
 
@@ -148,3 +148,13 @@ def test_time_never_runs_backwards() -> None:
     running_job(ledger, 1, at=50.0)
     running_job(ledger, 2, at=10.0)
     assert ledger.last_at == 50.0
+
+
+def test_a_job_keeps_its_first_judgements_and_the_one_that_stopped_it() -> None:
+    job = TrainingJob("demo-001", 1, 1, 0.0)
+    told = [Judgement(job.name, epoch, 0.5, 0.6, 5, epoch == 20, "") for epoch in range(1, 21)]
+    for judgement in told:
+        job.take_judgement(judgement)
+    assert job.judgements == [*told[:KEPT_JUDGEMENTS], told[-1]]
+    assert job.verdict == told[-1]
+    assert (job.judged, job.judged_epoch) == (20, 20)

@@ -121,6 +121,7 @@ def test_clicks_options_and_a_modules_constants_are_read(draft: Drafted) -> None
         ('print("accuracy:", x)', "accuracy", "Maximize"),
         ('logging.info("val_loss=%s", x)', "val_loss", "Minimize"),
         ('print({"f1": x})', "f1", "Maximize"),
+        ('print(f"neg_mean_squared_error={x}")', "neg_mean_squared_error", "Maximize"),
         ('print(json.dumps({"auc": x, "epoch": e}))', "auc", "Maximize"),
         ('print(f"loss={x}")\nprint(f"test_acc={y}")\nprint(f"val_loss={y}")', "test_acc", "Maximize"),
     ],

@@ -7,7 +7,6 @@ workers have another one, and kill after it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -25,8 +24,6 @@ FLOW: Final = "amt-training-job"
 ENTRYPOINT: Final = "amt_flows.flows.training_job.training_job"
 TAG: Final = "amt-flows"
 PROCESS: Final = "process"
-PARENT_TRIES: Final = 3
-PARENT_PAUSE_SECONDS: Final = 0.15
 
 STATES: Final[Mapping[str, EngineState]] = {
     "SCHEDULED": EngineState.WAITING,
@@ -140,14 +137,12 @@ class WorkPoolEngine:
 
     def _parent(self, training_job: str) -> str | None:
         """Where it is to be shown; nowhere, when the server is too busy to say: no launch waits for that."""
-        for _ in range(PARENT_TRIES if self.bar_of is not None else 0):
-            assert self.bar_of is not None
-            try:
-                return str(self._api.call("POST", "/task_runs/", self.bar_of(training_job))["id"])
-            except BackendError:
-                # On SQLite any commit in between fails it (503), and the next try mostly does it.
-                time.sleep(PARENT_PAUSE_SECONDS)
-        return None
+        if self.bar_of is None:
+            return None
+        try:
+            return str(self._api.call("POST", "/task_runs/", self.bar_of(training_job))["id"])
+        except BackendError:
+            return None
 
     def jobs(self, tuning_job: str, names: Sequence[str]) -> Mapping[str, EngineJob]:
         return {run["name"]: _job(run) for run in self._runs(tuning_job, names)}
@@ -186,30 +181,29 @@ class WorkPoolEngine:
         return str(deployment["id"])
 
     def _described_pool(self) -> Mapping[str, Any]:
-        try:
-            pool: Mapping[str, Any] = self._api.call("GET", f"/work_pools/{self.pool}")
-        except Refused as error:
-            if error.status != 404:
-                raise
-            raise BackendError(
-                f"The Prefect server has no work pool {self.pool!r}.",
-                remedy=f"make it: prefect work-pool create {self.pool} --type process",
-            ) from None
-        return pool
+        missing = BackendError(
+            f"The Prefect server has no work pool {self.pool!r}.",
+            remedy=f"make it: prefect work-pool create {self.pool} --type process",
+        )
+        return self._found(f"/work_pools/{self.pool}", missing)
 
     def _deployment_id(self) -> str:
         if self._deployment is None:
-            try:
-                found = self._api.call("GET", f"/deployments/name/{FLOW}/{self.pool}")
-            except Refused as error:
-                if error.status != 404:
-                    raise
-                raise LaunchRejected(
-                    f"The work pool {self.pool} was not registered for training jobs.",
-                    remedy=f"amt-flows register-work-pool {self.pool}",
-                ) from None
+            missing = LaunchRejected(
+                f"The work pool {self.pool} was not registered for training jobs.",
+                remedy=f"amt-flows register-work-pool {self.pool}",
+            )
+            found = self._found(f"/deployments/name/{FLOW}/{self.pool}", missing)
             self._deployment = str(found["id"])
         return self._deployment
+
+    def _found(self, path: str, missing: BackendError) -> Mapping[str, Any]:
+        """What the server has there. Raises ``missing`` when it has nothing."""
+        try:
+            found: Mapping[str, Any] = self._api.call("GET", path)
+        except Refused as error:
+            raise missing if error.status == 404 else error from None
+        return found
 
     def _runs(self, tuning_job: str, names: Sequence[str]) -> list[dict[str, Any]]:
         if not names:

@@ -33,7 +33,7 @@ def arguments_of(tree: ast.Module) -> tuple[Argument, ...]:
     constants = dict(_constants(tree))
     found: dict[str, Argument] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _called(node) in ADDS:
+        if isinstance(node, ast.Call) and called(node) in ADDS:
             one = _argument(node, constants)
             if one is not None:
                 found.setdefault(one.name, one)
@@ -44,14 +44,15 @@ def positional_in(tree: ast.Module) -> tuple[str, ...]:
     """The arguments of argparse that stand for themselves, without an option."""
     names = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _called(node) == "add_argument" and node.args:
+        if isinstance(node, ast.Call) and called(node) == "add_argument" and node.args:
             words = _words(node)
             if words and not words[0].startswith("-"):
                 names.append(words[0])
     return tuple(names)
 
 
-def _called(call: ast.Call) -> str:
+def called(call: ast.Call) -> str:
+    """The name of what is called, without what it is a part of."""
     if isinstance(call.func, ast.Attribute):
         return call.func.attr
     return call.func.id if isinstance(call.func, ast.Name) else ""
@@ -102,7 +103,7 @@ def _argument(call: ast.Call, constants: dict[str, object]) -> Argument | None:
         flag = f"{name}/no-{name}"
     if kind is None and isinstance(default, (bool, int, float, str)) and "type" not in given:
         # argparse leaves a text as it is; click takes the type of the default.
-        kind = type(default) if _called(call) == "option" else str
+        kind = type(default) if called(call) == "option" else str
     return Argument(
         name,
         call.lineno,
@@ -110,8 +111,7 @@ def _argument(call: ast.Call, constants: dict[str, object]) -> Argument | None:
         default,
         tuple(choices) if isinstance(choices, (list, tuple, range)) else (),
         _literal(given.get("required"), constants) is True,
-        len(options[0].lstrip("-")) > 0
-        and not set(given) & {"nargs", "multiple"}
+        not set(given) & {"nargs", "multiple"}
         and action in ("", "store", ON, "BooleanOptionalAction")
         and bool(long),
         flag,
@@ -128,6 +128,6 @@ def _action(node: ast.expr | None) -> str:
 
 
 def _click_choices(node: ast.expr | None, constants: dict[str, object]) -> object:
-    if isinstance(node, ast.Call) and _called(node) == "Choice" and node.args:
+    if isinstance(node, ast.Call) and called(node) == "Choice" and node.args:
         return _literal(node.args[0], constants)
     return None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from amt_flows.metrics.names import names_in
+from amt_flows.plan.draft.arguments import called
 
 A_NUMBER = "0.5"
 PRINTS = ("print", "info", "debug", "warning", "log", "echo", "write", "secho")
@@ -47,7 +48,7 @@ def _calls(node: ast.AST, in_a_loop: bool) -> Iterator[tuple[ast.Call, bool]]:
 
 
 def _told(call: ast.Call) -> Iterator[tuple[str, str]]:
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    name = called(call)
     if name == REPORT:
         yield from ((one.arg, "") for one in call.keywords if one.arg and one.arg not in NOT_METRICS)
     elif name in PRINTS and call.args:

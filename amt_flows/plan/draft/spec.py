@@ -19,7 +19,7 @@ from amt_flows.nearest import nearest
 from amt_flows.plan.draft.arguments import Argument, arguments_of, positional_in
 from amt_flows.plan.draft.printed import Printed, metrics_of
 from amt_flows.spec import CategoricalRange, IntegerRange, MetricDefinition, TuningSpec
-from amt_flows.spec.advice import LARGER_IS_BETTER, SMALLER_IS_BETTER
+from amt_flows.spec.advice import less_is_better
 from amt_flows.spec.given_file import NotAFile, read_given
 from amt_flows.spec.toml import toml_text
 from amt_flows.tuning.autotune.hints import Range
@@ -169,8 +169,12 @@ def _listed(left: Sequence[tuple[str, str]]) -> str:
     return ", ".join(f"--{name} ({why})" for name, why in left)
 
 
+def _words(name: str) -> set[str]:
+    return set(re.split(r"[^a-z0-9]+", name.lower()))
+
+
 def _why_left(one: Argument) -> str:
-    words = set(re.split(r"[^a-z0-9]+", one.name.lower()))
+    words = _words(one.name)
     if not one.takes_one:
         return "it takes no single value by --name"
     if words & LENGTHS:
@@ -240,19 +244,10 @@ def _metric(found: Sequence[Printed], wanted: str | None, script: Path) -> tuple
     return best, by_name[best]
 
 
-def _words_of(metric: str) -> set[str]:
-    return set(re.split(r"[^a-z0-9]+", metric.lower()))
-
-
 def _worth(metric: str) -> tuple[bool, bool, bool]:
     """A held-out score before a score, any before a loss, and the training set's last."""
-    words = _words_of(metric)
-    known = bool(words & (LARGER_IS_BETTER | SMALLER_IS_BETTER))
-    return not words & {"train", "training"}, bool(words & HELD_OUT), known and not _is_loss(metric)
-
-
-def _is_loss(metric: str) -> bool:
-    return bool(_words_of(metric) & SMALLER_IS_BETTER) or metric.lower().endswith(("loss", "error"))
+    words = _words(metric)
+    return not words & {"train", "training"}, bool(words & HELD_OUT), less_is_better(metric) is False
 
 
 # -- the file -----------------------------------------------------------------------------------------------
@@ -315,7 +310,7 @@ def _sentence(why: str) -> str:
 
 
 def _direction(metric: str) -> str:
-    return "Minimize" if _is_loss(metric) else "Maximize"
+    return "Minimize" if less_is_better(metric) else "Maximize"
 
 
 def _tried(metric: str, regex: str, printed: Printed | None, script: Path) -> tuple[str, str]:
