@@ -37,7 +37,8 @@ class FaultyJournal:
         return entries
 
     def append(self, index: int, events: Sequence[Event]) -> None:
-        world, me, decided_at = self._world, self._controller, self._world.now()
+        world, me = self._world, self._controller
+        stamped_at = world.now() - me.seconds_since(events)
         what = f"entry {index} ({', '.join(event.kind for event in events)})"
         fault = world.point(me, f"before {what}", Fault.TORN)
         if fault is Fault.TORN and isinstance(self._inner, TornDirectoryJournal):
@@ -47,7 +48,7 @@ class FaultyJournal:
             world.say(me, f"could not write {what}")
             raise JournalError("The journal can't be written: no space left on device.")
         self._inner.append(index, events)
-        world.wrote(me, events, decided_at)
+        world.wrote(me, events, stamped_at)
         world.say(me, f"wrote {what}")
         if world.point(me, f"after {what}", Fault.ANSWER_LOST) is Fault.ANSWER_LOST:
             raise JournalError("The journal can't be written: no answer.")

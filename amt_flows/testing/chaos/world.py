@@ -51,6 +51,13 @@ class Controller:
     asked: bool = False
     """While it breaks down, the journal has told it that it is not fenced, or could not tell."""
 
+    def seconds_since(self, events: Sequence[Event]) -> float:
+        """How old the newest of the events' times is, by its own clock: values that were held back are
+        written with the time at which they were seen."""
+        if self.tuning is None:
+            return 0.0
+        return max(0.0, self.tuning.now() - max(event.at for event in events))
+
 
 class TooLongError(Exception):
     """The tuning job doesn't come to its end."""
@@ -201,8 +208,8 @@ class World:
     def ledger(self) -> Ledger:
         return Ledger.replay(self.journal.read())
 
-    def wrote(self, controller: Controller, events: Sequence[Event], decided_at: float) -> None:
-        """An entry was written, of what was decided a little before."""
+    def wrote(self, controller: Controller, events: Sequence[Event], stamped_at: float) -> None:
+        """An entry was written; its newest time is what was ``stamped_at`` then, a little before."""
         for event in events:
             if isinstance(event, Opened):
                 self.opened_at, self.opened_wall = self.now(), event.at
@@ -212,7 +219,7 @@ class World:
                 self.jobs_at_end = len(self.truth.jobs())
             if isinstance(event, Opened | Attached):
                 self.holder = controller
-        self.last_event_at = decided_at
+        self.last_event_at = stamped_at
 
     def fenced(self, controller: Controller) -> bool:
         return self.holder is not None and self.holder is not controller
