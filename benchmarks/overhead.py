@@ -5,10 +5,12 @@
     python benchmarks/overhead.py --memory-jobs 500
 
 Every job sleeps for ``--length`` seconds in a process that starts in a millisecond, so W workers need
-N · L / W seconds if nobody makes them wait; *utilisation* is this ideal divided by the time from the first
-launch to the last end, as the tuning job's own record has them. The parts of a wait, from a job's end to the
-start of the one that takes its slot, are in the record too: until the controller *noticed* the end,
-until it had *decided* (checks, a proposal, writing them down) and launched, until the process *ran*.
+N · L / W seconds if nobody makes them wait. *Busy* is the share of the workers' time in which they had a
+training job, from its claim to the training's end; *of the ideal* is that ideal divided by the time from the
+first launch to the last end, so that what a process takes to start and to end counts as lost too. The parts
+of a wait, from a job's end to the start of the one that takes its slot, are in the record: until the
+controller *noticed* the end, until it had *decided* (checks, a proposal, writing them down) and launched,
+until the process *ran*.
 
 Each tuning job is driven by a process of its own, in turns without and with Prefect, so that both see the
 same noise of the machine; Prefect's API is a temporary server, or the one in ``PREFECT_API_URL``. What a
@@ -39,11 +41,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from amt_flows.backends.places import open_journal
 from amt_flows.events import Ended, Event, Launched
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.run import tune as tune_without_prefect
 from amt_flows.spec import TuningSpec
+from benchmarks.busy import busy_share
 
 PLAIN, PREFECT = "without Prefect", "with Prefect"
 NAME = "overhead"
@@ -148,6 +153,7 @@ class Measured:
     jobs: int
     ideal: float
     makespan: float
+    busy: float
     utilisation: float
     process: float
     job_length: float
@@ -170,7 +176,8 @@ def run_one(mode: str, jobs: int, length: float, workers: int, scratch: Path) ->
         started = time.monotonic()
         told = _in_child(["--drive", mode, *_settings(jobs, length, workers), "--home", home], scratch)
         process = time.monotonic() - started
-        return measured(mode, length, workers, process, events(home), told | machine(Path(home)))
+        told |= machine(Path(home)) | {"busy": busy_share(Path(home), NAME, workers)}
+        return measured(mode, length, workers, process, events(home), told)
 
 
 def machine(directory: Path) -> dict[str, float]:
@@ -258,13 +265,14 @@ def overhead_table(runs: Sequence[Measured]) -> Table:
         title=f"{first.jobs} training jobs, ideal {first.ideal:.2f} s; waits and their parts in ms",
         title_justify="left",
     )
-    headings = ("", "utilisation", "tuning", "process", "wait, median", "p95")
+    headings = ("", "busy", "of the ideal", "tuning", "process", "wait, median", "p95")
     parts = ("noticed", "decided", "ran", "controller CPU", "peak memory")
     for heading in (*headings, *parts):
         table.add_column(heading, justify="right" if heading else "left")
     for run in runs:
         table.add_row(
             run.mode,
+            f"{run.busy:.1%}",
             f"{run.utilisation:.1%}",
             f"{run.makespan:.2f} s",
             f"{run.process:.2f} s",

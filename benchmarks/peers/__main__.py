@@ -17,11 +17,13 @@ Each tuner runs a function or a script as its own documentation has it for work 
 - *Ray Tune*: a function trainable, an actor process per trial.
 
 A run is a process of its own. *Utilisation* is jobs x length / (workers x time from the first job's start to
-the last one's end), as the jobs themselves note them; *overhead* is the time beyond that ideal, a job and
-slot. *CPU* is that of the tuner and of all that it starts, of the most jobs that end at once less that of as
-many as there are workers, so that its own start is not in it (Linux, where orphans can be adopted). *Memory*
-is the largest resident size of the tuner's own process. The times to 50 and to 1,000 jobs are those of jobs
-that end at once.
+the last one's end), as the jobs themselves note them, so that all but the sleep itself is lost, the start and
+the end of a process too; *overhead* is the time beyond that ideal, a job and slot. *Busy* is told of those
+tuners whose workers claim a job: how much of their time they had one, from the claim to the training's end.
+*CPU* is that of the tuner and of all that it starts, of the most jobs that end at once less that of as many
+as there are workers, so that its own start is not in it (Linux, where orphans can be adopted). *Memory* is
+the largest resident size of the tuner's own process. The times to 50 and to 1,000 jobs are those of jobs that
+end at once.
 """
 
 from __future__ import annotations
@@ -69,11 +71,11 @@ class Tuner:
 
 TUNERS: Final[Mapping[str, Tuner]] = {
     "ours": Tuner("ours, random", "ours.py", options=("Random",)),
-    "ours-bayesian": Tuner("ours, Bayesian", "ours.py", most=50, options=("Bayesian",)),
+    "ours-bayesian": Tuner("ours, Bayesian", "ours.py", options=("Bayesian",)),
     "optuna": Tuner("Optuna, threads", "optuna_threads.py", "optuna", ("optuna",)),
     "optuna-processes": Tuner("Optuna, processes", "optuna_processes.py", "optuna", ("optuna",)),
     "syne-tune": Tuner(
-        "Syne Tune, 0.1 s", "syne_tune_local.py", "syne-tune", ("syne-tune[basic]",), 50, ("0.1",)
+        "Syne Tune, 0.1 s", "syne_tune_local.py", "syne-tune", ("syne-tune[basic]",), options=("0.1",)
     ),
     "syne-tune-default": Tuner(
         "Syne Tune, default", "syne_tune_local.py", "syne-tune", most=0, options=("5",)
@@ -193,6 +195,7 @@ def run(tuner: Tuner, python: str, *, jobs: int, length: float, workers: int) ->
     return {
         "version": told["version"],
         "utilisation": ideal / seconds if seconds else 0.0,
+        **({"busy": told["busy"]} if "busy" in told else {}),
         "overhead": 1000 * (seconds - ideal) * workers / len(times),
         "cpu": _cpu_of_children() - before,
         "memory": told["memory"],
@@ -237,10 +240,11 @@ COLUMNS: Final = (
 def table(rows: Mapping[str, Mapping[str, float]], versions: Mapping[str, str]) -> str:
     """Markdown. Each figure with its ratio to the first row's, which is ours."""
     first = next(iter(rows.values()))
-    lines = ["| tuner | utilisation | " + " | ".join(name for _, name, _ in COLUMNS) + " |"]
-    lines.append("|---" * (len(COLUMNS) + 2) + "|")
+    lines = ["| tuner | utilisation | busy | " + " | ".join(name for _, name, _ in COLUMNS) + " |"]
+    lines.append("|---" * (len(COLUMNS) + 3) + "|")
     for name, figures in rows.items():
-        cells = [f"{name} ({versions[name]})", f"{figures['utilisation']:.1%}"]
+        busy = f"{figures['busy']:.1%}" if "busy" in figures else ""
+        cells = [f"{name} ({versions[name]})", f"{figures['utilisation']:.1%}", busy]
         for key, _, unit in COLUMNS:
             if key not in figures:
                 cells.append("not run")

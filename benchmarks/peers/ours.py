@@ -10,6 +10,7 @@ from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.places import open_journal
 from amt_flows.run import tune
 from amt_flows.spec import TuningSpec
+from benchmarks.busy import busy_share
 from benchmarks.peers.training import tell
 
 jobs, length, workers, stamps, strategy = sys.argv[1:]
@@ -32,4 +33,4 @@ spec = TuningSpec.parse(
 )
 home = Path(stamps).parent / "home"
 tune(spec, LocalBackend(home), journal=open_journal("peers", str(home)), progress=False)
-tell(version("amt-flows"))
+tell(version("amt-flows"), busy=busy_share(home, "peers", int(workers)))

@@ -284,7 +284,7 @@ class Job:
             if code in (-signal.SIGTERM, 128 + signal.SIGTERM):
                 self.let_others_save()
             signal_group(self.pid, signal.SIGKILL)
-        clear_descendants(CLEAR_SECONDS)
+        clear_descendants(CLEAR_SECONDS, spared=self.values.search.process)
         return code
 
     def let_others_save(self) -> None:

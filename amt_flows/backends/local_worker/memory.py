@@ -1,12 +1,14 @@
 """How much memory a training job uses, where the system tells (Linux)."""
 
 # No pathlib: its import would cost every training job milliseconds.
-# ruff: noqa: PTH123, PTH208
+# ruff: noqa: PTH123
 
 from __future__ import annotations
 
 import os
 import time
+
+from amt_flows.backends.local_worker.endings import children_of
 
 GB = 1_000_000_000
 LOOK_SECONDS = 0.5
@@ -46,21 +48,10 @@ def _descendants(pid: int) -> list[int]:
     found: list[int] = []
     waiting = [pid]
     while waiting:
-        below = _children(waiting.pop())
+        below = children_of(waiting.pop())
         found += below
         waiting += below
     return found
-
-
-def _children(pid: int) -> list[int]:
-    children: list[int] = []
-    try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
-                children += map(int, file.read().split())
-    except OSError:
-        return children
-    return children
 
 
 def _resident(pid: int) -> int:

@@ -68,6 +68,11 @@ class Search:
         return bool(self._asked)
 
     @property
+    def process(self) -> int:
+        """The number of the process that searches; 0 if there is none."""
+        return max(self._pid, 0)
+
+    @property
     def readers(self) -> list[int]:
         return [self._from] if self._asked and self._from >= 0 else []
 
