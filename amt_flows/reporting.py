@@ -2,7 +2,7 @@
 
 Standard library only, Python 3.8 or newer, and nothing here imports the rest of amt-flows: copy this one
 file into any image. The same calls work on this machine, in a SageMaker training container (both keep the
-container contract below ``SAGEMAKER_BASE_DIR``, or ``/opt/ml``), and in a script started by hand.
+container contract below ``SAGEMAKER_BASE_DIR``, or ``/opt/ml``), and in a script started by hand::
 
     from amt_flows.reporting import hyperparameters, model_dir, report
 
