@@ -59,9 +59,9 @@ INTRODUCTION = """\
 Python, from the code
 =====================
 
-Made from the code: signatures with their types, and what each name says of itself. When you have read a name's
-entry you know what it takes and in which unit, what it gives and what it raises. What is public, in short:
-:doc:`../api`; the fields of a spec: :doc:`../reference`.
+Made from the code: signatures with their types, and what each name says of itself. When you have read a
+name's entry you know what it takes and in which unit, what it gives and what it raises. What is public, in
+short: :doc:`../api`; the fields of a spec: :doc:`../reference`.
 """
 
 OTHERS = ("CONTRIBUTING", "CHANGELOG")
@@ -110,8 +110,8 @@ def _index(app: Sphinx, error: Exception | None) -> None:
 
 
 def _docstring(app: Sphinx, what: str, name: str, it: Any, options: Any, lines: list[str]) -> None:
-    """Fields say what they are in Markdown, for the form and the reference; Prefect adds an example of its own
-    to a block's docstring, in Markdown too."""
+    """Fields say what they are in Markdown, for the form and the reference; Prefect adds an example of its
+    own to a block's docstring, in Markdown too."""
     text = "\n".join(lines)
     text = re.sub(r"^( *)```\w+\n(.*?)^ *```$", _indented, text, flags=re.DOTALL | re.MULTILINE)
     if what in ("attribute", "data", "property"):
