@@ -41,7 +41,7 @@ from amt_flows.events import (
 from amt_flows.ledger.algorithms import Algorithm, algorithms_of
 from amt_flows.ledger.history import History, TrialRow, TrialState
 from amt_flows.ledger.inherited import inherited_rows
-from amt_flows.ledger.training_job import RETRYABLE, STOPPED, TrainingJob, Trial
+from amt_flows.ledger.training_job import RETRYABLE, STOPPED, TrainingJob, Trial, as_loss
 from amt_flows.spec import BestEligible, ObjectiveType, TuningSpec
 from amt_flows.spec.extension import extended
 
@@ -337,9 +337,7 @@ class Ledger:
 
     def loss(self, value: float) -> float:
         """The objective turned so that smaller is better; what is not finite is worse than every number."""
-        if not math.isfinite(value):
-            return math.inf
-        return -value if self.spec.maximize else value
+        return as_loss(value, maximize=self.spec.maximize)
 
     def other_losses(self, job: TrainingJob) -> tuple[float | None, ...]:
         """The last values of the further objectives, turned so that smaller is better; None for one that
@@ -476,7 +474,7 @@ class Ledger:
         """A trial as strategies see it, by the latest of its jobs."""
         if job is None:
             return TrialRow(trial.number, trial.configuration, TrialState.PENDING)
-        curve = tuple((epoch, self.loss(value)) for epoch, value in job.curve)
+        curve = job.curve.losses(maximize=self.spec.maximize)
         seconds = job.training_seconds(self.last_at)
         state = TrialState.FAILED
         loss: float | None = None

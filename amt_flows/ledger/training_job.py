@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import math
+import operator
 import sys
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,13 @@ from amt_flows.space.space import Value
 
 STOPPED: Final = (Outcome.STOPPED_EARLY, Outcome.STOPPED, Outcome.STOPPED_OUTSIDE)
 """Ended because somebody wanted it to."""
+
+
+def as_loss(value: float, *, maximize: bool) -> float:
+    """A value turned so that smaller is better; what is not finite is worse than every number."""
+    if not math.isfinite(value):
+        return math.inf
+    return -value if maximize else value
 
 
 class Curve:
@@ -55,6 +63,14 @@ class Curve:
 
     def __len__(self) -> int:
         return len(self._epochs)
+
+    def losses(self, *, maximize: bool) -> tuple[tuple[int, float], ...]:
+        """All of it, turned so that smaller is better; what is not finite is worse than every number."""
+        # Only then is each of them finite: this is asked of every curve of a tuning job.
+        if math.isfinite(sum(self._values)):
+            losses = map(operator.neg, self._values) if maximize else self._values
+            return tuple(zip(self._epochs, losses, strict=True))
+        return tuple((epoch, as_loss(value, maximize=maximize)) for epoch, value in self)
 
     @property
     def last_epoch(self) -> int:

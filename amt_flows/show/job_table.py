@@ -103,13 +103,14 @@ def _links(result: TuningResult, at: int) -> Iterator[str]:
 def _places(values: Sequence[object]) -> list[int]:
     """The place of each in the order of all: numbers by size, then texts, and what is empty last."""
 
-    def key(at: int) -> tuple[int, float, str]:
-        value = values[at]
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return 0, float(value), ""
-        return (2 if value == "" else 1), 0.0, str(value)
-
+    keys = [_size(value) for value in values]
     found = [0] * len(values)
-    for rank, at in enumerate(sorted(range(len(values)), key=key)):
+    for rank, at in enumerate(sorted(range(len(values)), key=keys.__getitem__)):
         found[at] = rank
     return found
+
+
+def _size(value: object) -> tuple[int, float, str]:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return 0, float(value), ""
+    return (2 if value == "" else 1), 0.0, str(value)

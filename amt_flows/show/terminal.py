@@ -106,19 +106,22 @@ class JobsTable:
             titles
         )
 
-    def _rows(self, apart: bool) -> list[tuple[list[Text], bool]]:
-        """The cells of each training job, and whether it is the best."""
+    def _rows(self, apart: bool) -> list[_Row]:
         result, names = self.result, tuned_in(self.result, self.result.jobs)
         several, prefix = any(job.definition for job in result.jobs), f"{result.name}-"
         best = None if result.best is None else result.best.name
+        others, front = result.other_metrics(), set(result.pareto_front)
         rows = []
         for job in result.jobs[: self.limit]:
             given = job.hyperparameters
             values = [hyperparameter(given[title]) if title in given else "" for title in names]
             told = values if apart else [hyperparameters(given)]
-            whose = [Text(job.definition)] if several else []
-            name = Text(job.name if apart else job.name.removeprefix(prefix))
-            rows.append(([name, *whose, *_job_cells(result, job), *map(Text, told)], job.name == best))
+            words = [job.name if apart else job.name.removeprefix(prefix)]
+            words += [job.definition] if several else []
+            on_front = ["yes" if job.name in front else ""] if others else []
+            figures = [number(job.metrics.get(metric)) for metric in others] + on_front
+            cells = [*words, job.state, number(job.latest_value), *figures, *_length(job), *told]
+            rows.append(_Row(cells, len(words), _style(job), job.name == best))
         return rows
 
     def _folded(self) -> Table:
@@ -133,8 +136,9 @@ class JobsTable:
                 no_wrap=not folds and title not in self.result.other_metrics(),
                 overflow="fold" if folds else "ellipsis",
             )
-        for cells, best in self._rows(apart=False):
-            table.add_row(*cells, style="bold" if best else None)
+        for row in self._rows(apart=False):
+            cells = [Text(cell, row.style if at == row.state else "") for at, cell in enumerate(row.cells)]
+            table.add_row(*cells, style="bold" if row.best else None)
         return table
 
 
@@ -143,14 +147,23 @@ FOLDED_AT_MOST = 1000
 GAP = "  "
 
 
+@dataclass(frozen=True)
+class _Row:
+    """The cells of a training job; which of them is its state, how that one looks, and whether it is the
+    best."""
+
+    cells: list[str]
+    state: int
+    style: str
+    best: bool
+
+
 class _Lines:
     """A table in which each row is one line."""
 
-    def __init__(
-        self, titles: Sequence[str], right: Sequence[bool], rows: list[tuple[list[Text], bool]]
-    ) -> None:
-        self.rows, self._right, self._titles = rows, right, [Text(title) for title in titles]
-        columns = zip(self._titles, *(cells for cells, _ in rows), strict=True)
+    def __init__(self, titles: Sequence[str], right: Sequence[bool], rows: list[_Row]) -> None:
+        self.rows, self._right, self._titles = rows, right, titles
+        columns = zip(titles, *(row.cells for row in rows), strict=True)
         self._widths = [max(map(_width, cells)) for cells in columns]
 
     @property
@@ -158,44 +171,43 @@ class _Lines:
         return sum(self._widths) + len(GAP) * (len(self._widths) - 1)
 
     def segments(self, console: Console) -> RenderResult:
-        yield from self._line(console, self._titles, "bold dim")
-        for cells, best in self.rows:
-            yield from self._line(console, cells, "bold" if best else "")
+        if console.color_system is None:
+            lines = (GAP.join(self._filled(cells)) for cells in self._all())
+            yield Segment("".join(f"{line}\n" for line in lines))
+            return
+        yield Segment(f"{GAP.join(self._filled(self._titles))}\n", console.get_style("bold dim"))
+        for row in self.rows:
+            whole, cells = console.get_style("bold" if row.best else ""), self._filled(row.cells)
+            yield Segment(GAP.join(cells[: row.state]) + GAP, whole)
+            yield Segment(cells[row.state], whole + console.get_style(row.style))
+            yield Segment(f"{GAP}{GAP.join(cells[row.state + 1 :])}\n", whole)
 
-    def _line(self, console: Console, cells: Sequence[Text], style: str) -> Iterator[Segment]:
-        whole, alike = console.get_style(style), ""
-        for at, (cell, width, right) in enumerate(zip(cells, self._widths, self._right, strict=True)):
-            blank = " " * (width - _width(cell))
-            text = blank + cell.plain if right else cell.plain + blank
-            alike += GAP if at else ""
-            if cell.style:
-                yield Segment(alike, whole)
-                yield Segment(text, whole + console.get_style(cell.style))
-                alike = ""
-            else:
-                alike += text
-        yield Segment(alike, whole)
-        yield Segment.line()
+    def _all(self) -> Iterator[Sequence[str]]:
+        yield self._titles
+        for row in self.rows:
+            yield row.cells
+
+    def _filled(self, cells: Sequence[str]) -> list[str]:
+        """As wide as their columns."""
+        return [
+            (" " * (width - _width(cell)) + cell) if right else (cell + " " * (width - _width(cell)))
+            for cell, width, right in zip(cells, self._widths, self._right, strict=True)
+        ]
 
 
-def _width(cell: Text) -> int:
+def _width(cell: str) -> int:
     """In places of a terminal; of a cell with a line break more than any has."""
-    text = cell.plain
-    if "\n" in text:
-        return UNLIMITED
-    return len(text) if text.isascii() else cell_len(text)
+    if cell.isascii():
+        return UNLIMITED if "\n" in cell else len(cell)
+    return UNLIMITED if "\n" in cell else cell_len(cell)
 
 
-def _job_cells(result: TuningResult, job: TrainingJobRecord) -> list[Text]:
-    others = [number(job.metrics.get(metric)) for metric in result.other_metrics()]
-    on_front = ["yes" if job.name in result.pareto_front else ""] if others else []
-    return [
-        Text(job.state, style=_COLOURS.get(job.state, "red" if job.failed else "")),
-        Text(number(job.latest_value)),
-        *map(Text, [*others, *on_front]),
-        Text(str(job.epochs) if job.epochs else NOTHING),
-        Text(duration(job.training_seconds)),
-    ]
+def _style(job: TrainingJobRecord) -> str:
+    return _COLOURS.get(job.state, "red" if job.failed else "")
+
+
+def _length(job: TrainingJobRecord) -> list[str]:
+    return [str(job.epochs) if job.epochs else NOTHING, duration(job.training_seconds)]
 
 
 def records_table(records: Sequence[Record | DamagedRecord]) -> Table:

@@ -3,16 +3,14 @@ parallel coordinates."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.show.pictures.drawing import FAINT, new_figure, svg
 from amt_flows.show.pictures.slices import valued
 from amt_flows.show.text import number
 from amt_flows.space.space import Categorical, Parameter, Space
-
-if TYPE_CHECKING:
-    pass
 
 MOST_LINES = 300
 LONGEST = 40
@@ -40,6 +38,7 @@ def parallel_picture(ledger: Ledger) -> str | None:
     import numpy as np
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
+    from matplotlib.collections import LineCollection
     from matplotlib.colors import Normalize
 
     figure, (axes,) = new_figure(3.4)
@@ -50,13 +49,14 @@ def parallel_picture(ledger: Ledger) -> str | None:
     places = range(len(space.parameters))
     # The better lines are drawn last, above the others.
     shaded = zip(jobs, colours.to_rgba(np.array(values)), strict=True)
-    for job, colour in sorted(shaded, key=lambda one: ledger.loss(one[0].final_value or 0.0), reverse=True):
-        configuration = ledger.trials[job.trial].configuration
-        heights = [
-            _height(parameter, configuration[parameter.name]) if parameter.name in configuration else UNUSED
-            for parameter in space.parameters
-        ]
-        axes.plot(places, heights, color=colour, linewidth=2.2 if job is ledger.best else 0.8, alpha=0.8)
+    drawn = sorted(shaded, key=lambda one: ledger.loss(one[0].final_value or 0.0), reverse=True)
+    lines = [_line(space, ledger.trials[job.trial].configuration) for job, _ in drawn]
+    widths = [2.2 if job is ledger.best else 0.8 for job, _ in drawn]
+    # As one: matplotlib takes a millisecond for each line that is added alone.
+    axes.add_collection(
+        LineCollection(lines, colors=[colour for _, colour in drawn], linewidths=widths, alpha=0.8)
+    )
+    axes.autoscale_view()
     for place, parameter in zip(places, space.parameters, strict=True):
         axes.axvline(place, color=FAINT, linewidth=1.0, zorder=0)
         if space.condition_of(parameter.name) is not None:
@@ -78,6 +78,17 @@ def parallel_picture(ledger: Ledger) -> str | None:
     axes.set_xlim(-0.1, len(space.parameters) - 0.6)
     figure.colorbar(colours, ax=axes, label=ledger.spec.objective.metric_name, shrink=0.9)
     return svg(figure)
+
+
+def _line(space: Space, configuration: Mapping[str, Any]) -> list[tuple[int, float]]:
+    """Through the axes, from left to right."""
+    return [
+        (
+            place,
+            _height(parameter, configuration[parameter.name]) if parameter.name in configuration else UNUSED,
+        )
+        for place, parameter in enumerate(space.parameters)
+    ]
 
 
 def _height(parameter: Parameter, value: Any) -> float:
