@@ -23,7 +23,7 @@ from amt_flows.ledger.running_tuning_job import News
 from amt_flows.ports import JobState
 from amt_flows.run import tune
 from amt_flows.show.progress import bar as progress_module
-from amt_flows.show.progress.bar import progress_bar
+from amt_flows.show.progress.bar import progress_bar, rows_more
 from amt_flows.show.progress.lines import Lines
 from amt_flows.show.progress.notebook import in_notebook, picture
 from amt_flows.show.progress.panel import done_share, panel
@@ -488,3 +488,30 @@ def test_what_holds_the_launches_up_is_said_once(stderr: Stderr) -> None:
     with progress_bar(True) as tick:
         drive(tuning, on_tick=tick)
     assert "waits for a place to run: All 1 places are taken." in output.getvalue()
+
+
+def test_a_terminal_that_shrinks_is_left_no_rows_of_the_frame_before(
+    stderr: Stderr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A terminal breaks the rows that are too long for it by now: what draws next goes up by as many more."""
+    terminal = stderr(Terminal())
+    tuning = begun()
+
+    def ups(columns: int) -> int:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        before = len(terminal.getvalue())
+        show(tuning, News())
+        return terminal.getvalue()[before:].count("\x1b[1A")
+
+    monkeypatch.setattr(progress_module, "TERMINAL_SECONDS", 0)
+    with progress_bar() as show:
+        first, again, narrow = ups(100), ups(100), ups(20)
+    assert first == 0
+    assert again > 0
+    assert narrow > again
+
+
+def test_rows_that_still_fit_take_no_more() -> None:
+    assert rows_more([80, 10, 0], 80) == 0
+    assert rows_more([80, 81, 0], 40) == 1 + 2
+    assert rows_more([5], 0) == 4

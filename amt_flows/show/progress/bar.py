@@ -7,10 +7,14 @@ display breaks (a closed terminal, a full pipe) it falls silent and the tuning j
 from __future__ import annotations
 
 import logging
+import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
+
+from rich.control import Control
+from rich.segment import ControlType, Segment
 
 from amt_flows.errors import TuningInterrupted
 from amt_flows.ledger.running_tuning_job import News, OnTick, RunningTuningJob
@@ -94,12 +98,27 @@ class _Terminal:
         together = sys.stdout is not None and sys.stdout.isatty()
         self._live = Live(console=Console(stderr=True), auto_refresh=False, redirect_stdout=together)
         self._frames = FrameRate(TERMINAL_SECONDS)
+        self._drawn: list[int] = []
 
     def show(self, tuning: RunningTuningJob, news: News) -> None:
         if self._frames.is_due(tuning):
             if not self._live.is_started:
                 self._live.start()
-            self._live.update(self._visible(panel(tuning.ledger, tuning.now())), refresh=True)
+            console = self._live.console
+            frame = self._visible(panel(tuning.ledger, tuning.now()))
+            for _ in range(rows_more(self._drawn, console.width)):
+                console.control(Control((ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1)))
+            self._drawn = [Segment.get_line_length(row) for row in console.render_lines(frame)]
+            self._live.update(frame, refresh=True)
 
     def close(self) -> None:
         self._live.stop()
+
+
+def rows_more(drawn: Sequence[int], width: int) -> int:
+    """How many rows more a frame takes since the terminal has become ``width`` cells wide: a terminal breaks
+    what is too long for it, and who draws over the frame must begin that much further up.
+
+    ``drawn``: the length of each of the frame's rows, in cells.
+    """
+    return sum(max(0, math.ceil(row / max(width, 1)) - 1) for row in drawn)
