@@ -264,11 +264,34 @@ class Launched:
 
 @dataclass(frozen=True)
 class Observed:
-    """Objective values by job: (epoch, value) pairs."""
+    """Objective values by job: (epoch, value) pairs. Epochs are those of the trial: a job in ``went_on`` is a
+    further attempt whose script went on from a checkpoint, after so many epochs of the attempts before.
+
+    ``told`` has the epochs as the lines of a job's points name them, one for each, where those are other
+    numbers (a script may count from 0): by them it is known where the next attempt goes on.
+    """
 
     kind: ClassVar[str] = "observed"
     at: Time
     points: Mapping[Text, Points]
+    went_on: Mapping[Text, Ordinal] = field(default_factory=dict)
+    told: Mapping[Text, tuple[Count, ...]] = field(default_factory=dict)
+
+
+def in_one(observed: Sequence[Observed]) -> Observed:
+    """What several say (at least one), as one."""
+    points: dict[str, Points] = {}
+    told: dict[str, tuple[int, ...]] = {}
+    went_on: dict[str, int] = {}
+    for one in observed:
+        went_on |= one.went_on
+        for name, more in one.points.items():
+            # A job whose epochs are called otherwise in one of them has them told for all.
+            if name in one.told or name in told:
+                before = told.get(name, tuple(epoch for epoch, _ in points.get(name, ())))
+                told[name] = (*before, *one.told.get(name, (epoch for epoch, _ in more)))
+            points[name] = (*points.get(name, ()), *more)
+    return Observed(observed[-1].at, points, went_on, told)
 
 
 @dataclass(frozen=True)
@@ -417,7 +440,14 @@ def event_to_json(event: Event) -> dict[str, Any]:
         return {**head, "at": number_to_json(event.at), "rows": _plain(event.judgements)}
     plain = _plain(event)
     assert isinstance(plain, dict)
+    for name in _LEFT_OUT.get(event.kind, ()):
+        if plain[name] in ({}, None):
+            del plain[name]
     return {**head, **plain}
+
+
+_LEFT_OUT: Final[Mapping[str, tuple[str, ...]]] = {Observed.kind: ("went_on", "told")}
+"""Fields that are written only when they say something: most of a record is of these kinds."""
 
 
 def _version_of(event: Event) -> int:

@@ -78,11 +78,13 @@ class JobState(str, Enum):
 
 @dataclass(frozen=True)
 class MetricPoint:
-    """The ``epoch``-th value (from 1) that a job emitted of a metric. Values may be NaN or infinite."""
+    """The ``epoch``-th value (from 1) that a job emitted of a metric. Values may be NaN or infinite.
+    ``told``: the epoch that its line names, as the script counts, where that is another number."""
 
     metric: str
     epoch: int
     value: float
+    told: int | None = None
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,8 @@ def report(
 
     Names that Python can't spell go into a mapping: ``report({"validation:accuracy": 0.9}, epoch=3)``.
     Values may be NaN or infinite, and anything that ``float`` takes (a NumPy or PyTorch scalar). The n-th
-    report of a metric is its n-th epoch for the tuner, whatever ``epoch`` says: that is for the reader.
+    report of a metric is its n-th epoch for the tuner, whatever ``epoch`` says. But a script that goes on
+    from a checkpoint says by ``epoch`` with which it goes on, counting from 0 or 1 as it did before.
     With several processes, report from one of them. Raises ValueError for a name that can't be read back,
     for a value that is no number, and when there is nothing to report.
     """

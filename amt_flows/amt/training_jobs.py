@@ -16,7 +16,7 @@ from amt_flows.amt.listing import AmtListing, has_ended, is_judged
 from amt_flows.amt.reasons import criteria_met, status_of
 from amt_flows.backends.sagemaker.fleet import Fleet
 from amt_flows.backends.sagemaker.service import Answer
-from amt_flows.events import Ended, Event, Observed, Points, StopAsked, TuningStatus
+from amt_flows.events import Ended, Event, Points, StopAsked, TuningStatus
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.observations import Observations
 from amt_flows.ledger.training_job import TrainingJob
@@ -58,7 +58,7 @@ class TrainingJobs:
                 points[report.name] = fresh
             if report.state.terminal and (is_late or self._is_judged(report)):
                 ended.append(report)
-        observed: list[Event] = [Observed(now, points)] if points else []
+        observed: list[Event] = [self._observations.event(now, points)] if points else []
         stops = list(self._stops(answer, now))
         early = {name for stop in stops if stop.early for name in stop.jobs}
         asked = {name for stop in stops for name in stop.jobs}

@@ -42,6 +42,7 @@ from amt_flows.ledger.algorithms import Algorithm, algorithms_of
 from amt_flows.ledger.history import History, TrialRow, TrialState
 from amt_flows.ledger.inherited import inherited_rows
 from amt_flows.ledger.training_job import RETRYABLE, STOPPED, TrainingJob, Trial, as_loss
+from amt_flows.metrics.epochs import epochs_before
 from amt_flows.spec import BestEligible, ObjectiveType, TuningSpec
 from amt_flows.spec.extension import extended
 
@@ -194,13 +195,7 @@ class Ledger:
             case Launched():
                 self._launched(event)
             case Observed():
-                on_epochs = self._spec is not None and self._spec.completion.target_on_epochs
-                for name, points in event.points.items():
-                    job = self._live.get(name)
-                    if job is not None:
-                        for epoch, value in points:
-                            if job.curve.add(epoch, value) and on_epochs:
-                                self._note_target(job, value)
+                self._observed(event)
             case Judged():
                 for judgement in event.judgements:
                     job = self.jobs.get(judgement.job)
@@ -226,6 +221,33 @@ class Ledger:
                     self.finished_at, self.status = event.at, event.status
                     self.reasons = (*self.reasons, *event.reasons)
                     self.amts_status = event.amts_status
+
+    def _observed(self, event: Observed) -> None:
+        on_epochs = self._spec is not None and self._spec.completion.target_on_epochs
+        for name, points in event.points.items():
+            job = self._live.get(name)
+            if job is None:
+                continue
+            job.goes_on(event.went_on.get(name, 0), self._before(job))
+            for epoch, value in points:
+                if job.curve.add(epoch, value) and on_epochs:
+                    self._note_target(job, value)
+            if name in event.told:
+                job.note_told((epoch for epoch, _ in points), event.told[name])
+
+    def _before(self, job: TrainingJob) -> list[TrainingJob]:
+        """The earlier attempts at its trial."""
+        return [one for one in self.attempts(job.trial) if one.attempt < job.attempt]
+
+    def goes_on_after(self, job: TrainingJob, told: int) -> int:
+        """After how many epochs of earlier attempts at its trial a job goes on, whose script calls its first
+        epoch ``told``; 0 for one that begins with the first."""
+        if job.went_on_after or len(job.curve):
+            return job.went_on_after
+        called = {
+            epoch: (one.told or {}).get(epoch, epoch) for one in self._before(job) for epoch, _ in one.curve
+        }
+        return epochs_before(called, told)
 
     def _extend(self, event: Extended) -> None:
         if self.finished_at is not None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from amt_flows.events import Points
+from amt_flows.events import Observed, Points
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.ledger.unread import EACH_COUNTS, unread_in_words
-from amt_flows.ports import JobReport, Unread
+from amt_flows.ports import JobReport, MetricPoint, Unread
 
 
 class Observations:
@@ -21,24 +22,46 @@ class Observations:
         self._unread: dict[str, dict[str, Unread]] = {}
         self._objective: dict[str, list[float]] = {}
         self._warned: set[str] = set()
+        self._went_on: dict[str, int] = {}
+        self._told: dict[str, tuple[int, ...]] = {}
 
     def take(self, report: JobReport) -> Points:
-        """Note a report's values; those of the objective that the ledger doesn't have."""
+        """Note a report's values; those of the objective that the ledger doesn't have, by the trial's epochs:
+        an attempt that goes on from a checkpoint goes on with those of the attempts before."""
         job = self._ledger.jobs[report.name]
         objective = self._ledger.algorithm_of(job).metric_name
         metrics = self._metrics.setdefault(report.name, {})
         fresh: list[tuple[int, float]] = []
+        told: list[int] = []
         for point in report.points:
             last_epoch, _ = metrics.get(point.metric, (0, 0.0))
             if point.epoch >= last_epoch:
                 metrics[point.metric] = (point.epoch, point.value)
-            if point.metric == objective and job.curve.value(point.epoch) is None:
-                fresh.append((point.epoch, point.value))
+            if point.metric == objective:
+                epoch = point.epoch + self._epochs_before(job, point)
+                if job.curve.value(epoch) is None:
+                    fresh.append((epoch, point.value))
+                    told.append(point.epoch if point.told is None else point.told)
+        if told != [epoch for epoch, _ in fresh]:
+            self._told[report.name] = tuple(told)
         for one in report.unread:
             self._unread.setdefault(report.name, {}).setdefault(one.metric, one)
         seen = self._objective.setdefault(report.name, [])
         seen += [value for _, value in fresh[: max(0, _ENOUGH - len(seen))]]
         return tuple(fresh)
+
+    def _epochs_before(self, job: TrainingJob, point: MetricPoint) -> int:
+        if job.name not in self._went_on:
+            called = point.epoch if point.told is None else point.told
+            self._went_on[job.name] = self._ledger.goes_on_after(job, called) if job.attempt > 1 else 0
+        return self._went_on[job.name]
+
+    def event(self, now: float, points: Mapping[str, Points]) -> Observed:
+        """What was taken of these jobs, for the record."""
+        unknown = [name for name in points if not self._ledger.jobs[name].went_on_after]
+        went_on = {name: self._went_on[name] for name in unknown if self._went_on[name]}
+        told = {name: self._told.pop(name) for name in points if name in self._told}
+        return Observed(now, points, went_on, told)
 
     def warnings(self, name: str) -> list[str]:
         """What is odd about a training job's values, each kind once in a tuning job."""
@@ -67,6 +90,8 @@ class Observations:
         self._metrics.pop(name, None)
         self._unread.pop(name, None)
         self._objective.pop(name, None)
+        self._went_on.pop(name, None)
+        self._told.pop(name, None)
 
 
 _ENOUGH = 64

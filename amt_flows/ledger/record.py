@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from amt_flows.errors import Fenced, JournalError, TuningJobNotFound
-from amt_flows.events import Attached, Concluding, Event, Extended, Judged, Judgement, Observed, Points
+from amt_flows.events import Attached, Concluding, Event, Extended, Judged, Observed, in_one
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ports import Clock, Journal
 
@@ -167,16 +167,10 @@ class Record(Reading):
 
 def _in_one(held: Sequence[Observed | Judged]) -> Iterator[Observed | Judged]:
     """The values as one event, and behind it the judgements as one."""
-    points: dict[str, Points] = {}
-    judgements: list[Judgement] = []
-    for one in held:
-        if isinstance(one, Judged):
-            judgements += one.judgements
-        else:
-            for name, more in one.points.items():
-                points[name] = (*points.get(name, ()), *more)
-    if points:
-        yield Observed(held[-1].at, points)
+    observed = [one for one in held if isinstance(one, Observed)]
+    judgements = [judgement for one in held if isinstance(one, Judged) for judgement in one.judgements]
+    if observed:
+        yield in_one(observed)
     if judgements:
         yield Judged(held[-1].at, tuple(judgements))
 

@@ -7,7 +7,7 @@ import math
 import operator
 import sys
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -142,6 +142,12 @@ class TrainingJob:
     attempt: int
     launched_at: float
     curve: Curve = field(default_factory=Curve)
+    """By the trial's epochs: of an attempt that went on from a checkpoint it begins with the values of the
+    attempts before, up to there."""
+    went_on_after: int = 0
+    """How many epochs of the attempts before those were; 0 for one that began with the first."""
+    told: dict[int, int] | None = None
+    """The epochs as its script counts them, by the trial's, where those are other numbers."""
     judged_epoch: int = 0
     judged: int = 0
     """How many of its epochs the early-stopping rule has judged."""
@@ -164,6 +170,21 @@ class TrainingJob:
     artifact: str | None = None
     log: str | None = None
     failure: str | None = None
+
+    def goes_on(self, epochs: int, earlier: Sequence[TrainingJob]) -> None:
+        """It went on from a checkpoint, after so many epochs of earlier attempts (in their order): what they
+        emitted up to there is of its curve, and was judged."""
+        if self.went_on_after or not epochs:
+            return
+        self.went_on_after, self.judged_epoch = epochs, max(self.judged_epoch, epochs)
+        for job in reversed(earlier):
+            for epoch, value in job.curve:
+                if epoch <= epochs:
+                    self.curve.add(epoch, value)
+
+    def note_told(self, epochs: Iterable[int], told: Iterable[int]) -> None:
+        """That its script calls these epochs so."""
+        self.told = {**(self.told or {}), **dict(zip(epochs, told, strict=False))}
 
     def take_judgement(self, judgement: Judgement) -> None:
         """Of an epoch after those that were judged before."""

@@ -48,6 +48,14 @@ class Repeats:
 
 
 _EPOCH_TOLD = re.compile(r"amt-report epoch=([0-9]{1,9});")
+_EPOCH_NAMED = re.compile(r"(?i)\bepoch[ \t]*[:=#]?[ \t]*[\[(]?([0-9]{1,9})\b")
+
+
+def epoch_told(printed: str) -> int | None:
+    """The epoch that a line names itself (``report``'s ``epoch=3;``, ``Epoch 3/10``, ``epoch: [3]``), as its
+    script counts; None when it names none."""
+    match = _EPOCH_TOLD.search(printed) or _EPOCH_NAMED.search(printed)
+    return None if match is None else int(match[1])
 
 
 class Rule:

@@ -47,7 +47,6 @@ class HyperbandRule:
 
     def _judge_job(self, ledger: Ledger, job: TrainingJob, every: Sequence[int]) -> list[Judgement]:
         bracket, own = rungs_of(ledger.trials[job.trial].ordinal, every)
-        algorithm = ledger.algorithm_of(job)
         judgements = []
         for rung in own:
             epoch = _reached_at(job, rung)
@@ -55,15 +54,7 @@ class HyperbandRule:
             later = [r for r in own if r > rung and epoch is not None and epoch >= r]
             if epoch is None or epoch <= job.judged_epoch or later or epoch >= self.max_resource:
                 continue
-            peers = [
-                other
-                for other in ledger.jobs.values()
-                # The curves of several algorithms can't be compared.
-                if other is not job
-                and ledger.algorithm_of(other) is algorithm
-                and rungs_of(ledger.trials[other.trial].ordinal, every)[0] == bracket
-            ]
-            judgements.append(_at_rung(ledger, job, peers, (bracket, rung, epoch)))
+            judgements.append(_at_rung(ledger, job, _peers(ledger, job, rung, every), (bracket, rung, epoch)))
         end = _reached_at(job, self.max_resource)
         if end is not None and end > job.judged_epoch:
             judgements.append(self._at_end(job, bracket, end))
@@ -75,6 +66,25 @@ class HyperbandRule:
         why = f"epoch {epoch}: it has used its whole resource of {self.max_resource} epochs"
         numbers = {"bracket": float(bracket), "rung": float(self.max_resource)}
         return Judgement(job.name, epoch, value, None, 0, True, why, numbers)
+
+
+def _peers(ledger: Ledger, job: TrainingJob, rung: int, every: Sequence[int]) -> list[TrainingJob]:
+    """The jobs of its bracket that a job is compared with at a rung: of each other trial the latest attempt
+    that has reached it. The curves of several algorithms can't be compared."""
+    algorithm = ledger.algorithm_of(job)
+    bracket = rungs_of(ledger.trials[job.trial].ordinal, every)[0]
+    latest = {
+        other.trial: other
+        for other in ledger.jobs.values()
+        if other.trial != job.trial
+        and other.curve.last_epoch >= rung
+        and ledger.algorithm_of(other) is algorithm
+    }
+    return [
+        other
+        for number, other in latest.items()
+        if rungs_of(ledger.trials[number].ordinal, every)[0] == bracket
+    ]
 
 
 def _reached_at(job: TrainingJob, rung: int) -> int | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from amt_flows.events import Outcome
 from amt_flows.ledger.ledger import Ledger
-from amt_flows.ledger.training_job import TrainingJob
+from amt_flows.ledger.training_job import RETRYABLE, TrainingJob
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,8 @@ class Meets:
 @dataclass(frozen=True)
 class AveragesAt:
     """The running averages at ``epoch`` of those that reached it, as losses with their rounding errors,
-    ascending: of those that completed, or of all."""
+    ascending: of those that completed, or of all. An attempt that was lost is none of them: its trial's next
+    attempt goes on in its place, perhaps with its values."""
 
     epoch: int
     completed: bool
@@ -131,7 +132,8 @@ class AveragesAt:
     def step(
         self, ledger: Ledger, state: list[tuple[float, float]], job: TrainingJob
     ) -> list[tuple[float, float]]:
-        if job.curve.last_epoch >= self.epoch and (not self.completed or job.outcome is Outcome.COMPLETED):
+        counts = job.outcome is Outcome.COMPLETED if self.completed else job.outcome not in RETRYABLE
+        if job.curve.last_epoch >= self.epoch and counts:
             bisect.insort(state, average_at(ledger, job, self.epoch))
         return state
 

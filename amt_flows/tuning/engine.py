@@ -30,7 +30,6 @@ from amt_flows.events import (
     Judgement,
     Launched,
     Launching,
-    Observed,
     Opened,
     Points,
     Reason,
@@ -226,7 +225,7 @@ class Tuning:
         # In the order of finishing, on which "not improving" depends, not in that of asking.
         endings.sort(key=lambda ending: ending.ended_at)
         if points:
-            self.record.hold(Observed(self.now(), points))
+            self.record.hold(self._observations.event(self.now(), points))
         self.record.write_what_waits()
         if endings:
             self._note(*endings)

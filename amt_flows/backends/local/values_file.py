@@ -28,7 +28,8 @@ def read_values_file(lines: bytes) -> tuple[tuple[MetricPoint, ...], tuple[Unrea
             entry = json.loads(line)
             if "value" in entry:
                 value = number_from_json(entry["value"])
-                points.append(MetricPoint(str(entry["metric"]), int(entry["epoch"]), value))
+                told = None if entry.get("told") is None else int(entry["told"])
+                points.append(MetricPoint(str(entry["metric"]), int(entry["epoch"]), value, told))
             else:
                 unread.append(_unread(entry))
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from amt_flows.backends.local_worker.search import Search, answer, forked, read_answer
 from amt_flows.metrics.lines import LINE_BYTES, is_plain, printed_lines
-from amt_flows.metrics.search import Found, Repeats, Rule, findings
+from amt_flows.metrics.search import Found, Repeats, Rule, epoch_told, findings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ class Values:
 
     A definition has a name, a regex, and a ``literal``: text without which a line can't match; ``own`` is
     that of :mod:`amt_flows.reporting`, which takes no time on a line that has its mark but once. The n-th
-    value of a metric is its epoch n; the first that was found for it and is no value is written too. What
+    value of a metric is its epoch n, and what its line calls the epoch is written beside it where that is
+    another number; the first that was found for it and is no value is written too. What
     can't be written is kept and tried again with the next value and at the end; ``lost`` tells whether
     something is missing on the disk. After 200,000 values (a regex that matches every line) only the newest
     of each metric is still written, at the end. ``clean`` takes secrets out of what is no value.
@@ -57,7 +58,7 @@ class Values:
         self._clean = clean
         self._line = b""  # the beginning of one whose end is yet to come
         self._count = 0
-        self._newest: dict[str, tuple[str, int, float, float]] = {}
+        self._newest: dict[str, tuple[str, int, float, float, int | None]] = {}
         self._unwritten = b""
         self.search = Search([rule.metric for rule in self._rules], lambda: forked(self._answer))
 
@@ -142,8 +143,9 @@ class Values:
     def _entries_of(self, found: Found, line: bytes) -> list[bytes]:
         if found.value is None:
             return [self._odd_entry(found)]
-        entries = [self._entry(found.metric, found.value)]
-        epoch = self._repeats.again(found, line.decode("utf-8", "replace"))
+        printed = line.decode("utf-8", "replace")
+        entries = [self._entry(found.metric, found.value, epoch_told(printed))]
+        epoch = self._repeats.again(found, printed)
         if epoch is not None:
             entries.append(_json_line({"metric": found.metric, "reported_twice": epoch}))
         return entries
@@ -160,11 +162,11 @@ class Values:
         content = {"metric": found.metric, "text": text, "whole": whole}
         return _json_line(content)
 
-    def _entry(self, name: str, value: float) -> bytes:
+    def _entry(self, name: str, value: float, told: int | None) -> bytes:
         """The line to write; empty when there were too many, and this one may wait for the end."""
         self._epochs[name] += 1
         self._count += 1
-        entry = (name, self._epochs[name], value, time.time())
+        entry = (name, self._epochs[name], value, time.time(), told)
         if self._count <= MAX_VALUES:
             return _as_line(*entry)
         self._newest[name] = entry
@@ -185,9 +187,9 @@ class Values:
             self.error = self.error or error
 
 
-def _as_line(metric: str, epoch: int, value: float, at: float) -> bytes:
+def _as_line(metric: str, epoch: int, value: float, at: float, told: int | None) -> bytes:
     content = {"metric": metric, "epoch": epoch, "value": _in_json(value), "at": at}
-    return _json_line(content)
+    return _json_line(content if told in (None, epoch) else {**content, "told": told})
 
 
 def _json_line(content: Mapping[str, object]) -> bytes:

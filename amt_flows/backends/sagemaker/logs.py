@@ -2,7 +2,8 @@
 
 A stream of a job is ``<job>/algo-<host>-<time>``; only those of the first host are read, since every host of
 a distributed job prints the metrics and SageMaker would count each value once per host. A start after an
-interruption has a stream of its own, which continues the epochs of the one before.
+interruption has a stream of its own, which continues the epochs of the one before: from the epoch that its
+first line names, where lines do.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from amt_flows.backends.sagemaker.events import Events
 from amt_flows.backends.sagemaker.service import PassingTrouble, Service
 from amt_flows.backends.searching import found_apart
 from amt_flows.errors import BackendError
+from amt_flows.metrics.epochs import epochs_before
 from amt_flows.metrics.lines import unescaped
 from amt_flows.metrics.names import names_in
 from amt_flows.metrics.numbers import number_in
 from amt_flows.metrics.reading import rules_of
-from amt_flows.metrics.search import Found, Repeats, Rule
+from amt_flows.metrics.search import Found, Repeats, Rule, epoch_told
 from amt_flows.ports import MetricPoint, Unread
 from amt_flows.spec import MetricDefinition
 
@@ -116,7 +118,8 @@ class _Stream:
 
 @dataclass
 class JobLog:
-    """What was read of one job's log. The n-th value of a metric is its epoch n, over all streams."""
+    """What was read of one job's log. The n-th value of a metric is its epoch n, over all streams; but where
+    a start repeats epochs by their names, it goes on with the first of them."""
 
     job: str
     starts: int = 1
@@ -126,6 +129,8 @@ class JobLog:
     """The first that was found for a metric and is no value."""
     _streams: list[_Stream] = field(default_factory=list)
     _counts: Counter[str] = field(default_factory=Counter)
+    _called: dict[str, dict[int, int]] = field(default_factory=dict)
+    """What the lines call the epochs of each metric."""
     _rests_until: float = 0.0
     _measured_from: tuple[float, float] | None = None
     """Our clock and the job's when it was first read."""
@@ -186,8 +191,11 @@ class JobLog:
             self.unread[found.metric] = Unread(found.metric, epoch=epoch)
         stream.first_at = stream.first_at or at
         stream.last_at = at
+        told, starts_again = epoch_told(text), found.metric not in stream.counts
         stream.counts[found.metric] += 1
-        self.add(found.metric, found.value)
+        if told is not None and starts_again and found.metric in self._called:
+            self._counts[found.metric] = epochs_before(self._called[found.metric], told)
+        self.add(found.metric, found.value, told)
 
     def _note(self, found: Found) -> None:
         """What is no value. The service may take it for one all the same, and tell it as the final value."""
@@ -221,11 +229,14 @@ class JobLog:
         ours, theirs = now - self._measured_from[0], last_at - self._measured_from[1]
         return max(1.0, theirs / ours) if ours > 0 and theirs > 0 else math.inf
 
-    def add(self, metric: str, value: float) -> None:
-        """Count a value as the metric's next epoch, wherever it was found."""
+    def add(self, metric: str, value: float, told: int | None = None) -> None:
+        """Count a value as the metric's next epoch, wherever it was found; ``told``: what its line calls
+        it."""
         self._counts[metric] += 1
+        epoch = self._counts[metric]
+        self._called.setdefault(metric, {})[epoch] = epoch if told is None else told
         self._values.setdefault(metric, set()).add(in_32_bits(value))
-        self.fresh.append(MetricPoint(metric, self._counts[metric], value))
+        self.fresh.append(MetricPoint(metric, epoch, value, None if told == epoch else told))
 
     def take_fresh(self) -> tuple[MetricPoint, ...]:
         """The values that were not taken before."""
