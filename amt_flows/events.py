@@ -243,6 +243,18 @@ class Proposed:
 
 
 @dataclass(frozen=True)
+class Resumed:
+    """A trial whose training job Hyperband has stopped at ``rung`` goes on, as a further training job, from
+    the checkpoints of that one."""
+
+    kind: ClassVar[str] = "resumed"
+    at: Time
+    trial: Ordinal
+    rung: Ordinal
+    reason: Text
+
+
+@dataclass(frozen=True)
 class Launching:
     """This attempt at a trial is to be launched now. Written before the backend is asked, so that whoever
     takes over in between launches it before anything else, and no two controllers fill the same slot."""
@@ -317,7 +329,8 @@ class StopAsked:
 
 @dataclass(frozen=True)
 class Ended:
-    """A training job reached its end. ``metrics`` holds the last value of every metric."""
+    """A training job reached its end. ``metrics`` holds the last value of every metric; ``checkpoints`` says
+    where it left some."""
 
     kind: ClassVar[str] = "ended"
     at: Time
@@ -329,6 +342,7 @@ class Ended:
     artifact: Text | None
     log: Text | None
     failure: Text | None
+    checkpoints: Text | None = None
 
 
 @dataclass(frozen=True)
@@ -379,6 +393,7 @@ Event: TypeAlias = (
     | Inherited
     | Attached
     | Proposed
+    | Resumed
     | Launching
     | Launched
     | Observed
@@ -400,6 +415,7 @@ _KINDS: dict[str, type[Any]] = {
         Inherited,
         Attached,
         Proposed,
+        Resumed,
         Launching,
         Launched,
         Observed,
@@ -446,7 +462,10 @@ def event_to_json(event: Event) -> dict[str, Any]:
     return {**head, **plain}
 
 
-_LEFT_OUT: Final[Mapping[str, tuple[str, ...]]] = {Observed.kind: ("went_on", "told")}
+_LEFT_OUT: Final[Mapping[str, tuple[str, ...]]] = {
+    Observed.kind: ("went_on", "told"),
+    Ended.kind: ("checkpoints",),
+}
 """Fields that are written only when they say something: most of a record is of these kinds."""
 
 

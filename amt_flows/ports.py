@@ -56,6 +56,8 @@ class JobRequest:
     """Which of several algorithms it trains; empty for the only one."""
     values: Mapping[str, object] = field(default_factory=dict)
     """The hyperparameters as the spec has them, plain JSON values, for backends that call a function."""
+    resumptions: int = 0
+    """How many of the attempts before did not fail, but were stopped and are gone on with."""
     seed: int | None = None
     """Of the tuning job, where it was drawn: for whoever has to do without its record. None: the spec has
     it."""
@@ -116,6 +118,8 @@ class JobReport:
     """Why it failed, for a person: the failure file's text, or the exit status with the log's tail."""
     artifact: str | None = None
     """Where the model is, as a URI."""
+    checkpoints: str | None = None
+    """Of a job that has ended: where its checkpoints are, as a URI; None when it left none."""
     log: str | None = None
     """Where the output is, as a URI."""
     unread: tuple[Unread, ...] = ()

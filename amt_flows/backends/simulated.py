@@ -41,6 +41,10 @@ class Script:
     stopping_seconds: float = 0.0
     hangs: bool = False
     """Never ends by itself."""
+    checkpoints: bool = False
+    """A further attempt at its trial goes on after the last value of the one before."""
+    counts_from: int = 1
+    """What it calls its first epoch."""
 
 
 @dataclass
@@ -48,6 +52,10 @@ class _Job:
     request: JobRequest
     script: Script
     launched_at: float
+    values: Sequence[float]
+    """Those of its script that no earlier attempt has emitted."""
+    done: int = 0
+    """How many those are that one has."""
     stop_at: float | None = None
     gone_at: float | None = None
     _emitted: int = 0
@@ -61,7 +69,7 @@ class _Job:
     def natural_end(self) -> float:
         if self.script.hangs:
             return float("inf")
-        return self.started_at + len(self.script.values) * self.script.seconds_per_epoch
+        return self.started_at + len(self.values) * self.script.seconds_per_epoch
 
     @property
     def limit_end(self) -> float:
@@ -80,11 +88,16 @@ class _Job:
     def emitted_at(self, epoch: int) -> float:
         return self.started_at + epoch * self.script.seconds_per_epoch
 
+    def told(self, epoch: int) -> int | None:
+        """What it calls its ``epoch``-th value, where that is another number."""
+        told = self.done + epoch + self.script.counts_from - 1
+        return None if told == epoch else told
+
     def emitted(self, now: float) -> int:
         """How many values were emitted by ``now``."""
         until = min(now, self.ended_at) + 1e-9
         done = self._emitted if self.emitted_at(self._emitted) <= until else 0
-        while done < len(self.script.values) and self.emitted_at(done + 1) <= until:
+        while done < len(self.values) and self.emitted_at(done + 1) <= until:
             done += 1
         self._emitted = done
         return done
@@ -150,9 +163,17 @@ class SimulatedBackend:
             busy = len(self.jobs.still_running(now))
             if busy >= self.capacity:
                 raise CapacityUnavailable(f"All {self.capacity} places are taken.")
-        self.jobs.add(_Job(request, self.train(request.hyperparameters), now))
+        script = self.train(request.hyperparameters)
+        done = self._done_before(request, now) if script.checkpoints else 0
+        self.jobs.add(_Job(request, script, now, script.values[done:], done))
         self.launches.append(request.name)
         return Launch.STARTED
+
+    def _done_before(self, request: JobRequest, now: float) -> int:
+        """How many values earlier attempts at the same trial have emitted."""
+        same = request.tuning_job, request.trial
+        earlier = [job for job in self.jobs.values() if (job.request.tuning_job, job.request.trial) == same]
+        return max((job.done + job.emitted(now) for job in earlier), default=0)
 
     def poll(self, tuning_job: str, names: Sequence[str]) -> Sequence[JobReport]:
         return [self._report(name) for name in names]
@@ -165,7 +186,7 @@ class SimulatedBackend:
         emitted, reported = job.emitted(now), self._reported.get(name, 0)
         self._reported[name] = emitted
         points = tuple(
-            MetricPoint(job.request.objective_metric, epoch, job.script.values[epoch - 1])
+            MetricPoint(job.request.objective_metric, epoch, job.values[epoch - 1], job.told(epoch))
             for epoch in range(reported + 1, emitted + 1)
         )
         state = job.state(now)
@@ -180,6 +201,7 @@ class SimulatedBackend:
             timed_out=state is JobState.STOPPED and job.ended_at == job.limit_end,
             infrastructure=state is JobState.FAILED and job.script.infrastructure,
             failure=(job.script.failure or "simulated failure") if state is JobState.FAILED else None,
+            checkpoints=f"simulated:{name}" if state.terminal and job.script.checkpoints else None,
             artifact=f"simulated:{name}" if state in (JobState.COMPLETED, JobState.STOPPED) else None,
         )
 
@@ -236,6 +258,6 @@ class SimulatedBackend:
 
     def _changes(self, job: _Job, now: float) -> list[float]:
         times = [job.started_at, job.ended_at]
-        if job.emitted(now) < len(job.script.values):
+        if job.emitted(now) < len(job.values):
             times.append(job.emitted_at(job.emitted(now) + 1))
         return [t for t in times if now < t < float("inf")]

@@ -34,6 +34,7 @@ from amt_flows.events import (
     Outcome,
     Proposed,
     Reason,
+    Resumed,
     StopAsked,
     TuningStatus,
     Withdrawn,
@@ -103,6 +104,10 @@ class Ledger:
         self._inherited_rows: list[TrialRow] = []
         # Tallies: what rules and strategies ask for again and again, kept so that an answer costs the same
         # however many training jobs there have been.
+        self.resumed: dict[int, Resumed] = {}
+        """The trials that go on, or went on, after having been stopped at a rung, with the last time."""
+        self._resumed_after: dict[int, int] = {}
+        """After how many of their attempts that was."""
         self._live: dict[str, TrainingJob] = {}
         self._waiting: set[int] = set()
         self._best: TrainingJob | None = None
@@ -189,6 +194,8 @@ class Ledger:
                 self.controller = event.controller
             case Proposed():
                 self._proposed(event)
+            case Resumed():
+                self._resume(event)
             case Launching():
                 if event.trial in self.trials and event.attempt == len(self.attempts(event.trial)) + 1:
                     self.launching = (event.trial, event.attempt)
@@ -305,9 +312,16 @@ class Ledger:
         configuration, known = dict(event.configuration), len(self.ended)
         return Trial(event.trial, configuration, source, event.reason, definition, ordinal, known)
 
+    def _resume(self, event: Resumed) -> None:
+        attempts = self.attempts(event.trial)
+        if attempts and attempts[-1].outcome is Outcome.STOPPED_EARLY:
+            self.resumed[event.trial] = event
+            self._resumed_after[event.trial] = len(attempts)
+            self._note_waiting(event.trial)
+
     def _note_waiting(self, number: int) -> None:
         attempts = self.attempts(number)
-        waits = not attempts or self._is_retried(attempts[-1], len(attempts))
+        waits = not attempts or self._is_retried(attempts[-1]) or self.is_resumed(number)
         if waits and number in self.trials:
             self._waiting.add(number)
         else:
@@ -334,6 +348,7 @@ class Ledger:
         job.outcome, job.started_at, job.ended_at = event.outcome, event.started_at, event.ended_at
         job.metrics = dict(event.metrics)
         job.artifact, job.log, job.failure = event.artifact, event.log, event.failure
+        job.checkpoints = event.checkpoints
         job.final_value = job.metrics.get(self.algorithm_of(job).metric_name, job.curve.last_value)
         ended_well = job.outcome in (Outcome.COMPLETED, Outcome.TIMED_OUT, *STOPPED)
         if job.reached is not None and ended_well and not math.isfinite(job.final_value or 0.0):
@@ -428,12 +443,21 @@ class Ledger:
         waiting = [(self.trials[n], len(self.attempts(n)) + 1) for n in sorted(self._waiting)]
         return sorted(waiting, key=lambda one: (one[0].number, one[1]) != self.launching)
 
-    def _is_retried(self, job: TrainingJob, attempts: int) -> bool:
-        """Whether the trial of a job, the latest of so many, gets another attempt."""
-        return (
-            job.outcome in RETRYABLE
-            and attempts <= self.algorithm_of(job).spec.training_job.max_retry_attempts
-        )
+    def is_resumed(self, trial: int) -> bool:
+        """Whether a trial that was stopped is to go on, and waits for its launch."""
+        return self._resumed_after.get(trial) == len(self.attempts(trial))
+
+    def resumptions(self, trial: int) -> int:
+        """How many of its attempts did not fail, but were stopped and gone on with."""
+        return sum(job.outcome not in RETRYABLE and not job.live for job in self.attempts(trial))
+
+    def _is_retried(self, job: TrainingJob) -> bool:
+        """Whether the trial of a job gets another attempt in its place."""
+        if job.outcome not in RETRYABLE:
+            return False
+        until = [one for one in self.attempts(job.trial) if one.attempt <= job.attempt]
+        failures = sum(one.outcome in RETRYABLE for one in until)
+        return failures <= self.algorithm_of(job).spec.training_job.max_retry_attempts
 
     @property
     def next_trial(self) -> int:
@@ -500,7 +524,7 @@ class Ledger:
         seconds = job.training_seconds(self.last_at)
         state = TrialState.FAILED
         loss: float | None = None
-        if job.live or self._is_retried(job, job.attempt):
+        if job.live or self._is_retried(job):
             state = TrialState.PENDING
         elif job.has_usable_value:
             state = TrialState.COMPLETED if job.outcome is Outcome.COMPLETED else TrialState.STOPPED

@@ -168,6 +168,8 @@ class TrainingJob:
     reached: float | None = None
     """The value by which it met the tuning job's target."""
     artifact: str | None = None
+    checkpoints: str | None = None
+    """Where they are, as a URI, once it has ended; None when it left none."""
     log: str | None = None
     failure: str | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from amt_flows.spec import (
     CategoricalRange,
     ComparedJobs,
     ContinuousRange,
+    Hyperband,
     IntegerRange,
     TuningSpec,
 )
@@ -150,12 +152,25 @@ def criteria_in_words(spec: TuningSpec) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def _resumed_in_words(asked: Hyperband) -> str:
+    """What it saves that stopped jobs go on from their checkpoints."""
+    every = (*rungs(asked.min_resource, asked.max_resource), asked.max_resource)
+    if not asked.resume_stopped or len(every) < 2:
+        return ""
+    further = " or ".join(str(later - rung) for rung, later in itertools.pairwise(every))
+    anew = " or ".join(map(str, every[1:]))
+    return (
+        "; one that was stopped and comes to be among the best goes on from its checkpoints, as a further "
+        f"training job: {further} epochs to the next rung instead of {anew} from nothing"
+    )
+
+
 def early_stopping_in_words(spec: TuningSpec) -> str:
     if spec.hyperband is not None:
         compared = ", ".join(map(str, rungs(spec.hyperband.min_resource, spec.hyperband.max_resource)))
         return (
             f"a job goes on from epoch {compared or 'none'} only among the best 1 in {ETA} of its bracket "
-            f"there; epoch {spec.hyperband.max_resource} is the last"
+            f"there; epoch {spec.hyperband.max_resource} is the last{_resumed_in_words(spec.hyperband)}"
         )
     policy = spec.early_stopping
     rule = early_stopping_rule(spec)

@@ -8,11 +8,12 @@ A job that has used ``max_resource`` is ended: it has had all that it may use.
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from amt_flows.events import Judgement
+from amt_flows.events import Judgement, Outcome
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.spec import TuningSpec
@@ -47,6 +48,10 @@ class HyperbandRule:
 
     def _judge_job(self, ledger: Ledger, job: TrainingJob, every: Sequence[int]) -> list[Judgement]:
         bracket, own = rungs_of(ledger.trials[job.trial].ordinal, every)
+        resumed = ledger.resumed.get(job.trial)
+        if resumed is not None:
+            # It may have gone on from an earlier epoch, and where it was stopped it goes on this time.
+            own = tuple(rung for rung in own if rung > resumed.rung)
         judgements = []
         for rung in own:
             epoch = _reached_at(job, rung)
@@ -99,26 +104,96 @@ def _at_rung(
     bracket, rung, epoch = place
     value = job.curve.value(epoch)
     assert value is not None
-    loss = ledger.loss(value)
-    others = []
-    for peer in peers:
-        reached = _reached_at(peer, rung)
-        seen = None if reached is None else peer.curve.value(reached)
-        if seen is not None:
-            others.append(ledger.loss(seen))
-    rank, of = 1 + sum(other < loss for other in others), 1 + len(others)
-    keep = math.ceil(of / ETA)
-    stop = rank > keep or not math.isfinite(value)
+    others = [loss for peer in peers if (loss := _loss_at(ledger, peer, rung)) is not None]
+    standing = Standing.among(sorted(others), ledger.loss(value))
+    stop = not standing.goes_on or not math.isfinite(value)
     go_on = "stops" if stop else "goes on"
-    why = (
-        f"{value:g} at rung {rung} of bracket {bracket} is number {rank} of {of} there; "
-        f"the best {keep} of {of} go on, so it {go_on}"
-    )
+    why = f"{value:g} at rung {rung} of bracket {bracket} is {standing}, so it {go_on}"
     numbers = {
         "bracket": float(bracket),
         "rung": float(rung),
-        "rank": float(rank),
-        "of": float(of),
-        "keep": float(keep),
+        "rank": float(standing.rank),
+        "of": float(standing.of),
+        "keep": float(standing.keep),
     }
     return Judgement(job.name, epoch, value, None, len(others), stop, why, numbers)
+
+
+def _loss_at(ledger: Ledger, job: TrainingJob, rung: int) -> float | None:
+    reached = _reached_at(job, rung)
+    seen = None if reached is None else job.curve.value(reached)
+    return None if seen is None else ledger.loss(seen)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a value stands at a rung: its rank, among how many."""
+
+    rank: int
+    of: int
+
+    @classmethod
+    def among(cls, others: Sequence[float], loss: float) -> Standing:
+        """``others`` are the losses of the other jobs there, ascending."""
+        return cls(1 + bisect.bisect_left(others, loss), 1 + len(others))
+
+    @property
+    def keep(self) -> int:
+        return math.ceil(self.of / ETA)
+
+    @property
+    def goes_on(self) -> bool:
+        return self.rank <= self.keep
+
+    def __str__(self) -> str:
+        return f"number {self.rank} of {self.of} there; the best {self.keep} of {self.of} go on"
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """A trial that is to go on from the rung at which its job was stopped, and why."""
+
+    trial: int
+    rung: int
+    reason: str
+
+
+def to_resume(ledger: Ledger) -> list[Resumption]:
+    """The trials that are to go on, if the spec wants that: stopped at a rung, among the best of those that
+    have come there by now, and with checkpoints to go on from. Those of the highest rung first, as ASHA
+    promotes them."""
+    asked = ledger.spec.hyperband
+    if asked is None or not asked.resume_stopped:
+        return []
+    every = rungs(asked.min_resource, asked.max_resource)
+    found = []
+    there: dict[tuple[str, int, int], dict[int, float]] = {}
+    for number, trial in ledger.trials.items():
+        bracket, own = rungs_of(trial.ordinal, every)
+        for job in ledger.attempts(number):
+            for rung in own:
+                loss = _loss_at(ledger, job, rung)
+                if loss is not None:
+                    there.setdefault((trial.definition, bracket, rung), {})[number] = loss
+    losses = {place: sorted(by_trial.values()) for place, by_trial in there.items()}
+    for number, trial in ledger.trials.items():
+        stopped_at = _stopped_at(ledger, number)
+        if stopped_at is None:
+            continue
+        place = (trial.definition, rungs_of(trial.ordinal, every)[0], stopped_at)
+        loss = there.get(place, {}).get(number, math.inf)
+        standing = Standing(1 + bisect.bisect_left(losses.get(place, []), loss), len(losses.get(place, [])))
+        if math.isfinite(loss) and standing.goes_on:
+            why = f"stopped at rung {stopped_at} of bracket {place[1]}, it is {standing} now"
+            found.append((-stopped_at, standing.rank, Resumption(number, stopped_at, why)))
+    return [one for _, _, one in sorted(found, key=lambda one: (one[0], one[1], one[2].trial))]
+
+
+def _stopped_at(ledger: Ledger, trial: int) -> int | None:
+    """The rung at which a trial's job was stopped that can be gone on with; None for any other."""
+    attempts = ledger.attempts(trial)
+    if not attempts or attempts[-1].outcome is not Outcome.STOPPED_EARLY or ledger.is_resumed(trial):
+        return None
+    job = attempts[-1]
+    numbers = {} if job.verdict is None else job.verdict.numbers
+    return None if job.checkpoints is None or "rank" not in numbers else int(numbers["rung"])

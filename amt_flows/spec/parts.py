@@ -304,6 +304,9 @@ class Hyperband(Part):
     """The most resource (epochs) a training job can use; one that has used it is ended, as completed."""
     proposals: HyperbandProposals = HyperbandProposals.RANDOM
     """How configurations are chosen: at random, as Hyperband does, or by the Bayesian strategy's model."""
+    resume_stopped: bool = False
+    """A job that was stopped at a rung, and is among the best there once more have come, goes on from its
+    checkpoints as a further training job. For scripts that write checkpoints and go on from them."""
 
 
 class WarmStart(Part):

@@ -38,6 +38,7 @@ def ending_of(
         artifact=report.artifact,
         log=report.log,
         failure=None if failure is None else hidden(failure, secrets),
+        checkpoints=report.checkpoints,
     )
 
 

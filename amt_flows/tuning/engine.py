@@ -33,6 +33,7 @@ from amt_flows.events import (
     Opened,
     Points,
     Reason,
+    Resumed,
     StopAsked,
     TuningStatus,
 )
@@ -48,6 +49,7 @@ from amt_flows.rules.budget import launches_allowed
 from amt_flows.rules.completion import nothing_usable, reasons_to_complete, reasons_to_fail
 from amt_flows.rules.convergence import Convergence
 from amt_flows.rules.early_stopping import early_stopping_rule
+from amt_flows.rules.hyperband import to_resume
 from amt_flows.spec import TuningSpec
 from amt_flows.strategies import Strategy
 from amt_flows.strategies.choose import strategy_of
@@ -374,11 +376,15 @@ class Tuning:
     @property
     def exhausted(self) -> bool:
         """The strategy has no configuration left that was not tried."""
-        return self._proposer.exhausted
+        return self._proposer.exhausted and not to_resume(self.ledger)
 
     def propose(self, count: int) -> list[Trial]:
-        """Choose up to ``count`` new configurations and record them; fewer when the space is exhausted."""
+        """Choose up to ``count`` new configurations and record them; fewer when the space is exhausted.
+        Before them come trials of Hyperband's that were stopped and are to go on."""
         trials: list[Trial] = []
+        for one in to_resume(self.ledger)[:count]:
+            self._note(Resumed(self.now(), one.trial, one.rung, one.reason))
+            trials.append(self.ledger.trials[one.trial])
         while len(trials) < count and (proposed := self._proposer.propose(self.now())) is not None:
             self._note(proposed)
             trials.append(self.ledger.trials[proposed.trial])

@@ -43,6 +43,7 @@ def job_request(ledger: Ledger, trial: int, attempt: int) -> JobRequest:
         tags=spec.tags,
         definition=algorithm.name,
         other_metrics=spec.other_metrics,
+        resumptions=ledger.resumptions(trial),
         seed=ledger.drawn_seed,
     )
 

@@ -301,6 +301,7 @@ class LocalBackend:
             infrastructure=standing.infrastructure,
             failure=standing.failure or said,
             artifact=_artifact(paths, standing),
+            checkpoints=_checkpoints(paths) if standing.state.terminal else None,
             log=paths.log.as_uri() if paths.log.exists() else None,
             unread=unread,
             names=names,
@@ -515,6 +516,15 @@ def _artifact(paths: JobPaths, standing: Standing) -> str | None:
     try:
         return paths.container.model.as_uri() if any(paths.container.model.iterdir()) else None
     except (FileNotFoundError, NotADirectoryError):  # somebody may be moving it away
+        return None
+
+
+def _checkpoints(paths: JobPaths) -> str | None:
+    """The directory of the trial's checkpoints, if there is something in it."""
+    try:
+        place = paths.container.checkpoints.resolve()
+        return place.as_uri() if any(place.iterdir()) else None
+    except (OSError, RuntimeError):  # gone, or a link that leads to itself
         return None
 
 

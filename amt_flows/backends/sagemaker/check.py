@@ -37,6 +37,7 @@ def problems_of(spec: TuningSpec) -> list[Problem]:
         *_warm_pool(spec),
         *_entrypoint(spec),
         *_secrets(spec),
+        *_no_checkpoints(spec),
     ]
     try:
         body = create_training_job_request(_sample(spec))
@@ -69,6 +70,13 @@ def _secrets(spec: TuningSpec) -> Iterator[Problem]:
             "of a Secrets Manager secret in `training_job.environment`, and let the script fetch it"
         )
         yield Problem("training_job.secret_environment", names, message)
+
+
+def _no_checkpoints(spec: TuningSpec) -> Iterator[Problem]:
+    resumes = spec.hyperband is not None and spec.hyperband.resume_stopped
+    if resumes and not spec.training_job.sagemaker.get("CheckpointConfig"):
+        message = f"SageMaker keeps a job's checkpoints where {HERE}.CheckpointConfig says; give its S3Uri"
+        yield Problem("hyperband.resume_stopped", True, message)
 
 
 def _is_said(field: str, named: set[str]) -> bool:

@@ -72,7 +72,7 @@ def create_training_job_request(request: JobRequest) -> dict[str, Any]:
         "HyperParameters": dict(request.hyperparameters),
         "AlgorithmSpecification": _algorithm(request),
         "InputDataConfig": [*given.get("InputDataConfig", ()), *channels_of(template.inputs)],
-        "ResourceConfig": _resources(given, request.attempt),
+        "ResourceConfig": _resources(given, request.attempt - request.resumptions),
         "StoppingCondition": _stopping_condition(template),
         "CheckpointConfig": _checkpoints(given.get("CheckpointConfig"), request.name),
         "RetryStrategy": _retries(template),

@@ -124,6 +124,7 @@ def final_report(name: str, answer: Mapping[str, Any], log_uri: str) -> JobRepor
         infrastructure=state is JobState.FAILED and is_infrastructure(str(reason or "")),
         failure=None if reason is None else str(reason),
         artifact=(answer.get("ModelArtifacts") or {}).get("S3ModelArtifacts"),
+        checkpoints=(answer.get("CheckpointConfig") or {}).get("S3Uri"),
         log=log_uri,
     )
 

@@ -41,7 +41,7 @@ class Told(Generic[T]):
 
 def propose(tuning: Tuning, wanted: int) -> Told[Sequence[Trial]]:
     trials = tuning.propose(wanted)
-    decided = "\n".join(map(_proposal, trials))
+    decided = "\n".join(_proposal(tuning.ledger, trial) for trial in trials)
     if len(trials) < wanted:
         nothing_left = "No configuration is left that was not tried"
         get_run_logger().info("%s; there are %d.", nothing_left, len(tuning.ledger.trials))
@@ -49,7 +49,9 @@ def propose(tuning: Tuning, wanted: int) -> Told[Sequence[Trial]]:
     return Told(trials, decided)
 
 
-def _proposal(trial: Trial) -> str:
+def _proposal(ledger: Ledger, trial: Trial) -> str:
+    if ledger.is_resumed(trial.number):
+        return f"{_called(trial)} goes on from its checkpoints: {ledger.resumed[trial.number].reason}"
     why = f" ({trial.reason})" if trial.reason else ""
     return f"{_called(trial)} by {trial.source}{why}: {hyperparameters(dict(trial.configuration))}"
 
