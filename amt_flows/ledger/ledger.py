@@ -256,6 +256,11 @@ class Ledger:
         }
         return epochs_before(called, told)
 
+    def seconds_behind(self, job: TrainingJob) -> float:
+        """The training time behind a job's curve: of one that went on, with that of the attempts before."""
+        jobs = [*self._before(job), job] if job.went_on_after else [job]
+        return sum(one.training_seconds(self.last_at) for one in jobs)
+
     def _extend(self, event: Extended) -> None:
         if self.finished_at is not None:
             self.idle_seconds += max(0.0, event.at - self.finished_at)
@@ -521,7 +526,7 @@ class Ledger:
         if job is None:
             return TrialRow(trial.number, trial.configuration, TrialState.PENDING)
         curve = job.curve.losses(maximize=self.spec.maximize)
-        seconds = job.training_seconds(self.last_at)
+        seconds = self.seconds_behind(job)
         state = TrialState.FAILED
         loss: float | None = None
         if job.live or self._is_retried(job):

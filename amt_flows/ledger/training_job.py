@@ -186,7 +186,9 @@ class TrainingJob:
 
     def note_told(self, epochs: Iterable[int], told: Iterable[int]) -> None:
         """That its script calls these epochs so."""
-        self.told = {**(self.told or {}), **dict(zip(epochs, told, strict=False))}
+        if self.told is None:
+            self.told = {}
+        self.told.update(zip(epochs, told, strict=False))
 
     def take_judgement(self, judgement: Judgement) -> None:
         """Of an epoch after those that were judged before."""

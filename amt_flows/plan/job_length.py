@@ -25,7 +25,7 @@ class JobLength:
 def length_in(ledger: Ledger) -> JobLength | None:
     """The medians of a tuning job's completed training jobs; None when it has none."""
     done = [job for job in ledger.ended if job.outcome is Outcome.COMPLETED and job.started_at is not None]
-    seconds = [job.training_seconds(ledger.last_at) for job in done]
+    seconds = [ledger.seconds_behind(job) for job in done]
     if not seconds or statistics.median(seconds) <= 0:
         return None
     epochs = int(statistics.median(job.curve.last_epoch for job in done))

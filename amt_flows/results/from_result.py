@@ -71,7 +71,8 @@ def _launches(result: TuningResult) -> Iterator[Event]:
         yield Proposed(at, job.trial, job.hyperparameters, job.source, "", job.definition)
         yield Launched(at, job.name, job.trial, job.attempt)
         if job.epochs and job.latest_value is not None:
-            yield Observed(at, {job.name: ((job.epochs, job.latest_value),)})
+            went_on = {job.name: job.went_on_after} if job.went_on_after else {}
+            yield Observed(at, {job.name: ((job.epochs, job.latest_value),)}, went_on)
         if job.status == STOPPING or job.stopped_why is not None:
             early = job.outcome == Outcome.STOPPED_EARLY.value
             yield StopAsked(at, (job.name,), early, job.stopped_why or "")

@@ -69,6 +69,8 @@ class TrainingJobRecord(_Record):
     hyperparameters: dict[str, Value]
     metrics: dict[str, Metric] = {}
     epochs: int = 0
+    went_on_after: int = 0
+    """How many of them were of the trial's earlier training jobs, from whose checkpoint it went on."""
     source: str = ""
     definition: str = ""
     """Which of several algorithms it is of."""
@@ -260,6 +262,7 @@ def _record_of(ledger: Ledger, job: TrainingJob, now: float) -> TrainingJobRecor
         hyperparameters=dict(trial.configuration),
         metrics=dict(job.metrics),
         epochs=job.curve.last_epoch,
+        went_on_after=job.went_on_after,
         source=trial.source,
         definition=trial.definition,
         launched_at=job.launched_at,
@@ -331,15 +334,16 @@ def spec_of(result: TuningResult) -> TuningSpec:
 def saved_seconds(ledger: Ledger) -> dict[str, float]:
     """The training time that each job saved that was stopped early, by its name: what it would have trained
     on, at its own pace, to the median number of epochs of the completed jobs. 0 for one whose pace is unknown
-    since it told no value, and for all while no job has completed."""
+    since it told no value, or whose trial went on later, and for all while no job has completed."""
     lengths = [job.curve.last_epoch for job in ledger.ended if job.outcome is Outcome.COMPLETED]
     full_length = statistics.median(lengths) if lengths else 0.0
     saved = dict[str, float]()
     for job in ledger.ended:
         if job.outcome is Outcome.STOPPED_EARLY:
-            epochs = job.curve.last_epoch
-            pace = job.training_seconds(ledger.last_at) / epochs if epochs else 0.0
-            saved[job.name] = pace * max(0.0, full_length - epochs)
+            epochs, own = job.curve.last_epoch, job.curve.last_epoch - job.went_on_after
+            pace = job.training_seconds(ledger.last_at) / own if own else 0.0
+            goes_on = ledger.attempts(job.trial)[-1] is not job
+            saved[job.name] = 0.0 if goes_on else pace * max(0.0, full_length - epochs)
     return saved
 
 

@@ -112,7 +112,7 @@ def _best(result: TuningResult) -> float | None:
 
 
 def _epochs(result: TuningResult) -> int:
-    return sum(job.epochs for job in result.jobs)
+    return sum(job.epochs - job.went_on_after for job in result.jobs)
 
 
 def _share(amount: float, first: float) -> float | None:

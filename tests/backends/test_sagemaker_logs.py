@@ -145,3 +145,13 @@ def test_at_every_pace_of_the_jobs_clock_a_reader_is_hardly_behind_and_hardly_as
         behind.append(printed - log._counts["loss"])
     assert max(behind[100:]) <= 1
     assert source.calls < 5 * epochs
+
+
+def test_a_start_that_repeats_an_epoch_by_its_name_goes_on_with_that_one() -> None:
+    source, log = FakeSource(size=100), JobLog("job")
+    source.content["a"] = [(0.0, f"epoch={epoch} loss={9 - epoch}") for epoch in (1, 2, 3, 4)]
+    assert [epoch for epoch, _ in read(log, source)] == [1, 2, 3, 4]
+    # Its checkpoint was that of the second epoch.
+    source.content["b"] = [(0.0, f"epoch={epoch} loss={9 - epoch}") for epoch in (3, 4, 5)]
+    log.starts = 2
+    assert read(log, source) == [(3, 6), (4, 5), (5, 4)]

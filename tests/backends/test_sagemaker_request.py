@@ -336,3 +336,20 @@ def test_what_we_would_say_the_service_would_say_too_in_its_own_words() -> None:
             ours = any("no such member" not in one.message for one in found)
             theirs = check("CreateTrainingJob", changed) is not None
             assert ours == theirs, (member, value)
+
+
+def test_a_trial_that_goes_on_stays_on_the_instance_that_was_wanted_first() -> None:
+    configs = [{"InstanceType": f"ml.{kind}.xlarge", "InstanceCount": 1} for kind in ("g5", "g4dn")]
+    asked = {"ResourceConfig": None, "HyperParameterTuningResourceConfig": {"InstanceConfigs": configs}}
+    found = [body(asked, attempt=2, resumptions=resumptions)["ResourceConfig"] for resumptions in (0, 1)]
+    assert [one["InstanceType"] for one in found] == ["ml.g4dn.xlarge", "ml.g5.xlarge"]
+
+
+def test_going_on_from_checkpoints_needs_a_place_for_them() -> None:
+    hyperband: dict[str, Any] = {
+        "strategy": "Hyperband",
+        "hyperband": {"max_resource": 9, "resume_stopped": True},
+    }
+    kept = {"CheckpointConfig": {"S3Uri": "s3://bucket/checkpoints"}}
+    assert "CheckpointConfig says" in problems(**hyperband)["hyperband.resume_stopped"]
+    assert problems(kept, **hyperband) == {}
