@@ -110,13 +110,19 @@ def live_page(ledger: Ledger, headline: str) -> Page | None:
     return Page("curves", "image", image, headline)
 
 
+def _load() -> None:
+    """Load what draws, where nothing waits for it."""
+    import amt_flows.show.pictures.overview  # noqa: F401
+
+
 def most_important(ledger: Ledger) -> list[str]:
     """The hyperparameters in the order in which they mattered, once a tuning job has ended and that can be
     told: it takes a model, for which a running one has no time."""
-    from amt_flows.results.explain import NothingToExplain, importance
-
     if not ledger.finished:
         return []
+    # Below: scipy, which this loads, takes seconds of a busy machine, in which nothing is launched.
+    from amt_flows.results.explain import NothingToExplain, importance
+
     try:
         return [one.name for one in importance(ledger.of_one_algorithm())]
     except NothingToExplain:
@@ -214,10 +220,13 @@ class Publisher:
         self._pause = 0.0
         self._warned = False
         self._addresses: dict[str, str] | None = None
+        self._loading = api.soon(lambda client: _load())
 
     def tick(self, tuning: RunningTuningJob) -> None:
         """Publish where the tuning job stands, if there is news and it is time to."""
         self._metadata = metadata(tuning)
+        if not self._loading.done():
+            return
         if self._sending is not None:
             if not self._sending.done():
                 return
