@@ -26,6 +26,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 from unittest import mock
@@ -271,7 +272,7 @@ def tell_of_server(server: Server, shown: int) -> str:
 
 def tell_of_pages(server: Server, run: str, chromium: str) -> None:
     """How long pages take until they have what they show, in both UIs."""
-    from playwright.sync_api import sync_playwright
+    sync_playwright: Any = import_module("playwright.sync_api").sync_playwright
 
     def artifact(kind: str) -> str:
         asked = {"artifacts": {"key": {"any_": [f"amt-{kind}-{NAME}"]}}}

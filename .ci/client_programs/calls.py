@@ -22,6 +22,20 @@ def call(name: str, function: Callable[[], T]) -> T | None:
     return found
 
 
+def own_fault(name: str, function: Callable[[], object], told: str) -> None:
+    """A call that fails in the client itself, whatever is asked: tell so, or that it doesn't any more."""
+    try:
+        function()
+    except Exception as error:
+        if told in str(error):
+            print(f"\ncall\t{name}\tfails in the client itself: {type(error).__name__}: {error}", flush=True)
+            return
+        traceback.print_exc()
+        print(f"\ncall\t{name}\tfails otherwise: {type(error).__name__}: {error}", flush=True)
+        return
+    print(f"\ncall\t{name}\tworks", flush=True)
+
+
 def expect(holds: object, told: object) -> None:
     if not holds:
         raise AssertionError(f"unexpected: {told}")

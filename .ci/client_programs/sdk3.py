@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from calls import call, expect
+from calls import call, expect, own_fault
 from sagemaker.core.helper.session_helper import Session
 from sagemaker.core.parameter import ContinuousParameter
 from sagemaker.core.resources import Endpoint, EndpointConfig, HyperParameterTuningJob, Model, TrainingJob
@@ -64,8 +64,13 @@ def look(tuner):
     expect(len(list(job.get_all_training_jobs())) == 3, job)
 
 
+def tune_trainers():
+    trainers = {name: trainer(name) for name in ("a", "b")}
+    one_each = [dict.fromkeys(trainers, value) for value in ("accuracy", RANGES, METRICS)]
+    HyperparameterTuner.create(trainers, *one_each, max_jobs=4, max_parallel_jobs=2).tune(wait=True)
+
+
 def tune_several(tuner):
-    """HyperparameterTuner.create of 3.27 takes trainers, and fails by itself where it tunes several."""
     asked = HyperParameterTuningJob.get(tuner._current_job_name)
     objective = HyperParameterTuningJobObjective(type="Maximize", metric_name="accuracy")
     definitions = [
@@ -123,6 +128,7 @@ call("Session.default_bucket", session.default_bucket)
 job = call("ModelTrainer.train, with its logs", train)
 tuner = call("HyperparameterTuner.tune", tune)
 call("HyperParameterTuningJob.get, get_all_training_jobs", lambda: look(tuner))
+own_fault("HyperparameterTuner.create, of two trainers, tune", tune_trainers, "'training_image'")
 call("HyperParameterTuningJob.create, of two definitions, wait", lambda: tune_several(tuner))
 call("TrainingJob.get_all", lambda: expect(len(list(TrainingJob.get_all())) >= 8, "too few jobs"))
 endpoint = call("Endpoint.create, wait_for_status", lambda: deploy(job))

@@ -35,6 +35,7 @@ from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.running_tuning_job import News
 from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.ports import Backend, Clock
+from amt_flows.space.space import hyperparameter_texts
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.amt_request import to_amt_request
 from amt_flows.testing.sagemaker import Command, SimulatedSageMaker
@@ -177,6 +178,63 @@ def test_a_tuning_job_of_the_simulated_service_is_the_same_as_ours(strategy: str
     }
     runtime = (ours.finished_at or 0.0) - ours.opened_at
     assert described["ConsumedResources"]["RuntimeInSeconds"] == int(runtime)
+
+
+# -- at other paces --------------------------------------------------------------------------------------
+
+
+class Faster:
+    """The clock of a world that runs ``pace`` times as fast as the controller's."""
+
+    def __init__(self, controllers: VirtualClock, pace: float) -> None:
+        self._controllers, self._pace, self._began = controllers, pace, controllers.now()
+
+    def now(self) -> float:
+        return self._began + (self._controllers.now() - self._began) * self._pace
+
+
+def at_pace(pace: float, asked: TuningSpec, **polling: float) -> tuple[Ledger, Remembering]:
+    """In a world of which every event is looked at, or one that is asked as ``polling`` says."""
+    clock = VirtualClock(1e6)  # so early that a float has microseconds to spare
+    with SimulatedSageMaker(own_level, clock=Faster(clock, pace)) as world:
+
+        def to_next_event(seconds: float) -> None:
+            due = world.next_event()
+            clock.advance(seconds if due is None else max(seconds, (due - world.clock.now()) / pace))
+
+        if not polling:
+            polling = {"poll_seconds": 0.01 / pace, "launch_seconds": 0.0}
+            return run(asked, backend(world, clock=clock, sleep=to_next_event, **polling), clock)
+        return run(asked, backend(world, clock=clock, sleep=clock.advance, **polling), clock)
+
+
+def test_at_every_pace_a_tuning_is_the_same_where_all_is_looked_at() -> None:
+    """One job at a time: of two, the reader of a fast clock's log may be an epoch behind with either."""
+    limits = {"max_parallel_training_jobs": 1, "max_number_of_training_jobs": 6}
+    asked = early(strategy="Random", seed=7, limits=limits)
+    one, here = at_pace(1, asked)
+    assert any(job.outcome is Outcome.STOPPED_EARLY for job in one.jobs.values())
+    for pace in (60, 3600):
+        other, there = at_pace(pace, asked)
+        assert told(other) == told(one)
+        theirs = by_job(there.decisions())
+        for job, judged in by_job(here.decisions()).items():
+            # Epochs that are seen with their job's end are judged no more.
+            assert theirs[job] == judged[: len(theirs[job])]
+            assert len(theirs[job]) >= len(judged) - 2
+
+
+@pytest.mark.parametrize("pace", [60, 3600])
+def test_jobs_that_pass_between_two_looks_lose_no_epoch(pace: float) -> None:
+    """They take three minutes, and a look every 20 s is one every 20 minutes, or every 20 hours."""
+    limits = {"max_parallel_training_jobs": 2, "max_number_of_training_jobs": 4}
+    other, _ = at_pace(pace, spec(seed=7, limits=limits), poll_seconds=20, launch_seconds=0.2)
+    assert {name: job.outcome for name, job in other.jobs.items()} == dict.fromkeys(
+        other.jobs, Outcome.COMPLETED
+    )
+    for job in other.jobs.values():
+        script = own_level(hyperparameter_texts(other.trials[job.trial].configuration))
+        assert [value for _, value in job.curve] == list(script.values)
 
 
 # -- processes that really run ---------------------------------------------------------------------------

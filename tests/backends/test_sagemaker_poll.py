@@ -276,6 +276,7 @@ def test_a_listing_of_all_costs_no_more_calls_where_a_page_holds_it() -> None:
         Lags(final_metric_polls=99),
         Lags(log_seconds=45),
         Lags(log_seconds=45, final_metric_polls=2),
+        Lags(log_batch_seconds=5, empty_log_pages=2),
         Lags(describe_polls=2),
         Lags(search_seconds=120),
         Lags(log_seconds=30, describe_polls=1, final_metric_polls=1, search_seconds=30),

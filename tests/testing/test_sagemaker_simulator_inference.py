@@ -47,7 +47,7 @@ def running() -> Iterator[SimulatedSageMaker]:
         yield world
 
 
-def deploy(files: Mapping[str, str], name: str = "e") -> Any:
+def deploy(files: Mapping[str, str], name: str = "e", **configured: Any) -> Any:
     """An endpoint of a model that is made of these files; the runtime's client."""
     one, s3 = client(), client("s3")
     s3.create_bucket(Bucket="models", CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -55,7 +55,7 @@ def deploy(files: Mapping[str, str], name: str = "e") -> Any:
     s3.put_object(Bucket="models", Key="m.tar.gz", Body=archive)
     container = {"Image": "image:1", "ModelDataUrl": "s3://models/m.tar.gz"}
     one.create_model(ModelName="m", PrimaryContainer=container, ExecutionRoleArn=training()["RoleArn"])
-    one.create_endpoint_config(EndpointConfigName="c", ProductionVariants=[VARIANT])
+    one.create_endpoint_config(EndpointConfigName="c", ProductionVariants=[VARIANT], **configured)
     one.create_endpoint(EndpointName=name, EndpointConfigName="c")
     one.describe_endpoint(EndpointName=name)
     return client("sagemaker-runtime")
@@ -101,6 +101,52 @@ def test_a_model_answers_by_its_own_script_and_ends_with_its_endpoint(running: S
         asked(runtime, [1])
     assert refused.value.response["Error"]["Code"] == "ValidationError"
     wait_for(lambda: not marked_processes(mark))
+
+
+ASYNC = {"OutputConfig": {"S3OutputPath": "s3://models/out", "S3FailurePath": "s3://models/failed"}}
+
+
+def left_at(uri: str) -> bytes | None:
+    s3, key = client("s3"), uri.removeprefix("s3://models/")
+    with contextlib.suppress(s3.exceptions.NoSuchKey):
+        return bytes(s3.get_object(Bucket="models", Key=key)["Body"].read())
+    return None
+
+
+def test_an_asynchronous_answer_is_left_in_s3_and_so_is_a_failure(running: SimulatedSageMaker) -> None:
+    runtime = deploy({"factor.json": "3", "code/inference.py": SCRIPT}, AsyncInferenceConfig=ASYNC)
+    client("s3").put_object(Bucket="models", Key="in/1.json", Body=b"[1, 2]")
+    told = runtime.invoke_endpoint_async(
+        EndpointName="e", InputLocation="s3://models/in/1.json", ContentType="application/json"
+    )
+    assert told["ResponseMetadata"]["HTTPStatusCode"] == 202
+    assert told["OutputLocation"] == f"s3://models/out/{told['InferenceId']}.out"
+    assert json.loads(wait_for(lambda: left_at(told["OutputLocation"]))) == [3, 6]
+    for location, words in (("s3://models/in/2.json", b"no input"), ("s3://models/m.tar.gz", b"error")):
+        told = runtime.invoke_endpoint_async(
+            EndpointName="e", InputLocation=location, ContentType="application/json"
+        )
+        assert words in wait_for(lambda at=told["FailureLocation"]: left_at(at))  # type: ignore[misc]
+        assert left_at(told["OutputLocation"]) is None
+
+
+def test_where_no_program_runs_the_asynchronous_answer_says_so_and_who_is_not_asked_that_way_refuses() -> (
+    None
+):
+    with SimulatedSageMaker(endpoint_seconds=0):
+        runtime = deploy({}, AsyncInferenceConfig=ASYNC)
+        client("s3").put_object(Bucket="models", Key="1", Body=b"[1]")
+        told = runtime.invoke_endpoint_async(
+            EndpointName="e", InputLocation="s3://models/1", InferenceId="me"
+        )
+        assert told["InferenceId"] == "me"
+        assert json.loads(left_at(told["OutputLocation"]) or b"")["simulated"]
+    with SimulatedSageMaker(endpoint_seconds=0):
+        runtime = deploy({})
+        for endpoint, words in (("e", "AsyncInferenceConfig"), ("none", "not found")):
+            with pytest.raises(ClientError, match=words) as refused:
+                runtime.invoke_endpoint_async(EndpointName=endpoint, InputLocation="s3://models/1")
+            assert refused.value.response["Error"]["Code"] == "ValidationError"
 
 
 def test_a_world_ends_in_the_middle_of_an_answer() -> None:

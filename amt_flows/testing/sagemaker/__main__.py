@@ -29,6 +29,7 @@ from amt_flows.testing.sagemaker.credentials import (
     read,
     write,
 )
+from amt_flows.testing.sagemaker.lags import Lags
 from amt_flows.testing.sagemaker.quotas import Quotas
 from amt_flows.testing.sagemaker.scripts import JobScript
 from amt_flows.testing.sagemaker.throttling import TokenBucket
@@ -86,6 +87,12 @@ Number = TypeVar("Number", int, float)
     help="Whether tuning jobs tune, by amt-flows' own engine, or only keep state.",
 )
 @click.option("--grace-seconds", default=120.0, show_default=True, help="From SIGTERM to SIGKILL.")
+@click.option(
+    "--log-seconds",
+    default=0.0,
+    show_default=True,
+    help="How often output is handed to CloudWatch Logs, in simulated seconds; AWS's agents take 5.",
+)
 @click.option("--speed", default=1.0, show_default=True, help="Simulated seconds per second.")
 @click.option(
     "--quota",
@@ -137,6 +144,7 @@ def main(
     endpoint_seconds: float,
     tunes: bool,
     grace_seconds: float,
+    log_seconds: float,
     speed: float,
     quotas: Sequence[str],
     throttles: Sequence[str],
@@ -151,6 +159,8 @@ def main(
     are signed with these are answered, and none of a web page. Everything that runs ends with it, and
     nothing is kept.
     """
+    if not log_seconds >= 0:
+        raise click.BadParameter("must not be negative", param_hint="--log-seconds")
     if not speed > 0:
         raise click.BadParameter("must be above 0", param_hint="--speed")
     world = SimulatedSageMaker(
@@ -159,6 +169,7 @@ def main(
         clock=AcceleratedClock(speed),
         stop_grace_seconds=grace_seconds,
         endpoint_seconds=endpoint_seconds,
+        lags=Lags(log_batch_seconds=log_seconds),
         tunes=tunes,
         quotas=Quotas(_numbers(quotas, int, "--quota")),
         throttles={

@@ -236,10 +236,10 @@ class EndpointOperations:
         """The endpoints that are there."""
         return [thing for thing in self._of(ENDPOINT, place) if isinstance(thing, SimulatedEndpoint)]
 
-    def variants_of(self, place: Place, configuration: str) -> list[Mapping[str, Any]]:
-        """As a configuration asked for them."""
+    def request_of(self, place: Place, configuration: str) -> Mapping[str, Any]:
+        """What a configuration was made of; nothing, where there is none any more."""
         found = self.existing.get(self._key(CONFIGURATION, place, configuration))
-        return list(found.request.get("ProductionVariants") or ()) if isinstance(found, Kept) else []
+        return found.request if isinstance(found, Kept) else {}
 
     # -- what moto makes by itself -----------------------------------------------------------------------
 

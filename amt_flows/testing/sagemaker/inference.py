@@ -81,8 +81,9 @@ class Server:
     _reader: threading.Thread | None = None
     _mark: str = field(default_factory=lambda: uuid.uuid4().hex)
 
-    def answer(self, asked: Invocation) -> tuple[bytes, str]:
-        """Body and content type. Raises NoScript, and Refusal for a model that fails."""
+    def answer(self, asked: Invocation, seconds: float = ANSWER_SECONDS) -> tuple[bytes, str]:
+        """Body and content type, within so many seconds. Raises NoScript, and Refusal for a model that
+        fails."""
         with self.lock:
             process = self._running()
             request = {
@@ -91,7 +92,7 @@ class Server:
                 "accept": asked.accept,
             }
             try:
-                told = self._exchange(process, json.dumps(request).encode() + b"\n")
+                told = self._exchange(process, json.dumps(request).encode() + b"\n", seconds)
             except (OSError, ValueError) as error:
                 self._end()
                 raise model_error(str(error)) from None
@@ -157,16 +158,16 @@ class Server:
         except Unpackable as error:
             raise model_error(f"{uri} can't be unpacked: {error}") from None
 
-    def _exchange(self, process: subprocess.Popen[bytes], line: bytes) -> dict[str, Any]:
+    def _exchange(self, process: subprocess.Popen[bytes], line: bytes, seconds: float) -> dict[str, Any]:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(line)
         process.stdin.flush()
-        until, parts = time.monotonic() + ANSWER_SECONDS, [b""]
+        until, parts = time.monotonic() + seconds, [b""]
         while not parts[-1].endswith(b"\n"):
             ready, _, _ = select.select([process.stdout], [], [], max(0.0, until - time.monotonic()))
             if not ready:
-                raise OSError(f"no answer within {ANSWER_SECONDS:g} s")
+                raise OSError(f"no answer within {seconds:g} s")
             parts.append(os.read(process.stdout.fileno(), 1024 * 1024))
             if not parts[-1]:
                 raise OSError(f"the inference script ended, exit code {process.wait()}")

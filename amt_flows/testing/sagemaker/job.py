@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from amt_flows.testing.sagemaker.lines import finite
+from amt_flows.testing.sagemaker.log_agent import LogAgent
 from amt_flows.testing.sagemaker.quotas import is_spot
 from amt_flows.testing.sagemaker.rules import max_runtime, max_wait
 
@@ -115,6 +116,8 @@ class SimulatedTrainingJob:
     warm: bool = False
     """It starts on the instances of a warm pool."""
     driver: Driver | None = None
+    log_agent: LogAgent | None = None
+    """Of its newest start."""
 
     # -- what it was asked -----------------------------------------------------------------------
 

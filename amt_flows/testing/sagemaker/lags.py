@@ -12,7 +12,13 @@ class Lags:
     """All zero by default: everything is seen at once. A test of a client should also pass with some."""
 
     log_seconds: float = 0.0
-    """From a line's printing until CloudWatch Logs shows it."""
+    """From the moment that a line is handed over until CloudWatch Logs shows it."""
+    log_batch_seconds: float = 0.0
+    """How often the agent on the instances hands over what was printed. AWS's own agents take 5 s; that of
+    SageMaker is unknown."""
+    empty_log_pages: int = 0
+    """GetLogEvents answers so many empty pages, each with a new token, before one with events. Its reference
+    says that it may: "This operation can return empty results while there are more log events available"."""
     metric_seconds: float = 0.0
     """From a value's printing until CloudWatch metrics show it."""
     describe_polls: int = 0

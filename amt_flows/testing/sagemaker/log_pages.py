@@ -30,3 +30,19 @@ def cut(page: Page, *, from_the_end: bool) -> Page:
     if from_the_end:
         return events[-kept:], f"b/{int(forward[2:]) - kept + 1:056d}", forward
     return events[:kept], back, f"f/{int(back[2:]) + kept - 1:056d}"
+
+
+_DIGITS: Final = 56
+"""Of the number in a token of moto's. One of ours has a digit more for each empty page before it."""
+
+
+def empty_first(token: str | None, page: Page, pages: int) -> Page:
+    """An empty page with a new token in place of one that has events and is read forward, until
+    there were so many of them."""
+    events, back, _ = page
+    if not events or back is None:
+        return page
+    before = 0 if token is None else len(token) - 2 - _DIGITS
+    if before >= pages:
+        return page
+    return [], back, f"f/{int(back[2:]) - 1:0{_DIGITS + before + 1}d}"

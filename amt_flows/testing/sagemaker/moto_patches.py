@@ -26,6 +26,7 @@ from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 from werkzeug.exceptions import HTTPException
 
 from amt_flows.testing.sagemaker import moto_services
+from amt_flows.testing.sagemaker.async_inference import LONGEST_SECONDS, AsyncInvocation, Promised
 from amt_flows.testing.sagemaker.calls import Answer, Call, Place
 from amt_flows.testing.sagemaker.faults import Fault
 from amt_flows.testing.sagemaker.inference import MADE_UP, Inference, Invocation
@@ -51,6 +52,11 @@ CODES = (
 
 
 class World(Protocol):
+    @property
+    def empty_log_pages(self) -> int:
+        """How many GetLogEvents answers before one that has events."""
+        ...
+
     def admit(self, service: str, operation: str, params: Mapping[str, Any]) -> Fault | None:
         """Count a call, and raise Refusal, or return the fault that will lose its answer."""
         ...
@@ -69,6 +75,10 @@ class World(Protocol):
 
     def invoke(self, place: Place, endpoint: str, asked: Invocation, target: str | None) -> Inference:
         """What the model of an endpoint answers. Raises Refusal."""
+        ...
+
+    def invoke_async(self, place: Place, endpoint: str, asked: AsyncInvocation) -> Promised:
+        """Where the answer of an endpoint's model will be. Raises Refusal."""
         ...
 
     def tagged(self, account: str, region: str, arn: str) -> Tagged | None:
@@ -135,12 +145,19 @@ def _patch_all() -> None:
         # Older versions of moto have no tagging of their own.
         if hasattr(SageMakerModelBackend, name):
             _patch(SageMakerModelBackend, name, wrap_method(getattr(SageMakerModelBackend, name)))
-    for owner, name, method in moto_services.patches():
+    for owner, name, method in moto_services.patches(_empty_log_pages):
         _patch(owner, name, method)
-    invoke = SageMakerRuntimeResponse.invoke_endpoint
-    _patch(SageMakerRuntimeResponse, "invoke_endpoint", _invoke(invoke))
+    for name, wrap in (("invoke_endpoint", _invoke), ("invoke_endpoint_async", _invoke_async)):
+        # Older versions of moto have no asynchronous one.
+        if hasattr(SageMakerRuntimeResponse, name):
+            _patch(SageMakerRuntimeResponse, name, wrap(getattr(SageMakerRuntimeResponse, name)))
     known = list(moto_errors.COMMON_ERROR_CODES)
     _patch(moto_errors, "COMMON_ERROR_CODES", [*known, *CODES])
+
+
+def _empty_log_pages() -> int:
+    world = current()
+    return 0 if world is None else world.empty_log_pages
 
 
 def _method_name(operation: str) -> str:
@@ -309,19 +326,65 @@ def _invoke(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
         name = str(self.path).split("/")[2]
         if world is None or backend.results_queue or backend.results.get(name):
             return original(self)  # a test has told moto what to answer
-        headers = {key.lower(): str(value) for key, value in self.headers.items()}
-        body = self.raw_body if isinstance(self.raw_body, bytes) else str(self.raw_body or "").encode()
+        headers, body = _of_request(self)
         asked = Invocation(body, headers.get("content-type", ""), headers.get("accept", ""))
         place = str(self.current_account), str(self.region)
         try:
             found = world.invoke(place, name, asked, headers.get(f"{_HEADER}target-variant"))
         except Refusal as refusal:
-            told = {"__type": refusal.code, "Message": refusal.message}
-            kind = {"Content-Type": "application/json", "x-amzn-ErrorType": refusal.code}
-            return refusal.status, {**kind, "status": refusal.status}, json.dumps(told)
+            return _not_invoked(refusal)
         answered = {"Content-Type": found.content_type, "x-Amzn-Invoked-Production-Variant": found.variant}
         if found.made_up is not None:
             answered[f"{_HEADER}custom-attributes"] = MADE_UP
         return 200, answered, found.body
 
     return invoke_endpoint
+
+
+def _invoke_async(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def invoke_endpoint_async(self: Any) -> Any:
+        world, backend = current(), self.sagemakerruntime_backend
+        name = str(self.path).split("/")[2]
+        told = backend.async_results_queue or backend.results_queue or backend.async_results.get(name)
+        if world is None or told:
+            return original(self)
+        headers, body = _of_request(self)
+
+        def header(one: str) -> str:
+            return headers.get(f"{_HEADER}{one}", "")
+
+        asked = AsyncInvocation(
+            body,
+            content_type=header("content-type"),
+            accept=header("accept"),
+            location=header("inputlocation"),
+            inference_id=header("inference-id"),
+            extension=header("s3outputpathextension"),
+            filename=header("filename"),
+            seconds=float(header("invocationtimeoutseconds") or LONGEST_SECONDS),
+        )
+        try:
+            promise = world.invoke_async((str(self.current_account), str(self.region)), name, asked)
+        except Refusal as refusal:
+            return _not_invoked(refusal)
+        answered = {
+            "Content-Type": "application/json",
+            f"{_HEADER}outputlocation": promise.output,
+            f"{_HEADER}failurelocation": promise.failure,
+        }
+        return 202, {**answered, "status": 202}, json.dumps({"InferenceId": promise.inference_id})
+
+    return invoke_endpoint_async
+
+
+def _of_request(response: Any) -> tuple[dict[str, str], bytes]:
+    """Its headers, by their names in small letters, and its body."""
+    headers = {key.lower(): str(value) for key, value in response.headers.items()}
+    raw = response.raw_body
+    return headers, raw if isinstance(raw, bytes) else str(raw or "").encode()
+
+
+def _not_invoked(refusal: Refusal) -> tuple[int, dict[str, Any], str]:
+    told = {"__type": refusal.code, "Message": refusal.message}
+    kind = {"Content-Type": "application/json", "x-amzn-ErrorType": refusal.code}
+    return refusal.status, {**kind, "status": refusal.status}, json.dumps(told)

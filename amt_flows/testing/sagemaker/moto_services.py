@@ -15,16 +15,17 @@ from moto.s3.exceptions import InvalidBucketName
 from moto.s3.models import S3Backend
 
 from amt_flows.testing.sagemaker.bucket_names import is_bucket_name
-from amt_flows.testing.sagemaker.log_pages import cut
+from amt_flows.testing.sagemaker.log_pages import cut, empty_first
 from amt_flows.testing.sagemaker.policy_simulation import simulated
 
 Method = Callable[..., Any]
 
 
-def patches() -> Iterator[tuple[Any, str, Method]]:
-    """Classes of moto's, the names of their methods, and what is to be there."""
+def patches(empty_pages: Callable[[], int]) -> Iterator[tuple[Any, str, Method]]:
+    """Classes of moto's, the names of their methods, and what is to be there. ``empty_pages``: how many
+    GetLogEvents answers before one that has events."""
     yield S3Backend, "create_bucket", _create_bucket(S3Backend.create_bucket)
-    yield LogStream, "get_log_events", _get_log_events(LogStream.get_log_events)
+    yield LogStream, "get_log_events", _get_log_events(LogStream.get_log_events, empty_pages)
     yield LogsResponse, "filter_log_events", _filter_log_events(LogsResponse.filter_log_events)
     yield IamResponse, "simulate_principal_policy", _simulate_policy
 
@@ -38,13 +39,14 @@ def _create_bucket(original: Method) -> Method:
     return create_bucket
 
 
-def _get_log_events(original: Method) -> Method:
+def _get_log_events(original: Method, empty_pages: Callable[[], int]) -> Method:
     def get_log_events(
         self: Any, start_time: Any, end_time: Any, limit: Any, next_token: Any, start_from_head: Any
     ) -> Any:
         page = original(self, start_time, end_time, limit, next_token, start_from_head)
         from_the_end = str(next_token).startswith("b") if next_token else not start_from_head
-        return cut(page, from_the_end=from_the_end)
+        page = cut(page, from_the_end=from_the_end)
+        return page if from_the_end else empty_first(next_token, page, empty_pages())
 
     return get_log_events
 

@@ -12,6 +12,7 @@ from amt_flows.metrics.search import Rule
 from amt_flows.testing.sagemaker import publishing
 from amt_flows.testing.sagemaker.job import Emission, Line, SimulatedTrainingJob
 from amt_flows.testing.sagemaker.lines import finite
+from amt_flows.testing.sagemaker.log_agent import Event, LogAgent
 from amt_flows.testing.sagemaker.publishing import events_of
 from amt_flows.testing.sagemaker.shared_state import SharedState
 
@@ -19,11 +20,19 @@ from amt_flows.testing.sagemaker.shared_state import SharedState
 def begin_output(job: SimulatedTrainingJob, shared: SharedState, at: float) -> None:
     """The container starts: its log stream appears."""
     job.start_container(at)
-    stream = job.stream
+    stream, lags = job.stream, shared.lags
     shared.at(
-        at + shared.lags.log_seconds,
+        at + lags.log_seconds,
         lambda now: publishing.open_stream(job.account, job.region, stream, now),
     )
+
+    def put(events: Sequence[Event], at: float) -> None:
+        shared.at(
+            at + lags.log_seconds,
+            lambda now: publishing.put_lines(job.account, job.region, stream, events, now),
+        )
+
+    job.log_agent = LogAgent(put, shared.at, at, lags.log_batch_seconds)
 
 
 def print_lines(job: SimulatedTrainingJob, shared: SharedState, texts: Sequence[str], at: float) -> None:
@@ -37,12 +46,10 @@ def print_lines(job: SimulatedTrainingJob, shared: SharedState, texts: Sequence[
     texts = [event for text in texts for event in events_of(escaped(text))]
     stream = job.stream
     job.lines += [Line(at, stream, text) for text in texts]
-    # CloudWatch Logs knows no empty messages.
-    lines = [(at, text if text.strip() else " ") for text in texts]
-    shared.at(
-        at + shared.lags.log_seconds,
-        lambda now: publishing.put_lines(job.account, job.region, stream, lines, now),
-    )
+    # CloudWatch Logs knows no empty messages (InputLogEvent's reference: at least 1 character). That an agent
+    # makes a blank of an empty line is assumed.
+    assert job.log_agent is not None
+    job.log_agent.take([(at, text if text.strip() else " ") for text in texts], at)
     rules = [_rule(str(one["Name"]), str(one["Regex"])) for one in job.metric_definitions]
     for every in found_apart("service", rules, texts):
         for found in every:

@@ -18,6 +18,7 @@ from moto.core.models import MockAWS
 from amt_flows.backends.simulated import Script, VirtualClock
 from amt_flows.ports import Clock
 from amt_flows.testing.sagemaker import refusals
+from amt_flows.testing.sagemaker.async_inference import AsyncInvocation, Promised
 from amt_flows.testing.sagemaker.calls import Answer, Call, Place
 from amt_flows.testing.sagemaker.clocks import AcceleratedClock
 from amt_flows.testing.sagemaker.commands import Command, Commands, find_command
@@ -259,6 +260,10 @@ class SimulatedSageMaker:
             return JobScript()
         return self._train(job.hyperparameters) if callable(self._train) else self._train
 
+    @property
+    def empty_log_pages(self) -> int:
+        return self._shared.lags.empty_log_pages
+
     # -- calls, from moto ------------------------------------------------------------------------
 
     def admit(self, service: str, operation: str, params: Mapping[str, Any]) -> Fault | None:
@@ -292,6 +297,9 @@ class SimulatedSageMaker:
 
     def invoke(self, place: Place, endpoint: str, asked: Invocation, target: str | None) -> Inference:
         return self._hosting.invoke(place, endpoint, asked, target)
+
+    def invoke_async(self, place: Place, endpoint: str, asked: AsyncInvocation) -> Promised:
+        return self._hosting.invoke_async(place, endpoint, asked)
 
     # -- what a test does ------------------------------------------------------------------------
 
