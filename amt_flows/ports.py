@@ -26,6 +26,7 @@ __all__ = [
     "JobRequest",
     "JobState",
     "Journal",
+    "KnowsFirst",
     "Launch",
     "MetricPoint",
     "Resting",
@@ -269,6 +270,15 @@ class Journal(Protocol):
 
     def take_back_stop(self) -> None:
         """Remove the note, if there is one: the tuning job is to go on."""
+        ...
+
+
+@runtime_checkable
+class KnowsFirst(Protocol):
+    """A journal that can tell its first entry without the others."""
+
+    def first(self) -> Sequence[Event]:
+        """Empty when there is none. Raises JournalError."""
         ...
 
 

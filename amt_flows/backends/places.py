@@ -43,11 +43,12 @@ def open_journal(name: str, home: Home = None) -> Journal:
     return _journal(name.lower(), home)
 
 
-def _journal(folder: str, home: Home) -> Journal:
+def _journal(folder: str, home: Home, client: Any = None) -> Journal:
+    """``client``: one for all journals of a home in S3, which takes long to make."""
     if is_in_s3(home):
         from amt_flows.ledger.journals.s3 import S3Journal
 
-        return S3Journal(f"{home_text(home).rstrip('/')}/{folder}/journal")
+        return S3Journal(f"{home_text(home).rstrip('/')}/{folder}/journal", client)
     directory = home_directory(home)
     return DirectoryJournal(directory / folder / "journal", home=directory)
 
@@ -65,19 +66,24 @@ def home_at(location: str, name: str) -> str | None:
 
 def journals(home: Home = None) -> Iterator[tuple[str, Journal]]:
     """The folder's name and the journal of every tuning job of a home. Raises JournalError."""
-    for folder in _folders(home):
+    client = None
+    if is_in_s3(home):
+        from amt_flows.ledger.journals.s3 import client_of_environment
+
+        client = client_of_environment()
+    for folder in _folders(home, client):
         if is_tuning_job_name(folder):
-            journal = _journal(folder, home)
+            journal = _journal(folder, home, client)
             # A directory may also be one of training jobs whose journal is kept elsewhere.
             if not isinstance(journal, DirectoryJournal) or journal.directory.is_dir():
                 yield folder, journal
 
 
-def _folders(home: Home) -> list[str]:
+def _folders(home: Home, client: Any) -> list[str]:
     if is_in_s3(home):
         from amt_flows.ledger.journals.s3 import folders
 
-        return folders(home_text(home))
+        return folders(home_text(home), client)
     directory = home_directory(home)
     try:
         return sorted(path.name for path in directory.iterdir())

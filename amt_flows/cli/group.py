@@ -232,6 +232,15 @@ def seed_option(command: F) -> F:
     )(command)
 
 
+def learn_from_option(command: F) -> F:
+    return click.option(
+        "--learn-from",
+        metavar="auto|NAME,..|off",
+        help="Start from what earlier tuning jobs found: those of this home that searched this space, or "
+        "these [default: the spec's, else off].",
+    )(command)
+
+
 def name_option(command: F) -> F:
     return click.option("--name", metavar="NAME", help="The tuning job's name, instead of the spec's.")(
         command

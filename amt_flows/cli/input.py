@@ -53,6 +53,11 @@ def seeded(seed: int | None) -> list[str]:
     return [] if seed is None else [f"seed={seed}"]
 
 
+def learning(learn_from: str | None) -> list[str]:
+    """The change that a ``--learn-from`` is."""
+    return [] if learn_from is None else [f"learn_from={json.dumps(learn_from)}"]
+
+
 def _is_ours(key: str) -> bool:
     """Whether a path begins with a field of our own shape; AMT's members begin with a capital letter."""
     return str(steps_of(key)[0]) in TuningSpec.model_fields if steps_of(key) else False

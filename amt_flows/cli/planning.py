@@ -15,6 +15,7 @@ from amt_flows.cli.group import (
     gpus_option,
     home_option,
     json_option,
+    learn_from_option,
     main,
     name_option,
     prices_option,
@@ -77,6 +78,7 @@ PICTURED: Final = 24
 )
 @json_option("the plan, with every request")
 @seed_option
+@learn_from_option
 @set_option
 def plan(
     spec: str,
@@ -93,6 +95,7 @@ def plan(
     picture: str | None,
     as_json: bool,
     seed: int | None,
+    learn_from: str | None,
     changes: tuple[str, ...],
 ) -> None:
     """Show what `run` would do. Launches nothing.
@@ -101,7 +104,7 @@ def plan(
     wrong or can't run here.
     """
     from amt_flows.backends.places import open_journal, open_place
-    from amt_flows.cli.input import load_spec, seeded
+    from amt_flows.cli.input import learning, load_spec, seeded
     from amt_flows.cli.pricing import priced_spec
     from amt_flows.errors import SpecError
     from amt_flows.ledger.ledger import Ledger
@@ -113,7 +116,7 @@ def plan(
         _is_a_picture(picture)
 
     def load(*more: str) -> TuningSpec:
-        return load_spec(spec, [*changes, *seeded(seed), *more], name)
+        return load_spec(spec, [*changes, *seeded(seed), *learning(learn_from), *more], name)
 
     def recorded(name: str) -> Ledger:
         return Ledger.replay(open_journal(name, home).read())

@@ -14,6 +14,7 @@ from amt_flows.cli.group import (
     gpus_option,
     home_option,
     json_option,
+    learn_from_option,
     main,
     name_option,
     prices_option,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option("the result")
 @seed_option
+@learn_from_option
 @set_option
 def run(
     spec: str,
@@ -61,6 +63,7 @@ def run(
     quiet: bool,
     as_json: bool,
     seed: int | None,
+    learn_from: str | None,
     changes: tuple[str, ...],
 ) -> None:
     """Run a tuning job to its end.
@@ -69,13 +72,13 @@ def run(
     the best so far; a second Ctrl-C kills its training jobs.
     """
     from amt_flows.backends.places import open_journal, open_place
-    from amt_flows.cli.input import load_spec, seeded
+    from amt_flows.cli.input import learning, load_spec, seeded
     from amt_flows.cli.pricing import priced_spec
     from amt_flows.ledger.ledger import Ledger
     from amt_flows.names import made_up_name
 
     priced = priced_spec(
-        lambda *more: load_spec(spec, [*changes, *seeded(seed), *more], name),
+        lambda *more: load_spec(spec, [*changes, *seeded(seed), *learning(learn_from), *more], name),
         prices,
         address=lambda: open_place(backend, home=home, region=region).address,
         recorded=lambda its_name: Ledger.replay(open_journal(its_name, home).read()),

@@ -48,6 +48,9 @@ class SpecSettings(TypedDict, total=False):
     """Earlier tuning jobs whose results are taken as hints."""
     warm_start: WarmStart | Mapping[str, Any] | Sequence[str] | str
     """The same, or what is to be said of them."""
+    learn_from: Sequence[str] | str
+    """``"auto"``: start from what the tuning jobs of this home found that searched this space. Or their
+    names."""
     name: str
     strategy: Strategy
     max_number_of_training_jobs: int
@@ -70,6 +73,7 @@ _PATHS: Final = {
     "seconds": "limits.max_runtime_seconds",
     "target": "completion.target_objective_metric_value",
     "seed": "seed",
+    "learn_from": "learn_from",
     "name": "name",
     "strategy": "strategy",
 }

@@ -65,7 +65,7 @@ def secret_names(algorithms: Iterable[Algorithm]) -> tuple[str, ...]:
 def _alone(spec: TuningSpec, algorithm: TuningSpec | Definition) -> TuningSpec:
     own = {name: getattr(algorithm, name) for name in Definition.model_fields}
     # What several algorithms may not have at all is no matter of this one's either.
-    alone = {"other_definitions": (), "first_configurations": (), "warm_start": None}
+    alone = {"other_definitions": (), "first_configurations": (), "warm_start": None, "learn_from": ()}
     return spec.model_copy(update={**own, **alone})
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from amt_flows.errors import Fenced, JournalError, TuningJobNotFound
-from amt_flows.events import Attached, Concluding, Event, Extended, Judged, Observed, in_one
+from amt_flows.events import Attached, Concluding, Event, Extended, Judged, Observed, Opened, in_one
 from amt_flows.ledger.ledger import Ledger
-from amt_flows.ports import Clock, Journal
+from amt_flows.ports import Clock, Journal, KnowsFirst
 
 HOLD_SECONDS = 5.0
 """How long values may wait for an entry of their own: a file with two flushes to disk, or a request to S3."""
@@ -173,6 +173,16 @@ def _in_one(held: Sequence[Observed | Judged]) -> Iterator[Observed | Judged]:
         yield in_one(observed)
     if judgements:
         yield Judged(held[-1].at, tuple(judgements))
+
+
+def opening_of(journal: Journal) -> Opened | None:
+    """How a tuning job was opened, read without the rest of its record where the journal knows a way; None
+    where there is none. Raises JournalError."""
+    if isinstance(journal, KnowsFirst):
+        first = journal.first()
+    else:
+        first = next(iter(journal.read()), ())
+    return next((event for event in first if isinstance(event, Opened)), None)
 
 
 def watched(journal: Journal, name: str) -> Reading:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
 from typing import Any
 
 from amt_flows.backends.places import Place, SageMakerTuner
@@ -42,6 +41,7 @@ from amt_flows.spec import StrategyType, TuningSpec, differences
 from amt_flows.tuning.notices import notices
 from amt_flows.tuning.problems import problems_on, unsupported
 from amt_flows.tuning.warm_start import Reader
+from amt_flows.tuning.warm_start.reader import remembered
 
 FIRST_JOBS = 3
 
@@ -102,6 +102,8 @@ class Plan:
     """What was left to us to choose: what it comes to and why, a sentence each."""
     inherited: tuple[str, ...] = ()
     """What it starts from: a sentence for each parent."""
+    known_before: tuple[str, ...] = ()
+    """What earlier tuning jobs searched this space, and don't take part: by ``learn_from`` they would."""
     room: tuple[str, ...] = ()
     """How many of the training jobs that say what they need have room at once, a sentence for each
     algorithm."""
@@ -149,7 +151,7 @@ def plan(
     if isinstance(backend, SageMakerTuner):
         made = _left_to_amt(spec)
     else:
-        reader, shown = None if parents is None else cache(parents), max(first_jobs, proposals)
+        reader, shown = None if parents is None else remembered(parents), max(first_jobs, proposals)
         made = _ours(spec, backend, shown, reader, seed)
     spec = made.spec
     rules = amt_words if isinstance(backend, SageMakerTuner) else words
@@ -188,6 +190,8 @@ def plan(
         existing=None if existing is None else _compared(existing, asked),
         chosen=made.chosen,
         inherited=made.inherited,
+        # One that has begun learns nothing more.
+        known_before=made.known_before if existing is None else (),
         room=tuple(_room(spec, backend)),
         fingerprint=asked.fingerprint(),
         seed=seed,
@@ -238,6 +242,7 @@ class _Made:
     amt_request: dict[str, Any] | None = None
     chosen: tuple[str, ...] = ()
     inherited: tuple[str, ...] = ()
+    known_before: tuple[str, ...] = ()
     events: tuple[Inherited, ...] = ()
     can_be_estimated: bool = False
 
@@ -255,6 +260,7 @@ def _ours(spec: TuningSpec, backend: Backend, count: int, parents: Reader | None
         proposals=proposals,
         chosen=prepared.chosen,
         inherited=prepared.inherited,
+        known_before=prepared.known_before,
         events=prepared.events,
         can_be_estimated=not refused,
     )

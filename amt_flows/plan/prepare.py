@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from amt_flows.errors import Problem, SpecError
+from amt_flows.errors import JournalError, Problem, SpecError
 from amt_flows.events import Inherited
+from amt_flows.ledger.inherited import inherited_rows
 from amt_flows.show.text import count
 from amt_flows.spec import TuningSpec
+from amt_flows.spec.parts import AUTO_LEARNING
 from amt_flows.tuning.autotune import Chosen, chosen
 from amt_flows.tuning.warm_start import Reader
 from amt_flows.tuning.warm_start.inherit import inherit
+from amt_flows.tuning.warm_start.learning import handed_down, searched
+from amt_flows.tuning.warm_start.opening import most_learnt, transferred
+from amt_flows.tuning.warm_start.parent import Searched
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,9 @@ class Prepared:
     problems: tuple[Problem, ...]
     events: tuple[Inherited, ...] = ()
     """What ``inherited`` says in words."""
+    known_before: tuple[str, ...] = ()
+    """What earlier tuning jobs searched this space, and what it would learn from them; or, where it does, why
+    it doesn't from others."""
 
 
 def prepare(asked: TuningSpec, parents: Reader | None) -> Prepared:
@@ -35,7 +44,40 @@ def prepare(asked: TuningSpec, parents: Reader | None) -> Prepared:
         inherited = inherit(choice.spec, parents, at=0.0)
     except SpecError as error:
         problems += error.problems
-    return Prepared(choice.spec, choice.why, tuple(map(_in_words, inherited)), tuple(problems), inherited)
+    before = () if problems else tuple(_known_before(choice.spec, parents))
+    return Prepared(
+        choice.spec, choice.why, tuple(map(_in_words, inherited)), tuple(problems), inherited, before
+    )
+
+
+def _known_before(spec: TuningSpec, parents: Reader | None) -> Iterator[str]:
+    if spec.learn_from not in ((), (AUTO_LEARNING,)):
+        return
+    try:
+        found = searched(spec, parents)
+    except JournalError as error:
+        yield f"what earlier tuning jobs searched is not known: {error.happened}"
+        return
+    names = ", ".join(one.name for one in found.parents)
+    if spec.learn_from:
+        if not names:
+            yield "no earlier tuning job of this home searched this space: it learns from none"
+        yield from (f"{one.name} is passed over: it {one.why}" for one in found.passed_over)
+    elif names:
+        earlier = count(len(found.parents) + found.more, "earlier tuning job")
+        latest = "the latest, " if found.more else ""
+        yield (
+            f"{earlier} searched this space: {latest}{names}; `--learn-from auto` would start from their "
+            f"{_tried_first(spec, found)} best"
+        )
+
+
+def _tried_first(spec: TuningSpec, found: Searched) -> int:
+    """How many of their configurations would be."""
+    sign = -1 if spec.maximize else 1
+    rows = inherited_rows([handed_down(one, spec, 0.0) for one in found.parents], lambda value: sign * value)
+    learning = spec.model_copy(update={"learn_from": (AUTO_LEARNING,)})
+    return len(transferred(spec.space(), rows, learnt=most_learnt(learning)))
 
 
 def _in_words(one: Inherited) -> str:

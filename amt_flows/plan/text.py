@@ -27,6 +27,7 @@ def plan_text(plan: Plan) -> RenderableType:
     parts += [_title("Space", _size(plan)), *_space(plan)]
     parts += _bullets("Chosen for you", plan.chosen)
     parts += _bullets("It starts from", plan.inherited)
+    parts += _bullets("Known before", plan.known_before)
     parts += _bullets("It ends at the first of these", plan.criteria)
     parts += _bullets("Early stopping", [plan.early_stopping])
     parts += _bullets("How much", [*_amounts(plan), *_estimate(plan)])

@@ -110,6 +110,7 @@ _REMEDIES: Final = {
     "inputs": "write the channels as `InputDataConfig` of `training_job.sagemaker`",
     "command": "build it into the image of `training_job.sagemaker`",
     "function": "build it into the image of `training_job.sagemaker`",
+    "learn_from": "name AMT's own tuning jobs in `warm_start`, or run it with `--backend sagemaker`",
     "step": "list the values in `categorical`, or leave the step out",
     "only_when.name": "run it with `--backend sagemaker`, by our own engine, or leave the condition out",
     "other_objectives.metric_name": "run it with `--backend sagemaker`, by our own engine, or leave it out",

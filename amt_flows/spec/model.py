@@ -17,7 +17,7 @@ from amt_flows.errors import SpecError
 from amt_flows.space.space import Space
 from amt_flows.spec.amt_reading import is_amt_request, read_amt_request
 from amt_flows.spec.files import read_document
-from amt_flows.spec.parts import TuningFields
+from amt_flows.spec.parts import TuningFields, anchored_table, is_table
 from amt_flows.spec.plain_values import plain_problems
 from amt_flows.spec.rules import rule_problems
 from amt_flows.spec.shape import shape_problems
@@ -75,6 +75,8 @@ class TuningSpec(TuningFields):
         changed: dict[str, object] = {"training_job": self.training_job.anchored(directory)}
         if self.warm_start is not None:
             changed["warm_start"] = self.warm_start.anchored(directory)
+        if any(map(is_table, self.learn_from)):
+            changed["learn_from"] = tuple(anchored_table(name, directory) for name in self.learn_from)
         if self.other_definitions:
             changed["other_definitions"] = tuple(
                 other.model_copy(update={"training_job": other.training_job.anchored(directory)})

@@ -60,12 +60,13 @@ def _company(spec: TuningFields) -> Iterator[Problem]:
             True,
             f"it judges by one metric, and the others may still improve; write false, {_LEAVE}",
         )
-    if spec.warm_start is not None:
-        yield Problem(
-            "warm_start",
-            list(spec.warm_start.parents),
-            f"of earlier training jobs only the objective is known; leave this out, {_LEAVE}",
-        )
+    for field, parents in (
+        ("warm_start", () if spec.warm_start is None else spec.warm_start.parents),
+        ("learn_from", spec.learn_from),
+    ):
+        if parents:
+            why = f"of earlier training jobs only the objective is known; leave this out, {_LEAVE}"
+            yield Problem(field, list(parents), why)
 
 
 def objective_field(spec: TuningFields, metric: str) -> str:

@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -317,13 +317,32 @@ class WarmStart(Part):
 
     def anchored(self, directory: Path) -> WarmStart:
         """The same, with the relative paths of CSV files resolved against ``directory``."""
-        parents = tuple(str(directory / name) if is_table(name) else name for name in self.parents)
+        parents = tuple(anchored_table(name, directory) for name in self.parents)
         return self.model_copy(update={"parents": parents})
+
+
+AUTO_LEARNING: Final = "auto"
+"""In ``learn_from``: whichever earlier tuning jobs have searched this space."""
+
+
+def _learnt_from(value: object) -> object:
+    """A word, or names between commas, as they stand on a command line and in a file's text."""
+    if isinstance(value, str):
+        return () if value.strip().lower() in ("", "off") else tuple(one.strip() for one in value.split(","))
+    return () if value is None or value is False else value
+
+
+LearnFrom: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_learnt_from), Field(max_length=5)]
 
 
 def is_table(parent: str) -> bool:
     """Whether a parent is the path of a CSV file rather than the name of a tuning job, which has no dot."""
     return parent.lower().endswith(".csv")
+
+
+def anchored_table(parent: str, directory: Path) -> str:
+    """The same parent, with the relative path of a CSV file resolved against ``directory``."""
+    return str(directory / parent) if is_table(parent) else parent
 
 
 class MetricDefinition(Part):
@@ -465,7 +484,10 @@ class TuningFields(Part):
     first_configurations: tuple[dict[str, ChoiceText], ...] = ()
     """Configurations to try first, in this order, e.g. your current one: a value for each tuned one."""
     warm_start: WarmStart | None = None
-    """Earlier tuning jobs to learn from."""
+    """Earlier tuning jobs to learn from, as AMT does."""
+    learn_from: LearnFrom = ()
+    """Start from what was found before: `auto` for the latest tuning jobs of this home that searched this
+    space, or the names of up to five. Their best are tried first, their results are hints. Not AMT's."""
     autotune: bool = False
     """Let the number of training jobs, early stopping and convergence be chosen for you, where you say
     nothing about them."""

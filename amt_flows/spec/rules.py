@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from amt_flows.errors import Problem
@@ -21,7 +21,14 @@ from amt_flows.spec.algorithm_rules import Algorithm, algorithm_problems, range_
 from amt_flows.spec.concurrency import concurrency_problems
 from amt_flows.spec.first_configurations import first_configuration_problems
 from amt_flows.spec.objective_rules import objective_problems
-from amt_flows.spec.parts import EarlyStoppingType, HyperbandProposals, StrategyType, TuningFields, is_table
+from amt_flows.spec.parts import (
+    AUTO_LEARNING,
+    EarlyStoppingType,
+    HyperbandProposals,
+    StrategyType,
+    TuningFields,
+    is_table,
+)
 from amt_flows.spec.space_rules import space_problems
 from amt_flows.spec.spaces import space_of
 
@@ -233,9 +240,26 @@ def _warm_start(spec: TuningFields) -> Iterator[Problem]:
             list(spec.warm_start.parents),
             "several algorithms can't be warm started; leave this out, or tune one algorithm at a time",
         )
+    yield from _parents(spec, "warm_start.parents", spec.warm_start.parents)
+
+
+def _learn_from(spec: TuningFields) -> Iterator[Problem]:
+    if not spec.learn_from:
+        return
+    given = list(spec.learn_from)
+    if spec.other_definitions:
+        why = "several algorithms can't learn from earlier tuning jobs; leave this out, or tune one at a time"
+        yield Problem("learn_from", given, why)
+    if AUTO_LEARNING in given and len(given) > 1:
+        yield Problem("learn_from", given, 'write "auto" alone, or name the tuning jobs')
+    elif given != [AUTO_LEARNING]:
+        yield from _parents(spec, "learn_from", spec.learn_from)
+
+
+def _parents(spec: TuningFields, field: str, parents: Sequence[str]) -> Iterator[Problem]:
     seen: set[str] = set()
-    for i, parent in enumerate(spec.warm_start.parents):
-        at = f"warm_start.parents[{i}]"
+    for i, parent in enumerate(parents):
+        at = f"{field}[{i}]"
         # AMT compares the names of tuning jobs without regard to case.
         known_as = parent if is_table(parent) else parent.lower()
         if not is_table(parent) and not is_tuning_job_name(parent):
@@ -318,6 +342,7 @@ _RULES: tuple[Callable[[TuningFields], Iterator[Problem]], ...] = (
     _hyperband,
     _grid,
     _warm_start,
+    _learn_from,
     concurrency_problems,
     objective_problems,
     first_configuration_problems,

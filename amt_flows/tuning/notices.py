@@ -23,7 +23,21 @@ def notices(spec: TuningSpec, address: str) -> list[str]:
 def opening_notices(ledger: Ledger) -> list[str]:
     """What is to be said when a tuning job begins; nothing of one that is taken up again: it was said."""
     begun = ledger.finished or bool(ledger.jobs)
-    return [] if begun else notices(ledger.spec, ledger.backend)
+    return [] if begun else [*notices(ledger.spec, ledger.backend), *_learnt(ledger)]
+
+
+def _learnt(ledger: Ledger) -> Iterator[str]:
+    """From what a tuning job learns that may find its teachers itself."""
+    if not ledger.spec.learn_from:
+        return
+    given = () if ledger.spec.warm_start is None else ledger.spec.warm_start.parents
+    found = [
+        f"{one.parent} ({len(one.jobs)} of its training jobs; {one.source})"
+        for one in ledger.inherited
+        if one.parent not in given
+    ]
+    told = f"it starts from what was found by {', '.join(found)}" if found else "no earlier one fits"
+    yield f"learn_from: {told}"
 
 
 def _idle(spec: TuningSpec, kind: str) -> Iterator[str]:

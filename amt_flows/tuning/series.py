@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from amt_flows.backends.home import Home
 from amt_flows.backends.places import AMT, journals, open_journal
@@ -19,19 +18,12 @@ from amt_flows.spec import TuningSpec
 from amt_flows.spec.parts import WarmStart, WarmStartType
 from amt_flows.tuning.warm_start import parent_from_ledger
 from amt_flows.tuning.warm_start.inherit import parent_problems
+from amt_flows.tuning.warm_start.parent import PassedOver
 
 ID_DIGITS = 12
 LONGEST_NAME = 32 - 1 - ID_DIGITS
 MOST_PARENTS = 5
 """AMT's own limit."""
-
-
-@dataclass(frozen=True)
-class PassedOver:
-    """A tuning job of the series from which a new one can't learn, and why."""
-
-    name: str
-    why: str
 
 
 def check_series(name: str | None) -> str:
@@ -98,6 +90,11 @@ def is_predecessor(other: str, name: str) -> bool:
     """Whether ``other`` is the name of another tuning job of the series of ``name``."""
     like_it = rf"{re.escape(series_of(name))}-[0-9a-f]{{{ID_DIGITS}}}"
     return other.lower() != name.lower() and re.fullmatch(like_it, other.lower()) is not None
+
+
+def is_of_a_series(name: str) -> bool:
+    """Whether a tuning job has the name of one of a series."""
+    return re.fullmatch(rf".+-[0-9a-f]{{{ID_DIGITS}}}", name.lower()) is not None
 
 
 def series_of(name: str) -> str:

@@ -9,6 +9,7 @@ from amt_flows.backends.function_job.loading import digest_in
 from amt_flows.backends.local.check import find_module
 from amt_flows.backends.local.request import local_input, working_directory
 from amt_flows.ledger.algorithms import algorithms_of
+from amt_flows.ledger.ledger import Ledger
 from amt_flows.spec import TrainingJobTemplate, TuningSpec
 
 
@@ -17,6 +18,15 @@ def changed_since(spec: TuningSpec, at: float) -> list[Path]:
     epoch). What they import or read beside that is not looked at."""
     files = [file for one in algorithms_of(spec) for file in _files(one.spec.training_job)]
     return [file for file in dict.fromkeys(files) if _changed_at(file) > at]
+
+
+def changed_since_launch(ledger: Ledger) -> list[Path]:
+    """Those of a tuning job that were written to since its last training job was launched; none of one whose
+    training jobs ran elsewhere."""
+    if ledger.backend.partition(":")[0] not in ("", "local"):
+        return []
+    launches = [job.launched_at for job in ledger.jobs.values()]
+    return changed_since(ledger.spec, max(launches, default=ledger.opened_at))
 
 
 def _files(template: TrainingJobTemplate) -> Iterator[Path]:

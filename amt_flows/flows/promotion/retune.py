@@ -80,7 +80,8 @@ def retune(
         target: Where the model is put to work.
         series: What the tuning jobs of these runs are called, up to 19 letters, digits and hyphens. Empty:
             the name in the spec.
-        learn_from: From how many of the last tuning jobs of the series to start.
+        learn_from: From how many of the last tuning jobs of the series to start. If the spec has a
+            `learn_from` of its own, that is done instead.
         data: Whether training data and algorithm are the same as then. TransferLearning: they may have
             changed, and the best configurations are tried first. IdenticalDataAndAlgorithm: results of then
             count as results.
@@ -99,7 +100,9 @@ def retune(
     name = name_for_run(check_series(series or spec.name), this_flow_run().flow_run.id)
     by_amt = backend == AMT and training is None
     # What AMT is to learn from it finds itself; a home that was given is the only one that counts.
-    elsewhere = [] if home or by_amt else series_elsewhere(name)
+    elsewhere = [] if home or by_amt or spec.learn_from else series_elsewhere(name)
+    # What the spec says of it goes first.
+    learn_from = 0 if spec.learn_from else learn_from
     asked, passed_over = next_in_series(
         spec, name, learn_from=learn_from, kind=data, home=home, by_amt=by_amt, elsewhere=elsewhere
     )
@@ -107,7 +110,10 @@ def retune(
         log.warning("Nothing is learnt from %s: it %s.", one.name, one.why)
     check_pipeline(asked, target, backend if training is None else "")
     parents = () if asked.warm_start is None else asked.warm_start.parents
-    log.info("%s learns from %s.", name, ", ".join(parents) or "no earlier tuning job")
+    if asked.learn_from:
+        log.info("%s learns from what its spec says: %s.", name, ", ".join(asked.learn_from))
+    else:
+        log.info("%s learns from %s.", name, ", ".join(parents) or "no earlier tuning job")
     terms = Terms(True, min_improvement, ask_for_approval, approval_timeout_seconds)
     return or_cancelled(
         lambda: promote_on_terms(tuned(asked, backend, region, home, training=training), target, terms)

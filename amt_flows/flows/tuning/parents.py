@@ -3,6 +3,8 @@ before it in its series."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from prefect.client.orchestration import get_client
 
 from amt_flows.backends.home import Home
@@ -13,9 +15,13 @@ from amt_flows.flows.tuning.results import result_named
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.results import TuningResult
 from amt_flows.results.from_result import ledger_of
-from amt_flows.tuning.parents import parents_in
-from amt_flows.tuning.series import is_predecessor, series_of
+from amt_flows.spec import TuningSpec
+from amt_flows.tuning.parents import Earlier, parents_in
+from amt_flows.tuning.series import is_of_a_series, is_predecessor, series_of
 from amt_flows.tuning.warm_start import Parent, Reader, parent_from_ledger
+from amt_flows.tuning.warm_start.learning import those_that_fit
+from amt_flows.tuning.warm_start.parent import Searched
+from amt_flows.tuning.warm_start.reader import ReadingEarlier
 
 MOST_OF_A_SERIES = 20
 """Results may be large. A new tuning job learns from five at most."""
@@ -25,10 +31,22 @@ def parents_known(home: Home = None, place: Place | None = None) -> Reader:
     """As :func:`amt_flows.tuning.parents.parents_in`. Without a home, a parent may also be in the one that
     the server's artifacts tell of, and if that is out of reach, its result is read from the artifact.
 
+    Earlier ones that nobody names are those of the home, and of a series the ones before it that the server
+    tells of.
+
     It raises the same, and NameTaken when the server knows two of one name.
     """
     if home:
         return parents_in(home, place)
+
+    def find(like: TuningSpec) -> Searched:
+        found = Earlier().find(like)
+        if like.name is None or not is_of_a_series(like.name):
+            return found
+        # Those of this home first: of the others only results are known.
+        elsewhere = [parent_from_ledger(one) for one in series_elsewhere(like.name)]
+        both = those_that_fit([*found.parents, *elsewhere], like)
+        return replace(both, passed_over=(*found.passed_over, *both.passed_over), more=found.more)
 
     def read(name: str) -> Parent:
         location = location_named(name)
@@ -42,7 +60,7 @@ def parents_known(home: Home = None, place: Place | None = None) -> Reader:
             pass  # on another machine
         return parent_from_ledger(ledger_of(result_named(name)))
 
-    return read
+    return ReadingEarlier(read, find)
 
 
 def series_elsewhere(name: str) -> list[Ledger]:

@@ -92,6 +92,16 @@ class DirectoryJournal:
         self._known = max(self._known, start + len(found))
         return found
 
+    def first(self) -> Sequence[Event]:
+        """Of a journal whose first entry is torn or sealed away it is looked for as well as can be. Raises
+        JournalError."""
+        try:
+            data = self._read_entry(0)
+        except FileNotFoundError:
+            segment = self._segments.at(0)
+            data = b"" if segment is None else segment.texts()[0]
+        return InOrder(self._path).take(0, data) or ()
+
     def _read_entry(self, index: int) -> bytes:
         """Raises FileNotFoundError, JournalError."""
         path = self._path(index)

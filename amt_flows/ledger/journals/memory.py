@@ -41,6 +41,10 @@ class MemoryJournal:
         found = [entry for folded in self._folded[first:] for entry in _unfolded(folded)]
         return [*found[start - first * FOLDED_ENTRIES :], *self._entries]
 
+    def first(self) -> Sequence[Event]:
+        entries = _unfolded(self._folded[0]) if self._folded else self._entries
+        return entries[0] if entries else ()
+
     def append(self, index: int, events: Sequence[Event]) -> None:
         count = len(self._folded) * FOLDED_ENTRIES + len(self._entries)
         if index < count:

@@ -126,7 +126,7 @@ class S3Journal:
     @property
     def _client(self) -> Any:
         if self._given_client is None:
-            self._given_client = _client_of_environment()
+            self._given_client = client_of_environment()
         return self._given_client
 
     def _key(self, index: int) -> str:
@@ -155,6 +155,16 @@ class S3Journal:
             found.add(_events(data, self.location, self._key(index)))
             self._tail[index] = data
         return found
+
+    def first(self) -> Sequence[Event]:
+        """One request. Raises JournalError."""
+        key = self._key(0)
+        data = self._try_to_get(key)
+        if isinstance(data, Exception):
+            if _code(data) in _MISSING:
+                return ()
+            data = self._get_all([key])[key]
+        return _events(data, self.location, key)
 
     def _segments_from(self, start: int) -> dict[int, Segment]:
         """By their first entries, those from the one of entry ``start`` on, as far as none is missing or
@@ -400,7 +410,7 @@ def folders(uri: str, client: Any = None) -> list[str]:
     parts = urlsplit(uri)
     above = f"{parts.path.strip('/')}/".lstrip("/")
     asked = {"Bucket": parts.netloc, "Prefix": above, "Delimiter": "/"}
-    client = client or _client_of_environment()
+    client = client or client_of_environment()
     found: list[str] = []
     while True:
         try:
@@ -418,7 +428,7 @@ def folders(uri: str, client: Any = None) -> list[str]:
         asked = {**asked, "ContinuationToken": page["NextContinuationToken"]}
 
 
-def _client_of_environment() -> Any:
+def client_of_environment() -> Any:
     try:
         import boto3
         from botocore.config import Config

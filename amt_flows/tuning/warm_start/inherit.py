@@ -3,39 +3,38 @@ and what they know becomes events of the new job's own record."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from amt_flows.errors import Problem, SpecError, TuningJobNotFound
 from amt_flows.events import Inherited, InheritedJob
-from amt_flows.space.space import Space, Value
-from amt_flows.space.values import configuration_from, same_value, value_from
+from amt_flows.space.values import same_value, value_from
 from amt_flows.spec import TuningSpec, WarmStartType
-from amt_flows.spec.parts import is_table
+from amt_flows.tuning.warm_start.inherited_jobs import (
+    SERVICE_OWN,
+    counts,
+    inherited_job,
+    value_in,
+    without_service_own,
+)
+from amt_flows.tuning.warm_start.learning import learnt
 from amt_flows.tuning.warm_start.parent import ENDED, Parent, ParentJob, Reader, kinds
-from amt_flows.tuning.warm_start.reader import not_found
-from amt_flows.tuning.warm_start.table import is_empty, parent_from_frame
-
-# Hyperparameters that AMT and the SageMaker SDK add for their own containers. They say how a job is run, not
-# what it learns.
-_SERVICE_OWN: Final = ("_tuning_objective_metric", "sagemaker_")
+from amt_flows.tuning.warm_start.reader import read_parent
 
 
 def inherit(spec: TuningSpec, read: Reader | None, at: float) -> tuple[Inherited, ...]:
-    """What the parents of ``spec`` know, as events at the time ``at``; nothing without a warm start.
+    """What the parents of ``spec`` know, and what it learns from earlier tuning jobs, as events at the time
+    ``at``; nothing without a warm start and ``learn_from``.
 
     Paths of CSV files are read here, names by ``read``. Raises SpecError with every problem of every parent;
     other errors of ``read`` pass through.
     """
-    if spec.warm_start is None:
-        return ()
     problems: list[Problem] = []
     events: list[Inherited] = []
-    for i, name in enumerate(spec.warm_start.parents):
+    for i, name in enumerate(() if spec.warm_start is None else spec.warm_start.parents):
         field = f"warm_start.parents[{i}]"
         try:
-            parent = _read(spec, name, read)
+            parent = read_parent(spec, name, read)
         except TuningJobNotFound as error:
             problems.append(Problem(field, name, f"{error.happened} {error.remedy.capitalize()}".rstrip()))
             continue
@@ -46,17 +45,13 @@ def inherit(spec: TuningSpec, read: Reader | None, at: float) -> tuple[Inherited
         problems += found
         if not found:
             events += _events(parent, spec, name, at)
+    try:
+        events += learnt(spec, read, at)
+    except SpecError as error:
+        problems += error.problems
     if problems:
         raise SpecError(problems)
     return tuple(events)
-
-
-def _read(spec: TuningSpec, name: str, read: Reader | None) -> Parent:
-    if is_table(name):
-        return parent_from_frame(name, spec)
-    if read is None:
-        raise not_found(name)
-    return read(name)
 
 
 # --- what a parent must be -------------------------------------------------------------------------------
@@ -97,8 +92,8 @@ def _other_names(parent: Parent, spec: TuningSpec, field: str) -> Iterator[Probl
     if not parent.jobs:
         # Then nothing is inherited, and AMT's answers don't even tell what was tuned.
         return
-    theirs = _without_service_own({*parent.tuned, *parent.static_hyperparameters})
-    ours = _without_service_own({*spec.space().names, *spec.static_hyperparameters})
+    theirs = without_service_own({*parent.tuned, *parent.static_hyperparameters})
+    ours = without_service_own({*spec.space().names, *spec.static_hyperparameters})
     if lacking := ", ".join(sorted(ours - theirs)):
         remedy = "both need the same hyperparameters, tuned or static; leave it out here, or the parent"
         yield Problem(field, parent.name, f"has no hyperparameter {lacking}; {remedy}")
@@ -107,15 +102,11 @@ def _other_names(parent: Parent, spec: TuningSpec, field: str) -> Iterator[Probl
         yield Problem(field, parent.name, f"has the hyperparameter {more} beside those of this one; {remedy}")
 
 
-def _without_service_own(names: set[str]) -> set[str]:
-    return {name for name in names if not name.startswith(_SERVICE_OWN)}
-
-
 def _unreadable(parent: Parent, spec: TuningSpec, field: str) -> Iterator[Problem]:
     for parameter in spec.space().parameters:
         for job in parent.jobs:
-            given = _value(parent, job, parameter.name)
-            if given is None or not _counts(job):
+            given = value_in(parent, job, parameter.name)
+            if given is None or not counts(job):
                 continue
             try:
                 value_from(parameter, given)
@@ -136,7 +127,7 @@ def _events(parent: Parent, spec: TuningSpec, name: str, at: float) -> list[Inhe
     similar: list[InheritedJob] = []
     left_out = 0
     for job in parent.jobs:
-        inherited = _inherited(parent, job, space) if _counts(job) else None
+        inherited = inherited_job(parent, job, space) if counts(job) else None
         if inherited is None:
             left_out += 1
             continue
@@ -162,29 +153,7 @@ def _is_identical(parent: Parent, job: ParentJob, spec: TuningSpec) -> bool:
     if spec.warm_start is None or spec.warm_start.type is not _IDENTICAL:
         return False
     return all(
-        same_value(_value(parent, job, name), ours)
+        same_value(value_in(parent, job, name), ours)
         for name, ours in spec.static_hyperparameters.items()
-        if not name.startswith(_SERVICE_OWN)
+        if not name.startswith(SERVICE_OWN)
     )
-
-
-def _inherited(parent: Parent, job: ParentJob, space: Space) -> InheritedJob | None:
-    """None for a job that lacks a value of ours."""
-    assert job.value is not None
-    values = {name: _value(parent, job, name) for name in space.names}
-    given = {name: value for name, value in values.items() if value is not None}
-    try:
-        configuration: Mapping[str, Value] = configuration_from(space, given)
-    except KeyError:
-        return None
-    return InheritedJob(job.name, configuration, job.value, job.outcome, job.started_at, job.ended_at)
-
-
-def _counts(job: ParentJob) -> bool:
-    return job.value is not None and math.isfinite(job.value)
-
-
-def _value(parent: Parent, job: ParentJob, name: str) -> object:
-    """A hyperparameter of a job, tuned or static; None for an empty cell of a table."""
-    value = job.configuration.get(name, parent.static_hyperparameters.get(name))
-    return None if is_empty(value) else value

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, runtime_checkable
 
+from amt_flows.backends.local.changes import changed_since_launch
 from amt_flows.events import Outcome
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.training_job import TrainingJob
-from amt_flows.spec import TuningSpec
+from amt_flows.spec import TrainingJobTemplate, TuningSpec
 
 if TYPE_CHECKING:
     from amt_flows.amt.parent import AmtParent, AmtParentJob
@@ -54,10 +56,43 @@ class Parent:
     kinds: Mapping[str, str] = field(default_factory=dict)
     """``continuous``, ``integer`` or ``categorical`` by the name of a tuned one, where it is known."""
     algorithms: int = 1
+    runs: str = ""
+    """What its training jobs ran: the command, the function or the image; empty where nobody knows."""
+    changed: tuple[str, ...] = ()
+    """What was changed since, a few words each."""
 
 
 Reader: TypeAlias = Callable[[str], Parent]
 """From a parent's name to the parent. Raises TuningJobNotFound."""
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """An earlier tuning job from which a new one can't learn, and why."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Searched:
+    """The earlier tuning jobs that searched a space: those to learn from, the latest first, and those that
+    are not, each with its reason. ``more`` fit as far as their openings tell, and weren't looked into."""
+
+    parents: tuple[Parent, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
+    more: int = 0
+
+
+@runtime_checkable
+class KnowsEarlier(Protocol):
+    """A reader of parents that also finds those that nobody names."""
+
+    def __call__(self, name: str) -> Parent: ...
+
+    def earlier(self, like: TuningSpec) -> Searched:
+        """The tuning jobs that searched the space of ``like`` before. Raises JournalError."""
+        ...
 
 
 # -- a tuning job of ours ----------------------------------------------------------------------------------
@@ -77,7 +112,20 @@ def parent_from_ledger(ledger: Ledger) -> Parent:
         jobs=tuple(_own_job(ledger, job) for job in ledger.ended),
         kinds=kinds(spec),
         algorithms=1 + len(spec.other_definitions),
+        runs=what_runs(spec.training_job),
+        changed=tuple(f"{file.name} has changed since" for file in changed_since_launch(ledger)),
     )
+
+
+def what_runs(template: TrainingJobTemplate) -> str:
+    """The command, the function or the image of training jobs."""
+    if template.function is not None:
+        return template.function
+    if template.command:
+        return shlex.join(template.command)
+    image = template.sagemaker.get("AlgorithmSpecification")
+    named = image if isinstance(image, Mapping) else {}
+    return str(named.get("TrainingImage") or named.get("AlgorithmName") or "")
 
 
 def kinds(spec: TuningSpec) -> dict[str, str]:

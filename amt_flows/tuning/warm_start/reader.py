@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
 
 from amt_flows.errors import TuningJobNotFound
 from amt_flows.spec import TuningSpec
-from amt_flows.tuning.warm_start.parent import Parent, Reader
+from amt_flows.spec.parts import is_table
+from amt_flows.tuning.warm_start.parent import KnowsEarlier, Parent, Reader, Searched
 from amt_flows.tuning.warm_start.table import Table, parent_from_frame
 
 
@@ -24,7 +27,36 @@ def reader(spec: TuningSpec, given: Mapping[str, Parent | Table], otherwise: Rea
             return otherwise(name)
         raise not_found(name)
 
-    return read
+    return read if not isinstance(otherwise, KnowsEarlier) else ReadingEarlier(read, otherwise.earlier)
+
+
+@dataclass(frozen=True)
+class ReadingEarlier:
+    """A reader of parents, and a finder of those that nobody names."""
+
+    read: Reader
+    find: Callable[[TuningSpec], Searched]
+
+    def __call__(self, name: str) -> Parent:
+        return self.read(name)
+
+    def earlier(self, like: TuningSpec) -> Searched:
+        return self.find(like)
+
+
+def remembered(read: Reader) -> Reader:
+    """The same, and nothing is read twice."""
+    once = cache(read)
+    if not isinstance(read, KnowsEarlier):
+        return once
+    find, found = read.earlier, list[Searched]()
+
+    def earlier(like: TuningSpec) -> Searched:
+        if not found:
+            found.append(find(like))
+        return found[0]
+
+    return ReadingEarlier(once, earlier)
 
 
 def first_of(*readers: Callable[[str], Parent]) -> Reader:
@@ -40,6 +72,16 @@ def first_of(*readers: Callable[[str], Parent]) -> Reader:
         raise error
 
     return read
+
+
+def read_parent(spec: TuningSpec, name: str, read: Reader | None) -> Parent:
+    """A parent that ``spec`` names: the path of a CSV file is read here, a tuning job's name by ``read``.
+    Raises SpecError, TuningJobNotFound, and whatever else ``read`` does."""
+    if is_table(name):
+        return parent_from_frame(name, spec)
+    if read is None:
+        raise not_found(name)
+    return read(name)
 
 
 def not_found(name: str) -> TuningJobNotFound:
