@@ -16,7 +16,7 @@ import pytest
 
 from amt_flows.errors import Fenced
 from amt_flows.events import Attached, Event, Finished, Judged, Judgement, Observed, TuningStatus
-from amt_flows.ports import Journal
+from amt_flows.ports import Journal, KnowsFirst
 
 NAN_CURVE: Event = Observed(3.0, {"a-001-00000000": ((1, 0.5), (2, float("-inf")))})
 
@@ -46,6 +46,7 @@ class JournalConformance:
         assert list(journal.read()) == []
         assert journal.asked_to_stop() is None
         assert journal.location
+        assert not isinstance(journal, KnowsFirst) or list(journal.first()) == []
 
     def test_entries_come_back_whole_and_in_order(self, tmp_path: Path) -> None:
         entries: list[list[Event]] = [
@@ -119,6 +120,9 @@ class JournalConformance:
             assert [list(entry) for entry in read] == entries[start:]
             assert [list(read[at]) for at in range(len(read))] == entries[start:]
         assert writer.asked_to_stop() is None
+        fresh = self.make_folding(tmp_path / "j")
+        if isinstance(fresh, KnowsFirst):
+            assert list(fresh.first()) == entries[0]
 
     def test_whoever_lost_the_fence_is_fenced_however_much_was_folded_since(self, tmp_path: Path) -> None:
         stale, rival = self.make_folding(tmp_path / "j"), self.make_folding(tmp_path / "j")

@@ -59,6 +59,13 @@ def test_a_series_learns_and_promotes_only_what_is_better(tmp_path: Path, home: 
     ledger = load_ledger(open_journal(third.tuning_job, home), third.tuning_job)
     assert [one.parent for one in ledger.inherited] == [second.tuning_job]
     assert third.decision is Decision.NOT_BETTER
+    learning = TuningSpec.parse({**spec.to_json(), "learn_from": "auto"})
+    fourth = retune(learning, target, min_improvement=1.0, home=str(home))
+    ledger = load_ledger(open_journal(fourth.tuning_job, home), fourth.tuning_job)
+    assert ledger.spec.warm_start is None
+    latest_first = [third.tuning_job, second.tuning_job, first.tuning_job]
+    assert [one.parent for one in ledger.inherited] == latest_first
+    assert ledger.trials[1].source == "learnt"
     current = current_version(shelf)
     assert current is not None
     assert current.candidate.tuning_job in (first.tuning_job, second.tuning_job)
