@@ -387,6 +387,9 @@ class TrainingJobTemplate(Part):
     function: str | None = None
     """Instead of a command: `package.module:function`, called with the hyperparameters. What was given
     in Python and has no module is kept in the home, and stands here as `value:name:hash`."""
+    warm: tuple[str, ...] = ()
+    """Modules that the script of `python script.py` imports and that are imported once for all its jobs,
+    which start as copies of that process: `["sklearn", "torch"]`. On this machine, on Linux."""
     metric_definitions: tuple[MetricDefinition, ...] = ()
     """How metrics are read from the output. Empty: the lines that `amt_flows.reporting.report` prints."""
     inputs: dict[str, str] = Field(default_factory=dict)

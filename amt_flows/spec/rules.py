@@ -135,6 +135,30 @@ def _secrets(spec: TuningFields) -> Iterator[Problem]:
                 yield Problem(field, name, message)
 
 
+def _warm(spec: TuningFields) -> Iterator[Problem]:
+    for at, algorithm in algorithms(spec):
+        job, field = algorithm.training_job, f"{at}training_job.warm"
+        if job.warm and job.function is not None:
+            message = "a function's own module is imported once for all its jobs anyway; leave it out"
+            yield Problem(field, list(job.warm), message)
+        elif job.warm and job.command and not is_python_script(job.command):
+            message = (
+                "modules can be imported first for a command `python script.py ...` only, which starts with "
+                "an interpreter and a script, and no option between; write one, or leave this out"
+            )
+            yield Problem(field, list(job.warm), message)
+        for i, name in enumerate(job.warm):
+            if not all(part.isidentifier() for part in name.split(".")):
+                yield Problem(f"{field}[{i}]", name, "is no module's name; write what stands behind `import`")
+
+
+def is_python_script(command: Sequence[str]) -> bool:
+    """Whether it is an interpreter and a script, perhaps with arguments."""
+    program, *words = command
+    is_python = re.fullmatch(r"(.*[/\\])?python[0-9.]*(\.exe)?", program) is not None
+    return is_python and bool(words) and words[0].endswith(".py") and not words[0].startswith("-")
+
+
 def _completion(spec: TuningFields) -> Iterator[Problem]:
     if spec.completion.target_on_epochs and spec.completion.target_objective_metric_value is None:
         yield Problem(
@@ -335,6 +359,7 @@ _RULES: tuple[Callable[[TuningFields], Iterator[Problem]], ...] = (
     _name,
     _something_ends_it,
     _secrets,
+    _warm,
     _cost,
     _prefer_cheap,
     _completion,

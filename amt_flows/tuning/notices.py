@@ -92,6 +92,8 @@ def _of_other_places(spec: TuningSpec, kind: str) -> Iterator[str]:
         yield "training_job.resources: is not used on SageMaker, where the instance type decides"
     if job.runtime_env and kind != RAY:
         yield "training_job.runtime_env: is used on Ray only"
+    if job.warm and kind != LOCAL:
+        yield "training_job.warm: is used for jobs that are processes of this machine only"
     if job.job_variables and kind != WORK_POOL:
         yield "training_job.job_variables: is used in a Prefect work pool only"
 

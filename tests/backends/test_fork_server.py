@@ -258,3 +258,49 @@ def test_a_module_whose_import_depends_on_the_job_is_imported_by_each(site: Site
     reports = [run(site, place, "facts", trial) for trial in (1, 2)]
     assert [one.state for one in reports] == [JobState.COMPLETED] * 2
     assert imports(place) == 2
+
+
+SCRIPT = """
+import atexit, json, os, pickle, sys, threading
+from shared import facts
+
+class Thing: ...
+
+def later():
+    pickle.loads(pickle.dumps(Thing()))
+    print("thread ended", flush=True)
+
+unwritten = open(os.environ["SM_MODEL_DIR"] + "/unwritten", "w")
+unwritten.write("whole")
+atexit.register(lambda: print("at exit", Thing.__module__, len(globals()) > 5))
+main = {name: str(value) for name, value in globals().items() if name[:2] == "__" and name != "__builtins__"}
+main |= {"argv": sys.argv, "orig": sys.orig_argv, "path": sys.path[0]}
+main["__loader__"] = type(__loader__).__name__
+with open(os.environ["SM_MODEL_DIR"] + "/main", "w") as file:
+    json.dump(main, file, sort_keys=True)
+facts(3)
+threading.Timer(0.1, later).start()
+print("amt-report acc=1;")
+raise ValueError("as planned")
+"""
+
+
+def test_a_script_with_warm_modules_runs_as_python_runs_it(site: Site, place: Path) -> None:
+    (place / "train.py").write_text(SCRIPT)
+    job = TrainingJobTemplate(command=("python", "train.py"), working_directory=str(place))
+    warm = job.model_copy(update={"warm": ("shared", "json")})
+    names = [site.run(one, trial=trial, hyperparameters=VALUES).name for one, trial in ((warm, 1), (warm, 2))]
+    assert imports(place) == 1
+    names.append(site.run(job, trial=4, hyperparameters=VALUES).name)
+    assert imports(place) == 2
+    for file in ("model/unwritten", "model/main", "model/facts", "output.log"):
+        told = [(site.directory(name) / file).read_text() for name in names]
+        if file == "model/facts":
+            told = [json.dumps({**json.loads(one), "path": 0}, sort_keys=True) for one in told]
+        assert told[0] == told[1] == told[2], file
+    assert [site.report(name).failure for name in names[1:]] == [site.report(names[0]).failure] * 2
+    assert "ValueError: as planned" in str(site.report(names[0]).failure)
+    # A change of the script is the next job's; the process that has imported is still the same.
+    (place / "train.py").write_text("import shared\nprint('amt-report acc=7;')\n")
+    assert site.values(site.run(warm, trial=5, hyperparameters=VALUES).name) == [7.0]
+    assert imports(place) == 2

@@ -37,6 +37,22 @@ BROKEN: list[tuple[Changes, str, str]] = [
     ({"auto_parameters": [{"name": "lr", "value_hint": 1}]}, "auto_parameters[0].name", "`continuous[0]`"),
     ({"static_hyperparameters": {"n" * 257: 1}}, f"static_hyperparameters.{'n' * 257}", "256"),
     ({"static_hyperparameters": {"big": "x" * 2501}}, "static_hyperparameters.big", "2500"),
+    # modules to import first
+    (
+        {"training_job.command": "sh -c true", "training_job.warm": ["torch"]},
+        "training_job.warm",
+        "script.py",
+    ),
+    (
+        {"training_job.command": "python -u a.py", "training_job.warm": ["os"]},
+        "training_job.warm",
+        "no option",
+    ),
+    (
+        {"training_job.command": "python a.py", "training_job.warm": ["a b"]},
+        "training_job.warm[0]",
+        "`import`",
+    ),
     # how many
     ({"continuous": MISSING, "integer": MISSING, "categorical": MISSING}, "continuous", "nothing to tune"),
     ({"continuous": named(29)}, "continuous", "at most 30"),

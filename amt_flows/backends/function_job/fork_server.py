@@ -13,6 +13,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
+import io
 import os
 import select
 import signal
@@ -20,9 +21,10 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
+from amt_flows.backends.function_job.script import let_go
 from amt_flows.backends.function_job.shown import shown
 from amt_flows.backends.function_job.traces import Sources, Traces
 from amt_flows.backends.local_worker import forked
@@ -41,6 +43,7 @@ IDLE_SECONDS = 120.0
 LOOK_SECONDS = 2.0
 LONGEST_MESSAGE = 64 * 1024
 MOST_DESCRIPTORS = 65_536
+WRITERS = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 KEPT_SIGNALS = tuple(number for number in range(1, 32) if number not in (signal.SIGKILL, signal.SIGSTOP))
 
 
@@ -49,9 +52,10 @@ class UnfitError(Exception):
 
 
 def serve(
-    control: socket.socket, controller: int, load: Callable[[], T], train: Callable[[T], int]
+    control: socket.socket, controller: int, load: Callable[[], T], train: Callable[[T, Sequence[str]], int]
 ) -> NoReturn:
-    """Load once, and train in a copy for each job that is asked for. Ends the process."""
+    """Load once, and train in a copy for each job that is asked for, with what was loaded and the job's
+    command. Ends the process."""
     server = _Server(control, identity(controller))
     _heed_signals_as_python_does()
     try:
@@ -83,7 +87,7 @@ class _Server:
         self._said = b""
         self._traces: Traces
 
-    def load_and_serve(self, load: Callable[[], T], train: Callable[[T], int]) -> None:
+    def load_and_serve(self, load: Callable[[], T], train: Callable[[T, Sequence[str]], int]) -> None:
         if self._shown is None or not self._shown.become(_own_command(), {}):
             raise UnfitError("can't be shared: this system doesn't let a process mark itself")
         loaded = self._loaded(load)
@@ -101,7 +105,7 @@ class _Server:
                 return
             if sources.have_changed():
                 raise _Stale
-            self._copy(message, lambda: train(loaded))
+            self._copy(message, lambda command: train(loaded, command))
             used_at = time.monotonic()
 
     def _loaded(self, load: Callable[[], T]) -> T:
@@ -123,7 +127,7 @@ class _Server:
         gc.freeze()
         return loaded
 
-    def _copy(self, message: bytes, train: Callable[[], int]) -> None:
+    def _copy(self, message: bytes, train: Callable[[Sequence[str]], int]) -> None:
         directory = os.fsdecode(message)
         handlers = {number: signal.getsignal(number) for number in KEPT_SIGNALS}
         pid = os.fork()
@@ -143,7 +147,7 @@ class _Server:
 
     def _train(
         self,
-        train: Callable[[], int],
+        train: Callable[[Sequence[str]], int],
         handlers: dict[int, Any],
         program: bytes,
         argv: list[bytes],
@@ -157,7 +161,7 @@ class _Server:
         os.closerange(3, MOST_DESCRIPTORS)
         self._as_imported_here(environment, handlers)
         os.write(1, self._said)
-        _end_with(_exit_code(train))
+        _end_with(_exit_code(lambda: train(list(map(os.fsdecode, argv)))))
 
     def _as_imported_here(self, environment: dict[bytes, bytes], handlers: dict[int, Any]) -> None:
         """What the import did to its process, done to this one."""
@@ -234,8 +238,14 @@ def _end_with(code: int) -> NoReturn:
     try:
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
+        let_go()
     finally:
-        for stream in (sys.stdout, sys.stderr):
+        for stream in (sys.stdout, sys.stderr, *_left_open()):
             with contextlib.suppress(Exception):
                 stream.flush()
         os._exit(code & 0xFF)
+
+
+def _left_open() -> list[Any]:
+    """Files that nobody has closed: Python writes what they still hold as it takes them apart."""
+    return [one for one in gc.get_objects() if issubclass(type(one), WRITERS)]

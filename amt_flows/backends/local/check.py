@@ -16,7 +16,13 @@ from pathlib import Path
 from amt_flows.backends.function_job.loading import NotOursError, digest_in, stored_at, trusted_content
 from amt_flows.backends.local.machine import this_machine
 from amt_flows.backends.local.paths import is_channel_name
-from amt_flows.backends.local.request import PYTHONS, local_input, working_directory
+from amt_flows.backends.local.request import (
+    PYTHONS,
+    is_this_python,
+    local_input,
+    this_python,
+    working_directory,
+)
 from amt_flows.errors import Problem
 from amt_flows.metrics.expressions import lint
 from amt_flows.spec import TrainingJobTemplate, TuningSpec
@@ -33,6 +39,7 @@ def problems_of(spec: TuningSpec, root: Path) -> Sequence[Problem]:
         *_root_problems(root),
         *_directory_problems(template),
         *_program_problems(template, root),
+        *_warm_problems(template),
         *_input_problems(template),
         *_environment_problems(template),
         *_metric_problems(spec),
@@ -112,6 +119,24 @@ def _command_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
     elif first not in PYTHONS and shutil.which(first, path=template.environment.get("PATH")) is None:
         yield Problem(f"{AT}.command", first, f"is not on the PATH{_instead(first, directory)}")
     yield from _script_problems(rest, directory)
+
+
+def _warm_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
+    if not template.warm or len(template.command) < 2:
+        return
+    program, script, *_ = template.command
+    if not is_this_python(program):
+        message = (
+            f"modules can be imported first by this interpreter only ({this_python()}), and the command has "
+            f"{program}; write python, or leave this out"
+        )
+        yield Problem(f"{AT}.warm", list(template.warm), message)
+        return
+    place = (working_directory(template.working_directory) / script).resolve().parent
+    for i, name in enumerate(template.warm):
+        if find_module(name, place) is None:
+            message = f"there is no such module in {place} or among the installed packages"
+            yield Problem(f"{AT}.warm[{i}]", name, message)
 
 
 def _instead(program: str, directory: Path) -> str:

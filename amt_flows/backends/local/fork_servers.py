@@ -1,5 +1,6 @@
-"""The fork servers of a controller: one for each kind of training job that is a function, so that its module
-is imported once and not by every job (see :mod:`amt_flows.backends.function_job.fork_server`).
+"""The fork servers of a controller: one for each kind of training job that is a function, or a script that
+names modules, so that these are imported once and not by every job (see
+:mod:`amt_flows.backends.function_job.fork_server`).
 
 They are a way to start workers and nothing else: jobs that one did not begin, because it was killed or
 because its import can't be shared, are started the usual way, and the claim sees to it that none is run
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from amt_flows.backends.function_job.shown import ROOM_ARGUMENT, with_room
 from amt_flows.backends.local.paths import JobPaths
-from amt_flows.backends.local.request import FUNCTION_RUNNER
+from amt_flows.backends.local.request import FUNCTION_RUNNER, SCRIPT_RUNNER, this_python, warm_modules
 from amt_flows.backends.local_worker.processes import identity
 from amt_flows.backends.local_worker.start import read_command, share_variables
 
@@ -182,7 +183,10 @@ def _kind_of(paths: JobPaths) -> tuple[Kind, dict[bytes, bytes]] | None:
         variables.update(share_variables(str(paths.directory)))
     except (OSError, ValueError):
         return None
-    if len(argv) < 3 or argv[1] != os.fsencode(FUNCTION_RUNNER):
+    warm = warm_modules(paths)
+    if warm and argv[0] == os.fsencode(this_python()):
+        argv = [argv[0], os.fsencode(SCRIPT_RUNNER), argv[1], *warm]
+    elif len(argv) < 3 or argv[1] != os.fsencode(FUNCTION_RUNNER):
         return None
     environment = {name: value for name, value in os.environb.items() if not name.startswith(b"SM_HP_")}
     common = {name: value for name, value in variables.items() if not _is_of_one_job(name)}

@@ -80,7 +80,7 @@ def serve(control: int, controller: int, target: str, objective: str, file: Path
         socket.socket(fileno=control),
         controller,
         load=lambda: loading.load(target, file),
-        train=lambda function: call(lambda: function, target, objective),
+        train=lambda function, _: call(lambda: function, target, objective),
     )
 
 

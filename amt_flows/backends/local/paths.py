@@ -89,6 +89,11 @@ class JobPaths:
         return self.directory / "worker.log"
 
     @property
+    def warm(self) -> Path:
+        """The modules to import before its script, if it asks for any."""
+        return self.directory / "warm"
+
+    @property
     def share(self) -> Path:
         """Variables of its share of the machine, if it has one."""
         return self.directory / "share"

@@ -25,6 +25,7 @@ from amt_flows.spec.metric_definitions import definitions
 
 VERSION = 1
 FUNCTION_RUNNER = Path(__file__).with_name("function.py")
+SCRIPT_RUNNER = Path(__file__).with_name("script.py")
 PYTHONS = ("python", "python3")
 VALUES_FILE = "amt-flows-values.json"
 """What a function gets, in the types that the spec has."""
@@ -33,6 +34,19 @@ VALUES_FILE = "amt-flows-values.json"
 def this_python() -> str:
     """The interpreter that runs us, and so the environment that our packages are in."""
     return sys.executable or "python3"
+
+
+def is_this_python(program: str) -> bool:
+    """Whether a command's first word means the interpreter that runs us."""
+    return program in PYTHONS or os.path.abspath(program) == os.path.abspath(this_python())  # noqa: PTH100
+
+
+def warm_modules(paths: JobPaths) -> list[bytes]:
+    """The modules to import before a job's script; none for most."""
+    try:
+        return paths.warm.read_bytes().split(b"\0")
+    except OSError:
+        return []
 
 
 def user_arguments(hyperparameters: Mapping[str, str], flags: Sequence[str] = ()) -> list[str]:
@@ -68,7 +82,7 @@ def command_line(
     arguments: list[str] = []
     if template.hyperparameters_as_arguments:
         arguments = user_arguments(request.hyperparameters, template.flags)
-    if python is None and first in PYTHONS:
+    if python is None and is_this_python(first):
         first = this_python()
     return [first, *rest, *arguments]
 
@@ -233,6 +247,8 @@ def build(
     for name, place in inputs.items():
         container.channel(name).symlink_to(place)
     (scratch / "command").write_bytes(command)
+    if request.template.warm:
+        (scratch / paths.warm.name).write_bytes(b"\0".join(map(_encoded, request.template.warm)))
     (scratch / "request.json").write_text(json.dumps(content), encoding="utf-8")
 
 

@@ -77,7 +77,7 @@ def workers_are_killed(stage: Stage) -> None:
 
 def fork_servers_are_killed(stage: Stage) -> None:
     """Also in the middle of the import that training jobs wait for; those that it has begun go on."""
-    stage.use_a_function()
+    _share_an_import(stage)
     process = stage.start()
     for _ in range(4):
         stage.wait_until(lambda: process.poll() is not None or bool(stage.fork_server_pids()))
@@ -94,8 +94,15 @@ def fork_servers_are_killed(stage: Stage) -> None:
         stage.broken("doubled", f"{again} were run, although no training job was harmed")
 
 
+def _share_an_import(stage: Stage) -> None:
+    if stage.chance.random() < 0.5:
+        stage.use_a_function()
+    else:
+        stage.use_a_script()
+
+
 def controller_and_fork_server_are_killed(stage: Stage) -> None:
-    stage.use_a_function()
+    _share_an_import(stage)
     for _ in range(2):
         process = stage.start_and_wait(lambda: bool(stage.fork_server_pids()))
         stage.pause(0.8)

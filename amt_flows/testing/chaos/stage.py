@@ -64,6 +64,15 @@ def train(x):
 """
 """The same as a function, whose module training jobs share."""
 
+WARM_SCRIPT = """
+import sys
+from chaos_function import train
+
+for value in train(sys.argv[-1]):
+    print(f"accuracy={value};", flush=True)
+"""
+"""The same as a script that has its module imported first."""
+
 
 class Stage:
     """One tuning job in a directory of its own. ``chance`` decides when things happen; ``around`` what runs
@@ -96,6 +105,18 @@ class Stage:
         for field in ("command", "metric_definitions"):
             job.pop(field, None)
         job |= {"function": "chaos_function:train", "working_directory": str(self.directory)}
+        self._spec.write_text(json.dumps(body), encoding="utf-8")
+
+    def use_a_script(self) -> None:
+        """Training jobs are runs of a Python script from now on, whose module they share."""
+        (self.directory / "chaos_function.py").write_text(FUNCTION, encoding="utf-8")
+        (self.directory / "chaos_script.py").write_text(WARM_SCRIPT, encoding="utf-8")
+        body = json.loads(self._spec.read_text(encoding="utf-8"))
+        body["training_job"] |= {
+            "command": ["python", "chaos_script.py"],
+            "warm": ["chaos_function"],
+            "working_directory": str(self.directory),
+        }
         self._spec.write_text(json.dumps(body), encoding="utf-8")
 
     def _body(self, regex: str, script: str) -> Mapping[str, object]:
