@@ -58,6 +58,12 @@ def facts(depth):
     pathlib.Path(os.environ["SM_MODEL_DIR"], "numpy").write_text(repr(numpy.random.rand()))
     return depth
 
+def alone(depth):
+    with open(f"/proc/{os.getppid()}/stat") as file:
+        guard = int(file.read().rpartition(")")[2].split()[1])
+    os.kill(guard, signal.SIGKILL)
+    return depth
+
 def wait(depth):
     print("waiting", flush=True)
     time.sleep(600)
@@ -136,8 +142,9 @@ def test_each_is_a_process_of_its_own_that_can_be_found_stopped_and_killed(site:
         os.kill(json.loads((site.directory(names[1]) / "claim").read_text())[role], signal.SIGKILL)
     assert site.end(names[1]).state is JobState.LOST
     wait_for(lambda: not marked_processes(marks[1]))
+    assert run(site, place, "alone", 4).state is JobState.COMPLETED, "the worker goes on without its guard"
     assert run(site, place, "leave", 3).failure == "exit status 7; the last of its output:\nimported\nbye"
-    assert imports(place) == 2
+    assert imports(place) == 3
 
 
 def test_a_server_that_is_killed_or_stops_loses_no_job(site: Site, place: Path) -> None:
@@ -220,6 +227,8 @@ REFUSED = {
     "import os\nos.chdir('/')": "the working directory",
     "import os\nos.nice(1)": "the priority",
     "import os\nos.fork = lambda: 0": "replaced calls of the standard library",
+    "import json\njson.JSONDecoder.decode = lambda *_: 0": "replaced calls of the standard library",
+    "import sys\nsys.settrace(lambda *_: None)": "a tracer or a profiler",
     "import tempfile\nkept = tempfile.mkdtemp()": "made /",
     "import pathlib\npathlib.Path('new').write_text('x')": "made /",
     "import numpy": "",

@@ -82,3 +82,8 @@ def test_names_are_those_in_front_of_numbers_the_latest_first() -> None:
         "done: yes",
     ]
     assert names_in(lines) == ("loss", "validation:acc", "val_acc")
+
+
+def test_a_line_that_goes_on_for_ever_holds_nobody_up() -> None:
+    endless = ["y" * 1_000_000, "a=b" * 100_000, "amt-report " + "x" * 1_000_000]
+    assert names_in([*endless, "loss=1"]) == ("loss",)

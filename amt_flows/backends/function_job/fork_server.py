@@ -29,7 +29,7 @@ from amt_flows.backends.function_job.shown import shown
 from amt_flows.backends.function_job.traces import Sources, Traces
 from amt_flows.backends.local_worker import forked
 from amt_flows.backends.local_worker.processes import identity, is_alive, process_state
-from amt_flows.backends.local_worker.start import as_usual
+from amt_flows.backends.local_worker.start import as_python_does
 
 T = TypeVar("T")
 
@@ -194,10 +194,8 @@ def _own_command() -> list[bytes]:
 
 def _heed_signals_as_python_does() -> None:
     """Whatever whoever started us ignores: a training job's process does not inherit that either."""
-    as_usual()
+    as_python_does()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _printed() -> bytes:

@@ -35,7 +35,7 @@ def run(command: Sequence[str]) -> int:
     sys.argv[:] = command[1:]
     # Not by runpy, which takes the module away at the script's end: threads and exit functions still need it.
     main, file = ModuleType("__main__"), os.path.abspath(command[1])  # noqa: PTH100
-    of_scripts = {"__annotations__": {}} if sys.version_info < (3, 14) else {}
+    of_scripts: dict[str, object] = {"__annotations__": {}} if sys.version_info < (3, 14) else {}
     main.__dict__.update(
         of_scripts,
         __loader__=SourceFileLoader("__main__", file),

@@ -33,7 +33,10 @@ from amt_flows.backends.local_worker.endings import children_of
 
 LIMITS = tuple(value for name, value in sorted(vars(resource).items()) if name.startswith("RLIMIT_"))
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-LIBRARY = (builtins, errno, fcntl, gc, json, math, os, re, select, signal, threading, time)
+LIBRARY = (
+    *(builtins, errno, fcntl, gc, json, math, os, os.path, re, select, signal, threading, time),
+    *(json.JSONEncoder, json.JSONDecoder),
+)
 CALLS = [
     (module, name)
     for module in LIBRARY
@@ -218,6 +221,7 @@ def _standing() -> dict[str, object]:
             os.sched_getaffinity(0),
             os.getpriority(os.PRIO_PROCESS, 0),
         ),
+        "left a tracer or a profiler running": (sys.gettrace(), sys.getprofile()),
         "replaced calls of the standard library": [getattr(module, name, None) for module, name in CALLS],
     }
 

@@ -24,7 +24,13 @@ import select
 import amt_flows.backends.local_worker.job  # noqa: F401
 from amt_flows.backends.local_worker.guard import see_to_its_end
 from amt_flows.backends.local_worker.main import EXIT_CLAIMED_BY_ANOTHER, begin, conclude
-from amt_flows.backends.local_worker.start import Training, adopt_orphans, as_usual, start_training
+from amt_flows.backends.local_worker.start import (
+    Training,
+    adopt_orphans,
+    as_python_does,
+    heed_no_request_to_end,
+    start_training,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +59,9 @@ class Origin:
 
 def run(directory: str, origin: Origin, become: Become) -> NoReturn:
     """In a new copy of a fork server: be the guard of a job whose training does ``become``."""
-    as_usual()
+    as_python_does()
+    # Inherited by the worker, and by what both become; the training is as usual again.
+    heed_no_request_to_end()
     os.setsid()
     log = os.open(os.path.join(directory, "worker.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for standard in (1, 2):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 
+from amt_flows.backends.local_worker.lease import USUAL_SECONDS
 from amt_flows.backends.local_worker.start import adopt_orphans, heed_no_request_to_end
 
 TYPE_CHECKING = False
@@ -62,7 +63,8 @@ def _accompany(worker: int, lifeline: int, parent: int) -> int:
     import select
     import time
 
-    group, seconds, heard_at = 0, None, time.monotonic()
+    # Until it tells how long its lease lasts: one that stands still before is never heard of.
+    group, seconds, heard_at = 0, USUAL_SECONDS, time.monotonic()
     while True:
         ready, _, _ = select.select([lifeline], [], [], LOOK_SECONDS if parent else seconds)
         if parent and os.getppid() != parent:
@@ -70,7 +72,7 @@ def _accompany(worker: int, lifeline: int, parent: int) -> int:
             os.kill(worker, SIGKILL)
             return group
         if not ready:
-            if seconds is None or time.monotonic() - heard_at < seconds:
+            if time.monotonic() - heard_at < seconds:
                 continue
             os.write(2, f"The worker stood still for {seconds:g} s and was killed.\n".encode())
             os.kill(worker, SIGKILL)

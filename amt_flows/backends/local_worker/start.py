@@ -190,6 +190,16 @@ def as_usual() -> None:
             continue  # SIGKILL and SIGSTOP are always as usual
 
 
+def as_python_does() -> None:
+    """Handle every signal as a Python that nobody started specially: a pipe without a reader and a file that
+    may not grow are errors, and no reason to die."""
+    import _signal
+
+    as_usual()
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+        _signal.signal(number, _signal.SIG_IGN)
+
+
 def program(name: bytes, search_path: bytes) -> bytes:
     """Where a program is. Raises CannotStartError when a bare name is nowhere on the search path."""
     if b"/" in name:
