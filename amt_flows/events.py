@@ -244,12 +244,13 @@ class Proposed:
 
 @dataclass(frozen=True)
 class Resumed:
-    """A trial whose training job Hyperband has stopped at ``rung`` goes on, as a further training job, from
-    the checkpoints of that one."""
+    """A trial whose training job Hyperband has stopped at ``rung`` goes on, with this attempt, from the
+    checkpoints of that one."""
 
     kind: ClassVar[str] = "resumed"
     at: Time
     trial: Ordinal
+    attempt: Ordinal
     rung: Ordinal
     reason: Text
 

@@ -119,6 +119,8 @@ class JobReport:
     """Why it failed, for a person: the failure file's text, or the exit status with the log's tail."""
     artifact: str | None = None
     """Where the model is, as a URI."""
+    unsaved: str | None = None
+    """Why its model is not where it was wanted, for a person."""
     checkpoints: str | None = None
     """Of a job that has ended: where its checkpoints are, as a URI; None when it left none."""
     log: str | None = None

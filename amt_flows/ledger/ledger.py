@@ -319,7 +319,8 @@ class Ledger:
 
     def _resume(self, event: Resumed) -> None:
         attempts = self.attempts(event.trial)
-        if attempts and attempts[-1].outcome is Outcome.STOPPED_EARLY:
+        stopped = attempts and attempts[-1].outcome is Outcome.STOPPED_EARLY
+        if stopped and event.attempt == len(attempts) + 1:
             self.resumed[event.trial] = event
             self._resumed_after[event.trial] = len(attempts)
             self._note_waiting(event.trial)

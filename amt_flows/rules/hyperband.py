@@ -154,6 +154,7 @@ class Resumption:
     """A trial that is to go on from the rung at which its job was stopped, and why."""
 
     trial: int
+    attempt: int
     rung: int
     reason: str
 
@@ -184,8 +185,9 @@ def to_resume(ledger: Ledger) -> list[Resumption]:
         loss = there.get(place, {}).get(number, math.inf)
         standing = Standing(1 + bisect.bisect_left(losses.get(place, []), loss), len(losses.get(place, [])))
         if math.isfinite(loss) and standing.goes_on:
+            attempt = len(ledger.attempts(number)) + 1
             why = f"stopped at rung {stopped_at} of bracket {place[1]}, it is {standing} now"
-            found.append((-stopped_at, standing.rank, Resumption(number, stopped_at, why)))
+            found.append((-stopped_at, standing.rank, Resumption(number, attempt, stopped_at, why)))
     return [one for _, _, one in sorted(found, key=lambda one: (one[0], one[1], one[2].trial))]
 
 

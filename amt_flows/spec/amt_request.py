@@ -111,6 +111,8 @@ _REMEDIES: Final = {
     "command": "build it into the image of `training_job.sagemaker`",
     "function": "build it into the image of `training_job.sagemaker`",
     "learn_from": "name AMT's own tuning jobs in `warm_start`, or run it with `--backend sagemaker`",
+    "output_path": "write it as `OutputDataConfig.S3OutputPath` of `training_job.sagemaker`",
+    "resume_stopped": "run it with `--backend sagemaker`, by our own engine, or leave it out",
     "step": "list the values in `categorical`, or leave the step out",
     "only_when.name": "run it with `--backend sagemaker`, by our own engine, or leave the condition out",
     "other_objectives.metric_name": "run it with `--backend sagemaker`, by our own engine, or leave it out",

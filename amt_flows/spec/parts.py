@@ -405,6 +405,9 @@ class TrainingJobTemplate(Part):
     flags: tuple[str, ...] = ()
     """Hyperparameters that are flags of the command: `amp` becomes `--amp` when it is true and nothing when
     it is false, `amp/no-amp` becomes `--amp` or `--no-amp`."""
+    output_path: str | None = Field(default=None, pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?$")
+    """Where in S3 the machine that trained a model uploads it: `s3://bucket/prefix`. Empty: it stays in the
+    job's directory. On SageMaker `OutputDataConfig.S3OutputPath` says it."""
     max_runtime_seconds: int | None = Field(default=None, ge=1)
     """Stop a training job after this long; it keeps its last metric."""
     stop_grace_seconds: float = Field(default=120.0, ge=0, le=3600)

@@ -28,6 +28,7 @@ def ending_of(
     outcome, failure = _outcome(ledger, report, metrics, is_ending=is_ending), report.failure
     if outcome in (Outcome.NO_METRIC, Outcome.COMPLETED, Outcome.TIMED_OUT):
         failure = _without_a_value(ledger, report, metrics, outcome)
+    failure = failure or report.unsaved
     return Ended(
         at=now,
         job=report.name,

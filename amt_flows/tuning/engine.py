@@ -383,7 +383,7 @@ class Tuning:
         Before them come trials of Hyperband's that were stopped and are to go on."""
         trials: list[Trial] = []
         for one in to_resume(self.ledger)[:count]:
-            self._note(Resumed(self.now(), one.trial, one.rung, one.reason))
+            self._note(Resumed(self.now(), one.trial, one.attempt, one.rung, one.reason))
             trials.append(self.ledger.trials[one.trial])
         while len(trials) < count and (proposed := self._proposer.propose(self.now())) is not None:
             self._note(proposed)

@@ -286,7 +286,7 @@ class LocalBackend:
             self._live.pop(paths, None)
             self._own.pop(paths.directory, None)
             self._leases.forget(paths)
-            for note in standing.notes:
+            for note in filter(None, (*standing.notes, _unsaved(paths, standing))):
                 logger.warning("Training job %s: %s.", name, note)
         else:
             self._live[paths] = standing.worker or self._own.get(paths.directory)
@@ -300,7 +300,8 @@ class LocalBackend:
             timed_out=standing.timed_out,
             infrastructure=standing.infrastructure,
             failure=standing.failure or said,
-            artifact=_artifact(paths, standing),
+            artifact=standing.artifact or _artifact(paths, standing),
+            unsaved=_unsaved(paths, standing),
             checkpoints=_checkpoints(paths) if standing.state.terminal else None,
             log=paths.log.as_uri() if paths.log.exists() else None,
             unread=unread,
@@ -517,6 +518,15 @@ def _artifact(paths: JobPaths, standing: Standing) -> str | None:
         return paths.container.model.as_uri() if any(paths.container.model.iterdir()) else None
     except (FileNotFoundError, NotADirectoryError):  # somebody may be moving it away
         return None
+
+
+def _unsaved(paths: JobPaths, standing: Standing) -> str | None:
+    if standing.unsaved is None:
+        return None
+    place = (read_json(paths.request) or {}).get("output_path")
+    return (
+        f"its model could not be uploaded to {place}, and is in {paths.container.model}: {standing.unsaved}"
+    )
 
 
 def _checkpoints(paths: JobPaths) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import json
 import os
 import shutil
@@ -44,6 +45,7 @@ def problems_of(spec: TuningSpec, root: Path) -> Sequence[Problem]:
         *_environment_problems(template),
         *_metric_problems(spec),
         *_resource_problems(template),
+        *_output_problems(template),
     ]
 
 
@@ -51,6 +53,12 @@ def shared_problems_of(spec: TuningSpec, root: Path) -> Sequence[Problem]:
     """What is wrong wherever else the jobs run, as long as they run below a directory that is shared."""
     template = spec.training_job
     return [*_root_problems(root), *_something_to_run(template), *_metric_problems(spec)]
+
+
+def _output_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
+    if template.output_path is not None and importlib.util.find_spec("boto3") is None:
+        message = "uploading models needs boto3, which is not installed; pip install 'amt-flows[sagemaker]'"
+        yield Problem(f"{AT}.output_path", template.output_path, message)
 
 
 def _something_to_run(template: TrainingJobTemplate) -> Iterator[Problem]:

@@ -160,6 +160,7 @@ def worker_request(request: JobRequest) -> dict[str, Any]:
         "max_runtime_seconds": request.template.max_runtime_seconds,
         "stop_grace_seconds": request.template.stop_grace_seconds,
         "memory_gb": request.template.resources.memory_gb,
+        "output_path": request.template.output_path,
     }
 
 

@@ -76,6 +76,10 @@ class Standing:
     failure: str | None = None
     worker: Identity | None = None
     notes: tuple[str, ...] = ()
+    artifact: str | None = None
+    """Where its model was uploaded to."""
+    unsaved: str | None = None
+    """Why that failed."""
 
 
 def look(paths: JobPaths, own_worker: Identity | None, leases: Leases) -> Standing:
@@ -182,6 +186,8 @@ def _ended(end: Mapping[str, Any]) -> Standing:
         infrastructure=bool(end.get("infrastructure")),
         failure=end.get("failure"),
         notes=tuple(map(str, end.get("notes", ()))),
+        artifact=end.get("artifact"),
+        unsaved=end.get("problem"),
     )
 
 

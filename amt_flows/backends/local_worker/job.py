@@ -24,7 +24,13 @@ from amt_flows.backends.local_worker.output import Output
 from amt_flows.backends.local_worker.processes import identity, process_state
 from amt_flows.backends.local_worker.records import write_end, write_json
 from amt_flows.backends.local_worker.redaction import Redaction
-from amt_flows.backends.local_worker.start import CannotStartError, Training
+from amt_flows.backends.local_worker.start import (
+    CannotStartError,
+    Training,
+    read_command,
+    share_variables,
+)
+from amt_flows.backends.local_worker.upload import has_model, uploaded
 from amt_flows.backends.local_worker.values import LAST_SEARCH_SECONDS, Values
 
 TYPE_CHECKING = False
@@ -57,7 +63,7 @@ def conclude(directory: str, training: Training | None, problem: Exception | Non
     try:
         if problem is not None:
             raise problem
-        end = ended("stopped") if training is None else Job(directory, training, lifeline).run()
+        end = ended("stopped") if training is None else Job(directory, training, lifeline).run_and_keep()
     except CannotStartError as error:
         end = ended("failed", failure=str(error), infrastructure=error.passing)
     except Exception as error:
@@ -178,6 +184,33 @@ class Job:
         self.output.write(self.redaction.rest())
         self.output.close()
         return self.verdict(code)
+
+    def run_and_keep(self) -> dict[str, object]:
+        """Run it, and upload the model that it leaves, where that is wanted."""
+        end, output_path = self.run(), self.request.get("output_path")
+        if not output_path or end["state"] not in ("completed", "stopped") or not has_model(self.directory):
+            return end
+        self.kill_at = time.monotonic() + self.request["stop_grace_seconds"]
+        try:
+            _, _, variables = read_command(self.directory)
+            environment = {**os.environb, **variables, **share_variables(self.directory)}
+            return {**end, **uploaded(self.directory, output_path, environment, self.gives_up)}
+        except Exception as error:
+            # What was trained is not lost by what comes after.
+            sys.excepthook(*sys.exc_info())
+            return {**end, "problem": repr(error)}
+
+    def gives_up(self) -> str:
+        """Why an upload is not waited for any longer; empty while it is. A job that is asked to stop has its
+        grace time for it."""
+        now, wish = time.monotonic(), self.asked()
+        if now >= self.lease.due:
+            self.lease.renew()
+        if not wish:
+            self.kill_at = now + self.request["stop_grace_seconds"]
+        if wish == "kill" or now >= self.kill_at:
+            return "the job was asked to stop meanwhile"
+        return "its worker could not renew its lease" if self.lease.has_run_out else ""
 
     def patience(self) -> float:
         """For how many seconds searches in the last of the output may hold up the end; asked often."""

@@ -17,6 +17,7 @@ INSTEAD: Final = {
     "working_directory": "the image of `training_job.sagemaker` decides where it runs",
     "hyperparameters_as_arguments": "the image decides how the script gets its hyperparameters",
     "flags": "the image decides how the script gets its hyperparameters",
+    "output_path": "models go to `OutputDataConfig.S3OutputPath`",
     "stop_grace_seconds": "SageMaker gives a training job 120 s to end",
 }
 
