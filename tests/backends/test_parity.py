@@ -19,7 +19,9 @@ from __future__ import annotations
 
 import math
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ import pytest
 
 from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.sagemaker import SageMakerBackend
-from amt_flows.backends.simulated import SimulatedBackend, VirtualClock
+from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.events import Ended, Judged, Launched, Observed, Outcome, Proposed, StopAsked, TuningStatus
 from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.ledger.ledger import Ledger
@@ -38,6 +40,7 @@ from amt_flows.ports import Backend, Clock
 from amt_flows.space.space import hyperparameter_texts
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.amt_request import to_amt_request
+from amt_flows.testing.chaos.engines import EngineJobs, engine_plan_of, time_of
 from amt_flows.testing.sagemaker import Command, SimulatedSageMaker
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.loop import drive
@@ -140,6 +143,36 @@ def test_scripted_jobs_mean_the_same_on_our_simulation_and_on_sagemaker(strategy
         other, there = run(asked, asking, world.clock)
     if strategy == "Random":  # what the others propose may change, and may be good
         assert any(job.outcome is Outcome.STOPPED_EARLY for job in one.jobs.values())
+    assert here.decisions()
+    assert told(other) == told(one)
+    assert by_job(there.decisions()) == by_job(here.decisions())
+
+
+class Engine(EngineJobs):
+    """An engine of others that begins with each job at once and whose machines do what ``own_level`` says."""
+
+    def train(self, hyperparameters: Mapping[str, str]) -> Script:
+        return own_level(hyperparameters)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "parallel", "refuses"),
+    [("Random", 1, True), ("Bayesian", 2, False)],
+    ids=["as Ray", "as a work pool"],
+)
+def test_scripted_jobs_mean_the_same_on_an_engine_of_others(
+    strategy: str, parallel: int, refuses: bool, tmp_path: Path
+) -> None:
+    limits = {"max_parallel_training_jobs": parallel, "max_number_of_training_jobs": 10}
+    asked = early(strategy=strategy, seed=7, limits=limits, training_job={"command": ["train"]})
+    clock = VirtualClock()
+    one, here = run(asked, SimulatedBackend(clock, own_level), clock)
+    clock = VirtualClock()
+    with time_of(clock):
+        plan = replace(engine_plan_of(0), capacity=parallel, kinds=())
+        engine = Engine(plan, clock, tmp_path, Counter(), asked.name or "", most_delay=0.0)
+        engine.refuses = refuses
+        other, there = run(asked, engine.backend(engine.advance), clock)
     assert here.decisions()
     assert told(other) == told(one)
     assert by_job(there.decisions()) == by_job(here.decisions())

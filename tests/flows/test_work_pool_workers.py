@@ -9,16 +9,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+from prefect.client.orchestration import get_client
 from prefect.settings import get_current_settings
+from prefect.states import Cancelling
 
 from amt_flows.backends.local.process import read_json
 from amt_flows.backends.local_worker.processes import parent_of
 from amt_flows.backends.marked_processes import running_processes
 from amt_flows.backends.places import open_journal
 from amt_flows.backends.work_pool.engine import WorkPoolEngine
+from amt_flows.events import Outcome, TuningStatus
 from amt_flows.ledger.ledger import Ledger
+from flows.flow_runs import read, run_called, state_of
 
 POOL = "pool-of-workers"
 SCRIPT = """
@@ -119,3 +124,65 @@ def test_killed_workers_flow_runs_and_controllers_lose_no_tuning_job(
     assert set(outcomes.values()) <= {"lost", "infrastructure", "completed"}, outcomes
     assert "completed" in outcomes.values()
     until(lambda: not [one for one in running_processes() if f"{jobs}/".encode() in one.command], 30)
+
+
+ENDLESS = """
+import pathlib, os, signal, sys, time
+
+def goodbye(*_):
+    pathlib.Path(os.environ["SM_MODEL_DIR"], "saved").touch()
+    sys.exit(0)
+
+signal.signal(signal.SIGTERM, goodbye)
+for epoch in range(600):
+    print(f"amt-report acc={epoch / 1000};", flush=True)
+    time.sleep(0.5)
+"""
+
+
+def cancel(flow_run: UUID) -> None:
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(flow_run, Cancelling())
+
+
+def test_a_cancel_of_one_child_stops_that_one_and_a_cancel_of_the_parent_stops_all(
+    workers: Callable[[str], subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    name = "cancelled-on-workers"
+    (tmp_path / "train.py").write_text(ENDLESS)
+    (tmp_path / "spec.toml").write_text(SPEC)
+    jobs = tmp_path / name / "jobs"
+    run = [sys.executable, "-m", "amt_flows", "run", str(tmp_path / "spec.toml"), "--name", name, "--prefect"]
+    workers("only")
+    with (tmp_path / "controller.log").open("wb") as log:
+        command = [*run, "--backend", f"work-pool:{POOL}", "--quiet"]
+        controller = subprocess.Popen(
+            command, env=environment(tmp_path), cwd=tmp_path, stdout=log, stderr=log
+        )
+
+    def ledger() -> Ledger:
+        return Ledger.replay(open_journal(name, tmp_path).read())
+
+    try:
+        until(lambda: len(list(jobs.glob("*/metrics.jsonl"))) == 2)
+        (first, *_) = sorted(jobs.glob("*/metrics.jsonl"))
+        child = first.parent.name
+        cancel(run_called(child).id)
+        until(lambda: ledger().jobs[child].outcome is Outcome.STOPPED_OUTSIDE)
+        assert (first.parent / "model" / "saved").exists(), "it had its grace time"
+        until(lambda: len(list(jobs.glob("*/metrics.jsonl"))) == 3)
+        assert not ledger().concluding
+        assert state_of(run_called(child).id) in ("Cancelled", "Stopped")
+
+        cancel(run_called(name).id)
+        assert controller.wait(120) != 0
+    finally:
+        controller.kill()
+    end = ledger()
+    assert (end.status, end.reasons[0].message) == (TuningStatus.STOPPED, "cancelled in Prefect")
+    assert {job.outcome for job in end.jobs.values()} == {Outcome.STOPPED_OUTSIDE, Outcome.STOPPED}
+    until(lambda: not [one for one in running_processes() if f"{jobs}/".encode() in one.command], 60)
+    for job in end.jobs:
+        until(lambda job=job: read(run_called(job).id).state.is_final(), 60)  # type: ignore[misc]
+        assert read(run_called(job).id).state.is_cancelled(), job  # type: ignore[union-attr]
+    assert state_of(run_called(name).id) == "Cancelled"

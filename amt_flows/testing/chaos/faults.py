@@ -29,6 +29,8 @@ class Fault(str, Enum):
     EXPIRED = "credentials expired"
     CONFLICT = "conflicting write in S3"
     SPOT = "spot instance taken away"
+    SERVER_AWAY = "engine's server away"
+    FORGOTTEN = "engine forgot its jobs"
     WORKER_KILLED = "worker killed"
     TRAINING_KILLED = "training process killed"
     FORK_SERVER_KILLED = "fork server killed"

@@ -42,6 +42,7 @@ def kinds() -> dict[str, Kind]:
     simulated: Run = lambda run, tell: run_schedule(int(run), tell)  # noqa: E731
     every = (
         Kind("simulated", "simulated", 500, _seeds, lambda: nullcontext(simulated)),
+        Kind("engines", "Ray and work pools", 200, _seeds, lambda: nullcontext(_play_engine)),
         Kind(
             "sagemaker",
             "SageMaker and S3",
@@ -136,6 +137,12 @@ def _play_scene(run: str, tell: Tell, around: Surroundings) -> Told:
     if scene not in SCENES:
         raise ValueError(f"there is no scene {scene!r}; there are {', '.join(SCENES)}")
     return play_scene(scene, int(seed or 0), tell, around)
+
+
+def _play_engine(run: str, tell: Tell) -> Told:
+    from amt_flows.testing.chaos.engines import run_engine_schedule
+
+    return run_engine_schedule(int(run), tell)
 
 
 def _play_cloud(run: str, tell: Tell) -> Told:
