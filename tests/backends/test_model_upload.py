@@ -24,7 +24,7 @@ SCRIPT = 'mkdir -p "$SM_MODEL_DIR/deep"; echo weights > "$SM_MODEL_DIR/deep/w"; 
 
 @pytest.mark.slow
 def test_a_model_is_where_the_result_says_and_one_that_cannot_go_there_stays(site: Site) -> None:
-    with SimulatedSageMaker(lambda _: None) as world, world.serve():
+    with SimulatedSageMaker() as world, world.serve():
         s3 = boto3.client("s3", region_name="us-east-1")
         s3.create_bucket(Bucket="models")
         asked = TuningSpec.parse(
