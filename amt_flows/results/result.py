@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
@@ -287,8 +287,14 @@ def savings(ledger: Ledger) -> Savings:
     return Savings(stopped_jobs=len(by_job), seconds=saved, share=share)
 
 
-def result_of(ledger: Ledger, journal: str, now: float | None = None) -> TuningResult:
-    """The result of a tuning job, or where it stands at ``now`` (seconds since the epoch)."""
+def result_of(
+    ledger: Ledger,
+    journal: str,
+    now: float | None = None,
+    kept: dict[str, TrainingJobRecord] | None = None,
+) -> TuningResult:
+    """The result of a tuning job, or where it stands at ``now`` (seconds since the epoch). Whoever asks again
+    and again gives what is ``kept`` of training jobs that have ended, by their names."""
     end = until(ledger, ledger.last_at if now is None else now)
     jobs = ranked(ledger)
     best = ledger.best
@@ -303,7 +309,7 @@ def result_of(ledger: Ledger, journal: str, now: float | None = None) -> TuningR
             ReasonRecord(rule=r.rule, message=r.message, numbers=dict(r.numbers)) for r in ledger.reasons
         ),
         best=None if best is None else _record_of(ledger, best, end),
-        jobs=tuple(_record_of(ledger, job, end) for job in jobs),
+        jobs=tuple(_records_of(ledger, jobs, end, {} if kept is None else kept)),
         pareto_front=tuple(job.name for job in pareto_front(ledger)),
         created_at=ledger.opened_at,
         ended_at=ledger.finished_at,
@@ -315,6 +321,18 @@ def result_of(ledger: Ledger, journal: str, now: float | None = None) -> TuningR
         fingerprint=ledger.fingerprint,
         spec=ledger.spec.to_json(),
     )
+
+
+def _records_of(
+    ledger: Ledger, jobs: Iterable[TrainingJob], now: float, kept: dict[str, TrainingJobRecord]
+) -> Iterator[TrainingJobRecord]:
+    for job in jobs:
+        record = kept.get(job.name)
+        if record is None:
+            record = _record_of(ledger, job, now)
+            if not job.live:
+                kept[job.name] = record
+        yield record
 
 
 def _cost(ledger: Ledger, jobs: Iterable[TrainingJob], now: float) -> float | None:

@@ -19,6 +19,7 @@ _STYLE: Final = """
   :root { --ink: #ddd; --paper: #16181c; --line: #3a3d44; --soft: #22252b; --mark: #4d4415; }
   svg .ink { fill: #ccc; } svg .faint { stroke: #363a41; } svg .axis { stroke: #888; }
   a { color: #8ab8ff; } figure:not(.card) svg { filter: brightness(1.4); }
+  figure.card svg { filter: invert(.914) hue-rotate(180deg); }
 }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); }
 body { max-width: 68rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
@@ -74,7 +75,7 @@ def report_page(ledger: Ledger, result: TuningResult) -> str:
 
 
 CARD: Final = ' class="card"'
-"""What is dark on white in both modes."""
+"""What is dark on white, and turned round where the page is dark."""
 MISSING: Final = (
     "More pictures (all hyperparameters at once, importance, partial dependence) need matplotlib: "
     "pip install 'amt-flows[plots]'."

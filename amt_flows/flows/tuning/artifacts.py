@@ -33,7 +33,7 @@ from amt_flows.flows.tuning.actions import actions, forms
 from amt_flows.flows.tuning.run_log import standing
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.running_tuning_job import RunningTuningJob
-from amt_flows.results import TuningResult, result_of
+from amt_flows.results import TrainingJobRecord, TuningResult, result_of
 from amt_flows.show.leaderboard_rows import leaderboard
 from amt_flows.show.progress.panel import done_share
 from amt_flows.show.report import report_markdown
@@ -51,8 +51,13 @@ LARGEST_RESULT = 1_000_000
 makes that of 10,000 training jobs one of 650,000."""
 PACKED = "packed"
 """What a compressed result has its content in, beside the name of the tuning job and its journal."""
-# Of the flow's time: what is drawn there keeps it from launching.
+# Of the flow's time: what is drawn there keeps it from launching,
 SHARE_OF_DRAWING = 0.05
+# and so long at most at a time, but for the one artifact that is drawn just then.
+DRAW_SECONDS = 0.05
+
+LIVE_ROWS = 1000
+"""Of the leaderboard of a tuning job that runs; all that fit when it has ended."""
 
 LARGEST_PICTURE = 400_000
 """Characters, of one that is renewed as often."""
@@ -91,7 +96,8 @@ def pages(
     # Of one that has ended the description is what came of it, and no more.
     news = headline if ledger.finished else f"{headline}\n\n{offered}"
     yield Page("progress", "progress", percent, news)
-    yield leaderboard_page(result, headline, first=most_important(ledger))
+    rows = None if ledger.finished else LIVE_ROWS
+    yield leaderboard_page(result, headline, first=most_important(ledger), most=rows)
     # The picture is an artifact of its own: one of the two UIs shows a chart in markdown as its text.
     head, _, rest = report_markdown(ledger, result, charts=False).partition("\n\n## ")
     yield Page("report", "markdown", f"{head}\n\n{offered}\n\n## {rest}", headline)
@@ -130,15 +136,20 @@ def most_important(ledger: Ledger) -> list[str]:
 
 
 def leaderboard_page(
-    result: TuningResult, headline: str, largest: int = LARGEST_TABLE, first: Sequence[str] = ()
+    result: TuningResult,
+    headline: str,
+    largest: int = LARGEST_TABLE,
+    first: Sequence[str] = (),
+    most: int | None = None,
 ) -> Page:
-    """Every training job, best first; of so many that a table of ``largest`` characters can't hold them the
-    best, and then what is left out and where it is."""
-    texts = [json.dumps(row, allow_nan=False) for row in plain(_readable(leaderboard(result, first=first)))]
+    """Every training job, best first; of more than ``most``, or than a table of ``largest`` characters can
+    hold, the best, and then what is left out and where it is."""
+    rows = plain(_readable(leaderboard(result, most, first)))
+    texts = [json.dumps(row, allow_nan=False) for row in rows]
     # Two characters go between a row and the next.
     room = list(itertools.accumulate(len(text) + 2 for text in texts))
     shown = sum(size <= largest for size in room)
-    left_out = len(texts) - shown
+    left_out = len(result.jobs) - shown
     if left_out:
         where = f"amt-flows jobs {result.name}, or the artifact of the result"
         note = f"{count(left_out, 'more training job')}: {where}"
@@ -217,7 +228,10 @@ class Publisher:
         self._ids: dict[str, UUID] = {}
         self._sending: Future[None] | None = None
         self._drawn_at = -math.inf
-        self._pause = 0.0
+        self._drawing: Iterator[Page] | None = None
+        self._drawn: list[Page] = []
+        self._took = self._pause = 0.0
+        self._records: dict[str, TrainingJobRecord] = {}
         self._warned = False
         self._addresses: dict[str, str] | None = None
         self._loading = api.soon(lambda client: _load())
@@ -231,22 +245,44 @@ class Publisher:
             if not self._sending.done():
                 return
             self._take_note(self._sending)
-        ledger = tuning.ledger
-        if ledger.finished or ledger.last_at <= self._drawn_at or not self._again.due():
+        if tuning.ledger.finished:
             return
-        now, began = tuning.now(), time.thread_time()
-        self._drawn_at = ledger.last_at
+        if self._drawing is None:
+            if tuning.ledger.last_at <= self._drawn_at or not self._again.due():
+                return
+            self._drawing, self._drawn, self._took = self._pages(tuning), [], 0.0
+            self._drawn_at = tuning.ledger.last_at
         try:
-            result = result_of(ledger, tuning.journal.location, now)
-            drawn = list(pages(ledger, result, now, self._addresses))
+            done = self._draw(self._drawing)
         except TuningInterrupted:
             raise
         except Exception as error:
+            self._drawing = None
             self._fail(error)
-        else:
-            took = time.thread_time() - began
-            self._pause = max(SHARE_OF_RUNTIME * (now - ledger.opened_at), took / SHARE_OF_DRAWING)
+            return
+        if done:
+            self._drawing, drawn = None, self._drawn
+            age = tuning.now() - tuning.ledger.opened_at
+            self._pause = max(SHARE_OF_RUNTIME * age, self._took / SHARE_OF_DRAWING)
             self._sending = self._api.soon(lambda client: self._put(client, drawn))
+
+    def _pages(self, tuning: RunningTuningJob) -> Iterator[Page]:
+        now = tuning.now()
+        result = result_of(tuning.ledger, tuning.journal.location, now, self._records)
+        yield from pages(tuning.ledger, result, now, self._addresses)
+
+    def _draw(self, drawing: Iterator[Page]) -> bool:
+        """Draw what can be drawn in a moment: the rest is for the next ticks. Whether that was all."""
+        began = time.thread_time()
+        try:
+            while time.thread_time() - began < DRAW_SECONDS:
+                page = next(drawing, None)
+                if page is None:
+                    return True
+                self._drawn.append(page)
+            return False
+        finally:
+            self._took += time.thread_time() - began
 
     def _take_note(self, sent: Future[None]) -> None:
         self._sending = None
@@ -271,7 +307,7 @@ class Publisher:
             wait([self._sending])
             self._take_note(self._sending)
         ledger, now = tuning.ledger, tuning.now()
-        self._metadata = metadata(tuning)
+        self._metadata, self._drawing = metadata(tuning), None
         try:
             result = result_of(ledger, tuning.journal.location, now)
             self._api.now(lambda client: self._put(client, [result_page(result)]))

@@ -80,7 +80,10 @@ def overview(ledger: Ledger) -> str | None:
 def live_overview(ledger: Ledger) -> str | None:
     """The best so far and the learning curves in the same way: what is drawn in milliseconds while a tuning
     job runs."""
-    live = ((title, draw(ledger)) for title, draw in _ALL if draw in (progress_picture, curves_picture))
+    live = (
+        ("Best so far", progress_picture(ledger, told=False)),
+        ("Learning curves", curves_picture(ledger)),
+    )
     return _one_image([Picture(title, svg, True) for title, svg in live if svg is not None])
 
 

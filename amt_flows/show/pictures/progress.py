@@ -29,10 +29,13 @@ FEW = 8
 """Of so few training jobs all values are on the axis."""
 SHOWN = 0.7
 """... of more the better ones, so many of them."""
+MOST_MARKS = 1000
+"""In a picture that is drawn while a tuning job runs; the line has all."""
 
 
-def progress_picture(ledger: Ledger) -> str | None:
-    """None while no training job has a value."""
+def progress_picture(ledger: Ledger, *, told: bool = True) -> str | None:
+    """None while no training job has a value. ``told``: each mark tells its training job, which takes most of
+    the time; without, of very many only some are marked."""
     ended = [
         (n, float(job.final_value), job)
         for n, job in enumerate(ledger.ended, start=1)
@@ -55,9 +58,10 @@ def progress_picture(ledger: Ledger) -> str | None:
         plot.line([(float(n), value) for n, value in line], COLOURS["best"], width=2, step=True)
     if target is not None and low <= target <= high:
         plot.line([(0.0, target), (most + 0.5, target)], INK, width=1, dashed=True)
-    for n, value, job in ended:
+    every = 1 if told else max(1, round(len(ended) / MOST_MARKS))
+    for n, value, job in [*ended[::every], *(one for one in ended if every > 1 and one[2] is ledger.best)]:
         state = state_of(ledger, job)
-        plot.mark(float(n), value, MARKERS[state], COLOURS[state], job=job_of(ledger, job))
+        plot.mark(float(n), value, MARKERS[state], COLOURS[state], job=job_of(ledger, job) if told else None)
     beyond = sum(not low <= value <= high for _, value, _ in ended)
     if beyond:
         text = f"at the edge: {beyond} beyond it"
