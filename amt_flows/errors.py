@@ -13,6 +13,8 @@
     ├── DeployRejected               2   the deployment as asked for can't be; nothing was begun
     ├── DeployFailed                 9   the model was not put to work; says what was undone
     ├── NotComparable                10  champion and challenger were measured differently
+    ├── TrackingError                11  who looks on does not have all of it; the record has
+    │   └── TrackerUnavailable       11  passing: it is asked again
     └── TuningInterrupted            130 the person pressed Ctrl-C twice
 
 Each message has up to three parts: what happened, why that is likely, and what to do.
@@ -38,6 +40,8 @@ __all__ = [
     "NotComparable",
     "Problem",
     "SpecError",
+    "TrackerUnavailable",
+    "TrackingError",
     "TuningInterrupted",
     "TuningJobFailed",
     "TuningJobNotFound",
@@ -210,3 +214,13 @@ class NotComparable(AmtFlowsError):
     """A challenger and the champion were measured by different metrics, or in different directions."""
 
     exit_code = 10
+
+
+class TrackingError(AmtFlowsError):
+    """Where a tuning job is shown to people refused something. The record has it all the same."""
+
+    exit_code = 11
+
+
+class TrackerUnavailable(TrackingError):
+    """It can't be reached, or not now. What it lacks is sent later."""

@@ -1,6 +1,7 @@
-"""The three things of the outer world the engine talks to, and the plain values they exchange.
+"""The things of the outer world that a tuning job meets, and the plain values they exchange.
 
-``Backend`` runs training jobs, ``Journal`` keeps the record, ``Clock`` tells the time. A port is a handful
+``Backend`` runs training jobs, ``Journal`` keeps the record, ``Clock`` tells the time: those three the engine
+talks to. ``Tracker`` shows runs to people, and is fed beside it. A port is a handful
 of coarse methods with plain data in and out; retries of passing faults live inside the adapter.
 Every adapter runs its port's conformance suite (:mod:`amt_flows.testing`).
 """
@@ -21,6 +22,7 @@ __all__ = [
     "Backend",
     "Clock",
     "FoundJob",
+    "FoundRun",
     "HasRoom",
     "JobReport",
     "JobRequest",
@@ -31,7 +33,11 @@ __all__ = [
     "MetricPoint",
     "Resting",
     "Room",
+    "RunStatus",
+    "RunToShow",
     "SystemClock",
+    "TimedValue",
+    "Tracker",
 ]
 
 
@@ -281,6 +287,91 @@ class KnowsFirst(Protocol):
 
     def first(self) -> Sequence[Event]:
         """Empty when there is none. Raises JournalError."""
+        ...
+
+
+class RunStatus(str, Enum):
+    """How a run stands where people look at it, in MLflow's words."""
+
+    RUNNING = "RUNNING"
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+    KILLED = "KILLED"
+
+
+@dataclass(frozen=True)
+class TimedValue:
+    """A metric's value of a step (an epoch), and when it was seen, in seconds since the epoch."""
+
+    metric: str
+    step: int
+    value: float
+    at: float
+
+
+@dataclass(frozen=True)
+class RunToShow:
+    """A run that is to be made. ``key`` is its training job's name, or empty for the tuning job's own run."""
+
+    key: str
+    name: str
+    started_at: float
+    parent: str | None
+    """The id of the tuning job's run."""
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """A run that was made before, by whomever."""
+
+    key: str
+    run_id: str
+    started_at: float
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """Where people look at runs. Each method raises TrackerUnavailable when it can't be known whether it was
+    done, TrackingError when it was refused for good. Keys, names and texts are cut to what the place takes by
+    the adapter."""
+
+    def find(self, tuning: Mapping[str, str]) -> Sequence[FoundRun]:
+        """The runs that bear all of these tags, the oldest first."""
+        ...
+
+    def create(self, run: RunToShow) -> str:
+        """Make a run, whether or not there is one like it, and return its id."""
+        ...
+
+    def params(self, run_id: str) -> Mapping[str, str]:
+        """Those that a run has by now, whoever wrote them."""
+        ...
+
+    def steps(self, run_id: str, metric: str) -> Sequence[int]:
+        """Those of which a run has a value of this metric by now, whoever wrote them; one twice if it has
+        two."""
+        ...
+
+    def add(
+        self,
+        run_id: str,
+        *,
+        values: Sequence[TimedValue] = (),
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Add to a run. Adding the same again does no harm; a param keeps its first value."""
+        ...
+
+    def set_status(self, run_id: str, status: RunStatus, ended_at: float | None) -> None: ...
+
+    def delete(self, run_id: str) -> None: ...
+
+    def address(self, run_id: str) -> str | None:
+        """The page of a run, for a browser; None where there is none."""
         ...
 
 

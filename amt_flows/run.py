@@ -22,6 +22,7 @@ from amt_flows.results import TuningResult
 from amt_flows.results.result import finished_result
 from amt_flows.show.ended_before import ended_before
 from amt_flows.spec import TuningSpec
+from amt_flows.tracking.beside import Beside, beside
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.interrupts import graceful_interrupts, stop_jobs_on_breakdown
 from amt_flows.tuning.loop import Stages, drive
@@ -175,23 +176,36 @@ def run_spec(
     if isinstance(backend, SageMakerTuner):
         from amt_flows.amt import open_at
 
-        handed_off = open_at(backend, spec, journal or open_journal(spec.name))
-        _tell_at_opening(handed_off.ledger, tell)
-        return to_its_end(handed_off, progress=progress, on_tick=on_tick, on_open=on_open)
+        with beside(spec, tell=tell) as onlooker:
+            handed_off = open_at(backend, spec, onlooker.journal(journal or open_journal(spec.name)))
+            _tell_at_opening(handed_off.ledger, tell)
+            on_open(handed_off)
+            follow_amt(handed_off, progress, _told_too(onlooker, on_tick))
+        return finished_result(handed_off)
     backend = backend or LocalBackend()
     parents = parents or parents_in(place=backend)
-    backend = with_quota(backend, spec)
-    tuning = Tuning.open(spec, backend, journal or open_journal(spec.name), parents=parents)
-    _tell_at_opening(tuning.ledger, tell)
-    on_open(tuning)
-    with progress_bar(progress) as show, graceful_interrupts(tuning), stop_jobs_on_breakdown(tuning):
+    with beside(spec, tell=tell) as onlooker:
+        backend = onlooker.backend(with_quota(backend, spec))
+        journal = onlooker.journal(journal or open_journal(spec.name))
+        tuning = Tuning.open(spec, backend, journal, parents=parents)
+        _tell_at_opening(tuning.ledger, tell)
+        on_open(tuning)
+        with progress_bar(progress) as show, graceful_interrupts(tuning), stop_jobs_on_breakdown(tuning):
 
-        def tick(tuning: Tuning, news: News) -> None:
-            show(tuning, news)
-            on_tick(tuning, news)
+            def tick(tuning: Tuning, news: News) -> None:
+                show(tuning, news)
+                on_tick(tuning, news)
 
-        drive(tuning, stages, on_tick=tick)
+            drive(tuning, stages, on_tick=tick)
     return finished_result(tuning)
+
+
+def _told_too(onlooker: Beside, on_tick: OnTick) -> OnTick:
+    def tick(followed: RunningTuningJob, news: News) -> None:
+        onlooker.say()
+        on_tick(followed, news)
+
+    return tick
 
 
 def _tell_at_opening(ledger: Ledger, tell: Callable[[str], None]) -> None:
@@ -221,7 +235,8 @@ def tune_on_amt(spec: TuningSpec, **settings: Unpack[AmtSettings]) -> TuningResu
         _tell_at_opening(handed_off.ledger, logger.warning)
         return handed_off
 
-    return _by_amt(str(spec.name), opened, **settings)
+    with beside(spec) as onlooker:
+        return _by_amt(str(spec.name), opened, onlooker, **settings)
 
 
 def attach_to_amt(name: str, **settings: Unpack[AmtSettings]) -> TuningResult:
@@ -231,12 +246,13 @@ def attach_to_amt(name: str, **settings: Unpack[AmtSettings]) -> TuningResult:
     def attached(clients: Clients, journal: Journal, how: Following | None) -> HandedOff:
         return HandedOff.attach(name, clients, journal, how=how)
 
-    return _by_amt(name, attached, **settings)
+    return _by_amt(name, attached, Beside(), **settings)
 
 
 def _by_amt(
     name: str,
     open_: Callable[[Clients, Journal, Following | None], HandedOff],
+    onlooker: Beside,
     *,
     journal: Journal | None = None,
     session: Any = None,
@@ -247,24 +263,20 @@ def _by_amt(
     on_tick: OnTick = lambda followed, news: None,
     on_open: OnOpen = lambda followed: None,
 ) -> TuningResult:
-    handed_off = open_(Clients(session, region, endpoint_url, None), journal or open_journal(name), how)
-    return to_its_end(handed_off, progress=progress, on_tick=on_tick, on_open=on_open)
+    record = onlooker.journal(journal or open_journal(name))
+    handed_off = open_(Clients(session, region, endpoint_url, None), record, how)
+    on_open(handed_off)
+    follow_amt(handed_off, progress, _told_too(onlooker, on_tick))
+    onlooker.conclude()
+    return finished_result(handed_off)
 
 
-def to_its_end(
-    handed_off: HandedOff,
-    *,
-    progress: bool | None,
-    on_tick: OnTick,
-    on_open: OnOpen,
-) -> TuningResult:
-    """Follow a tuning job with progress and Ctrl-C as in :func:`tune_on_amt`, and give back its result.
-    Raises as it does once the tuning job is in AMT's hands."""
-    # Late, because they stand above this file.
-    from amt_flows.results.result import finished_result
+def follow_amt(handed_off: HandedOff, progress: bool | None, on_tick: OnTick) -> None:
+    """Follow a tuning job to its end, with progress and Ctrl-C as in :func:`tune_on_amt`. Raises as it does
+    once the tuning job is in AMT's hands."""
+    # Late: it is needed only where somebody looks.
     from amt_flows.show.progress.bar import progress_bar
 
-    on_open(handed_off)
     try:
         with progress_bar(progress) as show, graceful_interrupts(handed_off):
 
@@ -278,4 +290,3 @@ def to_its_end(
             f"Interrupted a second time: tuning job {handed_off.ledger.name} is left to AMT.",
             remedy="follow it again to see its end; `aws sagemaker stop-hyper-parameter-tuning-job` stops it",
         ) from None
-    return finished_result(handed_off)

@@ -74,6 +74,8 @@ def in_amts_terms(spec: TuningSpec) -> TuningSpec:
     template = _template(spec.training_job, spec.objective.metric_name)
     others = tuple(_definition(other) for other in spec.other_definitions)
     changed: dict[str, Any] = {"training_job": template, **_without_order(spec.categorical)}
+    if spec.tracking is not None:
+        changed["tracking"] = None  # whoever follows the tuning job has it shown
     return spec.model_copy(update=changed | ({"other_definitions": others} if others else {}))
 
 

@@ -10,6 +10,7 @@ from amt_flows.cli import (
     planning,
     pools,
     running,
+    tracking,
     trying,
 )
 from amt_flows.cli.group import main
@@ -25,5 +26,6 @@ __all__ = [
     "planning",
     "pools",
     "running",
+    "tracking",
     "trying",
 ]

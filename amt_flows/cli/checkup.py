@@ -27,6 +27,7 @@ WHAT_FOR: Final = {
     "matplotlib": ("plots", "pictures in reports, plans and Prefect"),
     "pandas": ("frame", "result.to_frame()"),
     "boto3": ("sagemaker", "SageMaker, and records in S3"),
+    "mlflow": ("mlflow", "tuning jobs shown by MLflow"),
 }
 
 

@@ -213,6 +213,18 @@ def set_option(command: F) -> F:
     )(command)
 
 
+def mlflow_options(command: F) -> F:
+    uri = click.option(
+        "--mlflow",
+        metavar="URI",
+        help="Show the tuning job in MLflow while it runs [default: the spec's `tracking`].",
+    )
+    experiment = click.option(
+        "--experiment", metavar="NAME", help="The experiment there [default: the spec's, or amt-flows]."
+    )
+    return uri(experiment(command))
+
+
 def prices_option(command: F) -> F:
     return click.option(
         "--prices",

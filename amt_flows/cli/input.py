@@ -14,6 +14,7 @@ from amt_flows.names import is_tuning_job_name
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.dotted import put, steps_of
 from amt_flows.spec.files import read_document
+from amt_flows.spec.parts import anchored_uri
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -35,6 +36,8 @@ def load_spec(path: str, overrides: Sequence[str] = (), name: str | None = None)
     data = read_document(path)
     changes = [change_of(text) for text in overrides]
     own_shape = _own_shape(data)
+    if isinstance(data.get("tracking"), str):
+        data["tracking"] = {"mlflow": data["tracking"]}  # so that its fields can be changed
     if name is not None:
         changes.append(("name" if own_shape else "HyperParameterTuningJobName", name))
     beside = [] if own_shape else [change for change in changes if _is_ours(change[0])]
@@ -56,6 +59,14 @@ def seeded(seed: int | None) -> list[str]:
 def learning(learn_from: str | None) -> list[str]:
     """The change that a ``--learn-from`` is."""
     return [] if learn_from is None else [f"learn_from={json.dumps(learn_from)}"]
+
+
+def tracked(uri: str | None, experiment: str | None) -> list[str]:
+    """The changes that ``--mlflow`` and ``--experiment`` are."""
+    # A relative path is from here, where it was written, and not from the spec's directory.
+    uri = None if uri is None else anchored_uri(uri, Path.cwd())
+    given = {"tracking.mlflow": uri, "tracking.experiment": experiment}
+    return [f"{path}={json.dumps(text)}" for path, text in given.items() if text is not None]
 
 
 def _is_ours(key: str) -> bool:

@@ -16,6 +16,7 @@ from amt_flows.cli.group import (
     json_option,
     learn_from_option,
     main,
+    mlflow_options,
     name_option,
     prices_option,
     seed_option,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 @backend_options()
 @gpus_option
 @home_option
+@mlflow_options
 @click.option("--prefect/--no-prefect", default=False, help="Run it as a Prefect flow [default: no].")
 @prices_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
@@ -58,6 +60,8 @@ def run(
     backend: str,
     region: str | None,
     home: str | None,
+    mlflow: str | None,
+    experiment: str | None,
     prefect: bool,
     prices: str | None,
     quiet: bool,
@@ -72,13 +76,17 @@ def run(
     the best so far; a second Ctrl-C kills its training jobs.
     """
     from amt_flows.backends.places import open_journal, open_place
-    from amt_flows.cli.input import learning, load_spec, seeded
+    from amt_flows.cli.input import learning, load_spec, seeded, tracked
     from amt_flows.cli.pricing import priced_spec
     from amt_flows.ledger.ledger import Ledger
     from amt_flows.names import made_up_name
 
     priced = priced_spec(
-        lambda *more: load_spec(spec, [*changes, *seeded(seed), *learning(learn_from), *more], name),
+        lambda *more: load_spec(
+            spec,
+            [*changes, *seeded(seed), *learning(learn_from), *tracked(mlflow, experiment), *more],
+            name,
+        ),
         prices,
         address=lambda: open_place(backend, home=home, region=region).address,
         recorded=lambda its_name: Ledger.replay(open_journal(its_name, home).read()),

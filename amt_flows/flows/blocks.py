@@ -19,6 +19,7 @@ from amt_flows.ports import Backend
 from amt_flows.results import TuningResult
 from amt_flows.results.result import finished_result
 from amt_flows.spec import TuningSpec
+from amt_flows.tracking.beside import Beside, onlooker_of
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.interrupts import stop_jobs_on_breakdown
 from amt_flows.tuning.loop import Stages, drive, fill_slots
@@ -208,13 +209,18 @@ class TuningRecords(Block):
 class TuningRun(JobRun[TuningResult]):
     """A tuning job that was triggered, in this process."""
 
-    def __init__(self, tuning: Tuning) -> None:
+    def __init__(self, tuning: Tuning, onlooker: Beside) -> None:
         self.tuning = tuning
+        self._onlooker = onlooker
 
     def wait_for_completion(self) -> None:  # type: ignore[override]
         """Drive it to its end: training jobs are stopped early and new ones are launched meanwhile only."""
-        with stop_jobs_on_breakdown(self.tuning):
-            drive(self.tuning)
+        try:
+            with stop_jobs_on_breakdown(self.tuning):
+                drive(self.tuning)
+            self._onlooker.conclude()
+        finally:
+            self._onlooker.close()
 
     def fetch_result(self) -> TuningResult:  # type: ignore[override]
         """Raises TuningJobFailed when it came to no model, RuntimeError while it runs."""
@@ -258,11 +264,17 @@ class TuningJob(JobBlock[TuningResult]):
         spec = self.tuning if self.tuning.name is not None else self.tuning.named(made_up_name())
         name = str(spec.name)
         journal = open_journal(name) if self.records is None else self.records.journal(name)
-        tuning = Tuning.open(spec, with_quota(self.training.backend(), spec), journal)
-        with stop_jobs_on_breakdown(tuning):
-            if not tuning.ledger.concluding:
-                fill_slots(tuning, Stages())
-        return TuningRun(tuning)
+        onlooker = onlooker_of(spec)
+        try:
+            backend = onlooker.backend(with_quota(self.training.backend(), spec))
+            tuning = Tuning.open(spec, backend, onlooker.journal(journal))
+            with stop_jobs_on_breakdown(tuning):
+                if not tuning.ledger.concluding:
+                    fill_slots(tuning, Stages())
+        except BaseException:
+            onlooker.close()
+            raise
+        return TuningRun(tuning, onlooker)
 
 
 TRAINING: tuple[type[Block], ...] = (LocalTraining, SageMakerTraining, RayTraining, WorkPoolTraining)

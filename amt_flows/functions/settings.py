@@ -13,6 +13,7 @@ from amt_flows.spec import (
     CompletionCriteria,
     EarlyStopping,
     ResourceLimits,
+    Tracking,
     TrainingJobTemplate,
     TuningSpec,
     WarmStart,
@@ -53,6 +54,8 @@ class SpecSettings(TypedDict, total=False):
     names."""
     name: str
     strategy: Strategy
+    tracking: Tracking | Mapping[str, str] | str
+    """Where it is shown while it runs: the tracking URI of an MLflow server."""
     max_number_of_training_jobs: int
     max_parallel_training_jobs: int
     max_runtime_seconds: int
@@ -76,6 +79,7 @@ _PATHS: Final = {
     "learn_from": "learn_from",
     "name": "name",
     "strategy": "strategy",
+    "tracking": "tracking",
 }
 _OTHERS: Final = ("maximize", "minimize", "early_stopping", "warm_start", "parents")
 _LONG: Final = {

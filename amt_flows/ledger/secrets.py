@@ -16,8 +16,10 @@ ALWAYS: Final = (
     "PREFECT_API_KEY",
     "PREFECT_API_AUTH_STRING",
     "PREFECT_API_DATABASE_CONNECTION_URL",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
 )
-"""Of Prefect and AWS, whether or not anybody marked them."""
+"""Of Prefect, AWS and MLflow, whether or not anybody marked them."""
 
 SHORTEST: Final = 4
 """A value of fewer characters would take ordinary words out of texts, and is no secret."""

@@ -38,6 +38,7 @@ from amt_flows.plan.words import PlannedRange, constraints_in_words, planned_ran
 from amt_flows.ports import Backend, HasRoom
 from amt_flows.show.text import count, number
 from amt_flows.spec import StrategyType, TuningSpec, differences
+from amt_flows.tracking.beside import problems_of as not_trackable
 from amt_flows.tuning.notices import notices
 from amt_flows.tuning.problems import problems_on, unsupported
 from amt_flows.tuning.warm_start import Reader
@@ -255,7 +256,11 @@ def _ours(spec: TuningSpec, backend: Backend, count: int, parents: Reader | None
     jobs, proposals = ((), ()) if refused else first_training_jobs(seeded, backend, count, parents)
     return _Made(
         spec=prepared.spec,
-        problems=(*refused, *problems_on(with_quota(backend, prepared.spec), prepared.spec)),
+        problems=(
+            *refused,
+            *not_trackable(prepared.spec),
+            *problems_on(with_quota(backend, prepared.spec), prepared.spec),
+        ),
         first_jobs=jobs,
         proposals=proposals,
         chosen=prepared.chosen,
@@ -272,7 +277,9 @@ def _left_to_amt(spec: TuningSpec) -> _Made:
     try:
         # What it proposes, only AMT knows; the request is all that there is to show.
         body = amt_request(spec if spec.name else spec.named(UNNAMED))
-        return _Made(spec, (), amt_request=body, can_be_estimated=not unsupported(spec))
+        return _Made(
+            spec, tuple(not_trackable(spec)), amt_request=body, can_be_estimated=not unsupported(spec)
+        )
     except SpecError as error:
         return _Made(spec, error.problems)
 

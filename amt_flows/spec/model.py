@@ -77,6 +77,8 @@ class TuningSpec(TuningFields):
             changed["warm_start"] = self.warm_start.anchored(directory)
         if any(map(is_table, self.learn_from)):
             changed["learn_from"] = tuple(anchored_table(name, directory) for name in self.learn_from)
+        if self.tracking is not None:
+            changed["tracking"] = self.tracking.anchored(directory)
         if self.other_definitions:
             changed["other_definitions"] = tuple(
                 other.model_copy(update={"training_job": other.training_job.anchored(directory)})

@@ -345,6 +345,37 @@ def anchored_table(parent: str, directory: Path) -> str:
     return str(directory / parent) if is_table(parent) else parent
 
 
+class Tracking(Part):
+    """Where people look at runs, beside the record: each training job is shown there while it runs."""
+
+    mlflow: str = Field(min_length=1, max_length=2000)
+    """MLflow's tracking URI, e.g. `http://mlflow.example:5000`, or `sqlite:///mlflow.db`. No secret stands in
+    it: MLflow's own variables say who signs in (`MLFLOW_TRACKING_USERNAME` and its like)."""
+    experiment: str = Field(default="amt-flows", min_length=1, max_length=500)
+    """The experiment that the runs belong to; it is made if there is none of that name."""
+
+    def anchored(self, directory: Path) -> Tracking:
+        """The same, with the relative path of a store on this machine resolved against ``directory``."""
+        return self.model_copy(update={"mlflow": anchored_uri(self.mlflow, directory)})
+
+
+_SQLITE = "sqlite:///"
+
+
+def anchored_uri(uri: str, directory: Path) -> str:
+    """A tracking URI with its relative path resolved: ``sqlite:///runs.db``, or a directory."""
+    if uri.startswith(_SQLITE):
+        path = uri.removeprefix(_SQLITE)
+        return uri if path.startswith("/") or not path else f"{_SQLITE}{directory / path}"
+    # A word alone, such as databricks, is a name that MLflow knows.
+    return str(directory / uri) if uri.startswith((".", "~")) or ("/" in uri and ":" not in uri) else uri
+
+
+def _tracking(value: object) -> object:
+    """A tracking URI alone will do."""
+    return {"mlflow": value} if isinstance(value, str) else value
+
+
 class MetricDefinition(Part):
     name: str = Field(min_length=1, max_length=255)
     """The metric's name."""
@@ -507,6 +538,8 @@ class TuningFields(Part):
     """Makes the proposals reproducible. Empty: drawn anew for each tuning job, and recorded."""
     tags: dict[str, Text] = Field(default_factory=dict)
     """Passed on to every training job, e.g. `{"team": "vision"}`."""
+    tracking: Annotated[Tracking | None, BeforeValidator(_tracking)] = None
+    """Where the tuning job is shown to people while it runs: an MLflow server."""
     hyperband: Hyperband | None = None
     """Only with the Hyperband strategy: its resources."""
     definition_name: str | None = Field(default=None, min_length=1, max_length=64)
@@ -541,9 +574,11 @@ class TuningFields(Part):
         return self.objective.type is ObjectiveType.MAXIMIZE
 
     def fingerprint(self) -> str:
-        """64 hex digits that are equal for two specs exactly when all but their names are equal."""
+        """64 hex digits that are equal for two specs exactly when all but their names are equal, and but for
+        where they are shown: a tuning job stays the same one, whoever looks on."""
         content = self.to_json()
         content.pop("name", None)
+        content.pop("tracking", None)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

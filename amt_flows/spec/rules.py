@@ -31,6 +31,7 @@ from amt_flows.spec.parts import (
 )
 from amt_flows.spec.space_rules import space_problems
 from amt_flows.spec.spaces import space_of
+from amt_flows.spec.tracking_rules import tracking_problems
 
 DEFINITION_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,63}")
 MAX_ENVIRONMENT = 48
@@ -374,4 +375,5 @@ _RULES: tuple[Callable[[TuningFields], Iterator[Problem]], ...] = (
     _definition_names,
     _environment,
     _tags,
+    tracking_problems,
 )

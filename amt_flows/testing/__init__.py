@@ -1,5 +1,5 @@
 """For tests of amt-flows and of what users build on it: whole tuning jobs in no time, a simulated SageMaker,
-and the conformance suites of backends, journals and strategies.
+and the conformance suites of backends, journals, strategies and trackers.
 
 What is here is public. The simulated SageMaker needs the extra ``amt-flows[simulator]``, the suites pytest.
 """
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from amt_flows.testing.simulation import simulate
     from amt_flows.testing.strategy_conformance import StrategyConformance
+    from amt_flows.testing.tracker_conformance import TrackerConformance
 
 _HOMES = {
     "AcceleratedClock": "amt_flows.testing.sagemaker",
@@ -63,6 +64,7 @@ _HOMES = {
     "SimulatedTuningJob": "amt_flows.testing.sagemaker",
     "StrategyConformance": "amt_flows.testing.strategy_conformance",
     "TokenBucket": "amt_flows.testing.sagemaker",
+    "TrackerConformance": "amt_flows.testing.tracker_conformance",
     "VirtualClock": "amt_flows.backends.simulated",
     "access_denied": "amt_flows.testing.sagemaker",
     "connection_lost": "amt_flows.testing.sagemaker",
@@ -97,6 +99,7 @@ __all__ = [
     "SimulatedTuningJob",
     "StrategyConformance",
     "TokenBucket",
+    "TrackerConformance",
     "VirtualClock",
     "access_denied",
     "connection_lost",

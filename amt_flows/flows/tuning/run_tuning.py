@@ -12,6 +12,7 @@ from prefect import get_run_logger
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.exceptions import CancelledRun, MissingContextError
+from prefect.settings import PREFECT_UI_URL
 
 from amt_flows.amt import follow
 from amt_flows.backends.local.controller import this_controller
@@ -38,6 +39,7 @@ from amt_flows.results.edges import edges
 from amt_flows.results.result import usable_result
 from amt_flows.show.ended_before import ended_before
 from amt_flows.spec import TuningSpec
+from amt_flows.tracking.beside import beside
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.interrupts import graceful_interrupts, stop_jobs_on_breakdown
 from amt_flows.tuning.loop import drive
@@ -79,14 +81,21 @@ def run_tuning(
     spec = spec if spec.name is not None else spec.named(name)
     journal = journal or open_journal(name)
     budget = budget or TaskRunBudget()
-    with open_api() as api, in_the_log_of(flow_run.id), quiet_task_runs([stage.name for stage in STAGES]):
+    log = get_run_logger()
+    with (
+        open_api() as api,
+        in_the_log_of(flow_run.id),
+        quiet_task_runs([stage.name for stage in STAGES]),
+        beside(spec, tell=log.warning, inform=log.info, links=_links(flow_run.id)) as onlooker,
+    ):
+        journal = onlooker.journal(journal)
         if isinstance(backend, SageMakerTuner):
             driven = _by_amt(spec, backend, journal)
         else:
             show_below(backend, flow_run.id)
             driven = _by_us(
                 spec,
-                with_quota(backend, spec),
+                onlooker.backend(with_quota(backend, spec)),
                 journal,
                 clock,
                 budget,
@@ -111,6 +120,7 @@ def run_tuning(
             publisher.tick(followed)
             run_log.tell_ends(followed, news)
             summary.tick(followed)
+            onlooker.say()
 
         with graceful_interrupts(followed, watch.signalled), bars.left_by(followed):
             driven.to_its_end(on_tick, watch.say_who)
@@ -129,6 +139,13 @@ def run_tuning(
     if not had_ended and _was_told_to_end(followed, watch):
         raise CancelledRun(f"Tuning job {result.name} was stopped. {result.headline}.")
     return usable_result(result)
+
+
+def _links(flow_run_id: UUID) -> dict[str, str]:
+    """From where else a tuning job is shown to its flow run."""
+    ui = PREFECT_UI_URL.value()
+    page = {"prefect.flow_run": f"{ui}/runs/flow-run/{flow_run_id}"} if ui else {}
+    return {"prefect.flow_run_id": str(flow_run_id), **page}
 
 
 BeforeEnd: TypeAlias = Callable[[RunningTuningJob], None]

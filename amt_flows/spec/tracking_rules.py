@@ -1,0 +1,72 @@
+"""What a tracking URI may not be: the bearer of a secret. It stands in records, and is shown to all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from amt_flows.errors import Problem
+from amt_flows.spec.parts import TuningFields
+
+FIELD: Final = "tracking.mlflow"
+_PASSWORD: Final = re.compile(r"(?P<scheme>^[a-zA-Z][a-zA-Z0-9+.\-]*://)(?P<secret>[^/?#]*)@")
+_SECRET: Final = re.compile(r"passw|pwd|secret|token|api_?key|credential", re.IGNORECASE)
+_DATABASES: Final = ("postgresql", "mysql", "mssql")
+_SCHEMES: Final = (
+    *("http", "https", "file", "sqlite", "databricks", "databricks-uc", "uc", "arn", "azureml"),
+    *_DATABASES,
+)
+
+
+def tracking_problems(spec: TuningFields) -> Iterator[Problem]:
+    if spec.tracking is None:
+        return
+    uri = spec.tracking.mlflow
+    if not uri.strip() or uri != uri.strip():
+        yield Problem(
+            FIELD, uri, "write MLflow's tracking URI, e.g. http://mlflow.example:5000, and no spaces"
+        )
+        return
+    scheme = uri.partition(":")[0].partition("+")[0].lower() if ":" in uri else ""
+    if bears_a_secret(uri):
+        yield Problem(FIELD, without_secrets(uri), _remedy(scheme))
+    elif scheme and scheme not in _SCHEMES:
+        message = "is no tracking URI of MLflow; write e.g. http://mlflow.example:5000 or sqlite:///mlflow.db"
+        yield Problem(FIELD, uri, message)
+    elif scheme in ("http", "https") and not _has_host(uri):
+        yield Problem(FIELD, uri, "names no server; write e.g. http://mlflow.example:5000")
+
+
+def bears_a_secret(uri: str) -> bool:
+    """Whether a password, or a token, stands in it."""
+    found = _PASSWORD.match(uri)
+    if found is not None and ":" in found["secret"]:
+        return True
+    return any(_SECRET.search(name) for name, _ in parse_qsl(uri.partition("?")[2], keep_blank_values=True))
+
+
+def without_secrets(uri: str) -> str:
+    """It without whoever signs in and without its query: for messages."""
+    return _PASSWORD.sub(r"\g<scheme>...@", uri).partition("?")[0]
+
+
+def _remedy(scheme: str) -> str:
+    if scheme in _DATABASES:
+        return (
+            "bears a password, which would stand in the record and be given to training jobs; put an MLflow "
+            "server before the database, and name that"
+        )
+    return (
+        "bears a password or a token, which would stand in the record; leave it out, and set "
+        "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, where the tuning "
+        "job is run"
+    )
+
+
+def _has_host(uri: str) -> bool:
+    try:
+        return bool(urlsplit(uri).hostname)
+    except ValueError:
+        return False
