@@ -14,7 +14,9 @@ Each tuner runs a function or a script as its own documentation has it for work 
   crashing job takes all others with it;
 - *Optuna, processes*: W processes on one study in a journal file, its documented way to several processes;
 - *Syne Tune*: the local backend, a process per trial, asked every 0.1 s (its default of 5 s is told apart);
-- *Ray Tune*: a function trainable, an actor process per trial.
+- *Ray Tune*: a function trainable, an actor process per trial;
+- *ours, on Ray*: the same cluster through its jobs API, a Ray job (a supervisor and a process of its own) per
+  training job, and no package of ours on its machines.
 
 A run is a process of its own. *Utilisation* is jobs x length / (workers x time from the first job's start to
 the last one's end), as the jobs themselves note them, so that all but the sleep itself is lost, the start and
@@ -80,7 +82,8 @@ TUNERS: Final[Mapping[str, Tuner]] = {
     "syne-tune-default": Tuner(
         "Syne Tune, default", "syne_tune_local.py", "syne-tune", most=0, options=("5",)
     ),
-    "ray": Tuner("Ray Tune", "ray_tune.py", "ray", ("ray[tune]",), 50),
+    "ray": Tuner("Ray Tune", "ray_tune.py", "ray", ("ray[default,tune]",), 50),
+    "ours-on-ray": Tuner("ours, on Ray", "ours_on_ray.py", "ray", most=0),
 }
 
 

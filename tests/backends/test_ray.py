@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
+import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,14 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from amt_flows.backends.attended.backend import AttendedBackend
 from amt_flows.backends.local import LocalBackend
+from amt_flows.backends.local.controller import process_here
 from amt_flows.backends.local.process import read_json
-from amt_flows.backends.places import place_at
+from amt_flows.backends.places import open_journal, place_at
 from amt_flows.backends.ray.engine import RayEngine
-from amt_flows.errors import CapacityUnavailable, NameTaken
+from amt_flows.cli import main
+from amt_flows.errors import BackendError, CapacityUnavailable, NameTaken
 from amt_flows.ledger.journals.memory import MemoryJournal
+from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.names import training_job_name
 from amt_flows.ports import Backend, JobRequest, JobState, Launch
 from amt_flows.spec import Resources, TrainingJobTemplate, TuningSpec
@@ -28,6 +34,7 @@ from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.loop import drive
 from backends.ray_head import RayHead, ray_head
 from backends.test_local_conformance import SCRIPTS
+from worlds import drive_until
 
 CLUSTER = "AMT_FLOWS_TEST_RAY"
 
@@ -250,3 +257,51 @@ def test_a_record_leads_back_to_the_cluster(suite: OnRay, tmp_path: Path) -> Non
     address = suite.make(tmp_path).address
     assert address == f"ray:{suite.head.url}"
     assert place_at(address, tmp_path).address == address
+
+
+def on_another_machine(*words: str, home: Path, code: int = 0) -> str:
+    """A command that knows a tuning job by its name alone."""
+    done = CliRunner().invoke(main, [*words, "--home", str(home)])
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def test_another_machine_needs_the_name_alone(suite: OnRay, tmp_path: Path) -> None:
+    spec = TuningSpec.parse(
+        {
+            "name": "by-name",
+            "objective": {"metric_name": "validation:accuracy"},
+            "continuous": [{"name": "x", "min_value": 0, "max_value": 1}],
+            "limits": {"max_number_of_training_jobs": 2},
+            "training_job": {
+                "command": ["sh", "-c", SCRIPTS[Behaviour.SUCCEED]],
+                "working_directory": str(tmp_path),
+            },
+        }
+    )
+    journal = open_journal("by-name", tmp_path)
+    first = Tuning.open(spec, suite.make(tmp_path), journal)
+    drive_until(first, lambda: bool(first.ledger.jobs))
+    (job,) = first.ledger.jobs
+    # Somewhere else nobody has its directory, and no job is taken for lost and begun again.
+    with pytest.raises(BackendError, match="AMT_FLOWS_SHARED"):
+        suite.make(tmp_path / "elsewhere").poll("by-name", [job])
+    with pytest.raises(BackendError, match="AMT_FLOWS_SHARED"):
+        suite.make(tmp_path / "elsewhere").stop("by-name", [job], kill=True)
+
+    assert "InProgress" in on_another_machine("status", "by-name", "--json", home=tmp_path)
+    on_another_machine("resume", "by-name", "--quiet", home=tmp_path)
+    assert len(suite.head.jobs) == 2
+    assert "validation:accuracy" in on_another_machine("logs", job, home=tmp_path)
+    shutil.rmtree(tmp_path / "by-name" / "journal")
+    (tmp_path / "spec.json").write_text(json.dumps(spec.to_json()))
+    recover = ("recover", str(tmp_path / "spec.json"), "--backend", f"ray:{suite.head.url}")
+    assert "2" in on_another_machine(*recover, home=tmp_path)
+    assert len(suite.head.jobs) == 2
+
+    dead = process_here(2**22 + 1)
+    journal = open_journal("to-stop", tmp_path)
+    second = Tuning.open(spec.named("to-stop"), suite.make(tmp_path), journal, controller=dead)
+    drive_until(second, lambda: bool(second.ledger.jobs))
+    on_another_machine("stop", "to-stop", "--kill", home=tmp_path)
+    assert Ledger.replay(open_journal("to-stop", tmp_path).read()).finished

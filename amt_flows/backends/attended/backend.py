@@ -100,6 +100,8 @@ class AttendedBackend(LocalBackend):
     # -- observing -------------------------------------------------------------------------------
 
     def _look(self, paths: JobPaths) -> Standing:
+        if not paths.directory.parent.is_dir() and self._is_kept_elsewhere(paths) is None:
+            return Standing(JobState.STARTING)
         if paths.request.exists() and not paths.claim.exists() and not paths.end.exists():
             waits = self._look_at_the_engine(paths)
             if waits is not None:
@@ -133,6 +135,22 @@ class AttendedBackend(LocalBackend):
         abandon(paths, JobState.LOST, f"it was never begun: {why}")
         return None
 
+    def _is_kept_elsewhere(self, paths: JobPaths) -> bool | None:
+        """False for a job that the engine doesn't know either; None while that can't be asked. Raises
+        BackendError for one that it has: its files are somewhere else, and with them its end."""
+        try:
+            known = self._engine_job(paths)
+        except CapacityUnavailable:
+            return None
+        if known.state is EngineState.UNKNOWN:
+            return False
+        raise BackendError(
+            f"{self.engine.address} has the training job {paths.directory.name}, and its directory is not "
+            f"below {self.root}.",
+            because="its tuning job was begun with another home, or another $AMT_FLOWS_SHARED",
+            remedy="set AMT_FLOWS_SHARED to the directory that the machines share, and do the same again",
+        )
+
     def _engine_job(self, paths: JobPaths) -> EngineJob:
         tuning_job = paths.directory.parent.parent.name
         at, jobs = self._jobs.get(tuning_job, (0.0, {}))
@@ -147,6 +165,13 @@ class AttendedBackend(LocalBackend):
         return sorted({one.directory.name for one in (paths, *of_its) if not one.claim.exists()})
 
     # -- stopping --------------------------------------------------------------------------------
+
+    def stop(self, tuning_job: str, names: Sequence[str], *, kill: bool = False) -> None:
+        tuning = tuning_paths(self.root, tuning_job)
+        if tuning is not None and not tuning.jobs.is_dir():
+            for paths in filter(None, map(tuning.job, names)):
+                self._is_kept_elsewhere(paths)
+        super().stop(tuning_job, names, kill=kill)
 
     def _stop(self, paths: JobPaths, *, kill: bool) -> None:
         super()._stop(paths, kill=kill)

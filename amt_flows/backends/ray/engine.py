@@ -28,6 +28,7 @@ CPUS: Final = 1.0
 """Of a job that doesn't say: Ray's own default for a task."""
 GB: Final = 1_000_000_000
 PENDING: Final = "AMT_FLOWS_RAY_PENDING"
+TOKEN_PATH: Final = "~/.ray/auth_token"  # noqa: S105 - where Ray keeps it
 
 STATES: Final[Mapping[str, EngineState]] = {
     "PENDING": EngineState.WAITING,
@@ -172,10 +173,11 @@ class RayEngine:
 
 
 def _token() -> dict[str, str]:
-    """Of a cluster that wants one (``RAY_AUTH_MODE=token``), as Ray's own clients are given it."""
-    token, path = os.environ.get("RAY_AUTH_TOKEN"), os.environ.get("RAY_AUTH_TOKEN_PATH")
-    if not token and path:
-        with contextlib.suppress(OSError):
+    """Of a cluster that wants one (``RAY_AUTH_MODE=token``, the default since Ray 2.60), as Ray's own clients
+    find it."""
+    token, path = os.environ.get("RAY_AUTH_TOKEN"), os.environ.get("RAY_AUTH_TOKEN_PATH") or TOKEN_PATH
+    if not token:
+        with contextlib.suppress(OSError, RuntimeError):
             token = Path(path).expanduser().read_text().strip()
     return {"Authorization": f"Bearer {token}"} if token else {}
 

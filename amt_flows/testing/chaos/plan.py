@@ -44,7 +44,10 @@ def plan_of(seed: int) -> Plan:
     kinds = tuple(kind for kind in STRIKING if not some or chance.random() < 0.5)
     return Plan(
         seed=seed,
-        spec=_perhaps_with_another_algorithm(_spec(seed, chance), random.Random(f"algorithms {seed}")),
+        spec=_perhaps_by_hyperband(
+            _perhaps_with_another_algorithm(_spec(seed, chance), random.Random(f"algorithms {seed}")),
+            random.Random(f"hyperband {seed}"),
+        ),
         kinds=kinds,
         faults=chance.choice((0, 2, 5, 10, 20, 40)) if kinds else 0,
         rate=chance.choice((0.02, 0.05, 0.1, 0.3)),
@@ -112,6 +115,22 @@ def _perhaps_with_another_algorithm(spec: TuningSpec, chance: random.Random) -> 
     return TuningSpec(**{**content, **several})
 
 
+def _perhaps_by_hyperband(spec: TuningSpec, chance: random.Random) -> TuningSpec:
+    """The same tuning job, or one by Hyperband, whose stopped jobs go on from their checkpoints."""
+    if spec.strategy is not StrategyType.RANDOM or spec.other_definitions or chance.random() < 0.6:
+        return spec
+    content = spec.to_json()
+    # No job gets as far as to be ended as completed.
+    content["hyperband"] = {"min_resource": 1, "max_resource": 9, "resume_stopped": True}
+    content["limits"]["max_number_of_training_jobs"] = chance.randint(8, 30)
+    return TuningSpec(**{**content, "strategy": "Hyperband", "early_stopping": {"type": "Off"}})
+
+
+def resumes(spec: TuningSpec) -> bool:
+    """Whether stopped jobs may be gone on with."""
+    return spec.hyperband is not None and spec.hyperband.resume_stopped
+
+
 class Trainer:
     """What training jobs do: drawn from the seed and the configuration, so that a second attempt meets the
     same fate, but for a machine that broke. Counts the faults among it."""
@@ -132,6 +151,7 @@ class Trainer:
             seconds_per_epoch=fate.uniform(0.3, 3),
             startup_seconds=fate.uniform(0, 2),
             stopping_seconds=fate.uniform(0, GRACE_SECONDS),
+            checkpoints=resumes(self._plan.spec),
         )
         if kind < 0.08:
             return replace(healthy, end=JobState.FAILED), Fault.CRASHED

@@ -94,7 +94,7 @@ class SimulatedJobs:
                     seconds=max(0.0, min(job.ended_at, now) - job.started_at),
                     retryable=state is JobState.LOST
                     or (state is JobState.FAILED and job.script.infrastructure),
-                    value=job.script.values[emitted - 1] if emitted else None,
+                    value=job.values[emitted - 1] if emitted else None,
                 )
             )
         return found
@@ -121,8 +121,9 @@ class _Waiting(SimulatedBackend):
         self._sleep(min(timeout, self.next_change() - self.clock.now()))
 
 
-def starts_again(before: Sequence[TrueJob], request: JobRequest) -> str | None:
-    """What is wrong with starting this attempt beside the jobs before it, if anything is."""
+def starts_again(before: Sequence[TrueJob], request: JobRequest, *, resumes: bool = False) -> str | None:
+    """What is wrong with starting this attempt beside the jobs before it, if anything is. ``resumes``: one
+    that was stopped may be gone on with."""
     who = f"attempt {request.attempt} at trial {request.trial}"
     for job in before:
         if job.trial != request.trial:
@@ -131,6 +132,7 @@ def starts_again(before: Sequence[TrueJob], request: JobRequest) -> str | None:
             return f"{who} was started twice, as {job.name} and as {request.name}"
         if dict(job.hyperparameters) != dict(request.hyperparameters):
             return f"{who} has other hyperparameters than {job.name}"
-        if job.attempt < request.attempt and (job.alive or not job.retryable):
+        over = job.retryable or (resumes and job.state is JobState.STOPPED)
+        if job.attempt < request.attempt and (job.alive or not over):
             return f"{who} was started while {job.name} was {job.state.value}"
     return None

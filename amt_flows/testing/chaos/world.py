@@ -19,7 +19,7 @@ from amt_flows.ports import Clock, JobRequest, Journal, SystemClock
 from amt_flows.spec.extension import extended
 from amt_flows.testing.chaos.controllers import Member
 from amt_flows.testing.chaos.faults import Died, Fault
-from amt_flows.testing.chaos.plan import Plan
+from amt_flows.testing.chaos.plan import Plan, resumes
 from amt_flows.testing.chaos.truth import TrueJob, Truth, starts_again
 from amt_flows.tuning.engine import Tuning
 
@@ -227,7 +227,7 @@ class World:
     def check_start(self, before: Sequence[TrueJob], request: JobRequest) -> None:
         """A training job was started: the promises about starting are looked at here and now."""
         limits = extended(self.plan.spec, self.extension).limits
-        wrong = starts_again(before, request)
+        wrong = starts_again(before, request, resumes=resumes(self.plan.spec))
         if wrong is not None:
             self.broken("doubled", wrong)
         alive = 1 + sum(job.alive for job in before)
