@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
-from typing import Any, Final, get_args
+from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -375,7 +375,8 @@ def _choices_at(model: type[BaseModel], steps: Steps) -> list[str]:
 
 def _class_in(annotation: Any, kind: type[Any]) -> type[Any] | None:
     """The first class of that kind in an annotation such as ``tuple[Definition, ...] | None``."""
-    if isinstance(annotation, type) and issubclass(annotation, kind):
+    # On Python 3.10 tuple[int, ...] is a type too, for isinstance.
+    if isinstance(annotation, type) and get_origin(annotation) is None and issubclass(annotation, kind):
         return annotation
     return next((found for arg in get_args(annotation) if (found := _class_in(arg, kind))), None)
 
