@@ -155,6 +155,17 @@ class InheritedJob:
 
 
 @dataclass(frozen=True)
+class Start:
+    """A configuration that is tried before any that a strategy chooses, found when the tuning job was
+    opened."""
+
+    configuration: Mapping[Text, Scalar]
+    source: Text
+    reason: Text
+    definition: Text = ""
+
+
+@dataclass(frozen=True)
 class Opened:
     """The tuning job was created. ``backend`` says where its training jobs run, for whoever comes later and
     knows nothing but the name; empty for one that has no name of its own.
@@ -163,6 +174,9 @@ class Opened:
     that was given and ``chosen`` says what was chosen and why, a sentence each; both are empty otherwise.
     The fingerprint is that of the spec that was given. ``seed`` was drawn where that has none; it is no part
     of the spec.
+
+    ``starts`` are those that we added (first guesses, known good starts), and ``starts_from`` says what they
+    are, a sentence each: a later release may know others, and goes on with these.
 
     With ``intended`` it is SageMaker's own tuner that is going to create it: written before that is asked,
     so that no tuning job runs there of which nobody knows. What came of it is said by :class:`HandedOver` or
@@ -180,6 +194,8 @@ class Opened:
     chosen: tuple[Text, ...] = ()
     seed: Count | None = None
     intended: Flag = False
+    starts: tuple[Start, ...] = ()
+    starts_from: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -85,10 +85,10 @@ def tune(*given: Any, **settings: Any) -> TuningResult:
     ``tune(train, {"rate": Continuous(1e-5, 1), "optimizer": ["sgd", "adam"]}, maximize="accuracy",
     jobs=20)``: a function, a range for each hyperparameter (or the ranges of a spec), the metric's name in
     ``maximize`` or ``minimize``, and what people change: ``jobs``, ``parallel``, ``seconds``, ``target``,
-    ``early_stopping``, ``seed``, ``strategy``, ``parents`` or ``warm_start``, ``name``, ``home``, ``backend``
-    (``"local"`` or an object), ``progress``. AMT's names will do. The function returns the metric, or a
-    mapping of metrics, or yields them epoch by epoch. It is imported by training jobs where it has a module,
-    else it is kept in the home.
+    ``early_stopping``, ``seed``, ``strategy``, ``known_starts``, ``parents`` or ``warm_start``, ``name``,
+    ``home``, ``backend`` (``"local"`` or an object), ``progress``. AMT's names will do. The function returns
+    the metric, or a mapping of metrics, or yields them epoch by epoch. It is imported by training jobs where
+    it has a module, else it is kept in the home.
 
     ``tune(spec, backend)``: a spec, on this machine unless a backend is given; a
     :class:`amt_flows.SageMakerTuner` hands it to SageMaker's own tuner and follows it. Parents of a warm

@@ -80,6 +80,7 @@ _PATHS: Final = {
     "name": "name",
     "strategy": "strategy",
     "tracking": "tracking",
+    "known_starts": "known_starts",
 }
 _OTHERS: Final = ("maximize", "minimize", "early_stopping", "warm_start", "parents")
 _LONG: Final = {

@@ -35,6 +35,7 @@ from amt_flows.events import (
     Proposed,
     Reason,
     Resumed,
+    Start,
     StopAsked,
     TuningStatus,
     Withdrawn,
@@ -84,6 +85,9 @@ class Ledger:
         """Nobody has told yet whether SageMaker's own tuner has it."""
         self.chosen: tuple[str, ...] = ()
         """What was left to us to choose, what it came to and why, a sentence each."""
+        self.starts: tuple[Start, ...] = ()
+        self.starts_from: tuple[str, ...] = ()
+        """What ``starts`` are, a sentence each."""
         self.inherited: list[Inherited] = []
         self.last_at = 0.0
         self.controller = ""
@@ -176,6 +180,7 @@ class Ledger:
                     self.algorithms = algorithms_of(self._spec, self.seed)
                     self._asked = TuningSpec.parse(event.asked) if event.asked else None
                     self.chosen = event.chosen
+                    self.starts, self.starts_from = event.starts, event.starts_from
                     self.name, self.fingerprint = event.name, event.fingerprint
                     self.fingerprints = {event.fingerprint, self._spec.fingerprint()}
                     self.opened_at, self.controller = event.at, event.controller

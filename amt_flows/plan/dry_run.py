@@ -105,6 +105,8 @@ class Plan:
     """What it starts from: a sentence for each parent."""
     known_before: tuple[str, ...] = ()
     """What earlier tuning jobs searched this space, and don't take part: by ``learn_from`` they would."""
+    starts: tuple[str, ...] = ()
+    """What it starts from beside them: first guesses, and configurations known for the algorithm."""
     room: tuple[str, ...] = ()
     """How many of the training jobs that say what they need have room at once, a sentence for each
     algorithm."""
@@ -193,6 +195,7 @@ def plan(
         inherited=made.inherited,
         # One that has begun learns nothing more.
         known_before=made.known_before if existing is None else (),
+        starts=made.starts,
         room=tuple(_room(spec, backend)),
         fingerprint=asked.fingerprint(),
         seed=seed,
@@ -244,6 +247,7 @@ class _Made:
     chosen: tuple[str, ...] = ()
     inherited: tuple[str, ...] = ()
     known_before: tuple[str, ...] = ()
+    starts: tuple[str, ...] = ()
     events: tuple[Inherited, ...] = ()
     can_be_estimated: bool = False
 
@@ -266,6 +270,7 @@ def _ours(spec: TuningSpec, backend: Backend, count: int, parents: Reader | None
         chosen=prepared.chosen,
         inherited=prepared.inherited,
         known_before=prepared.known_before,
+        starts=prepared.starts,
         events=prepared.events,
         can_be_estimated=not refused,
     )

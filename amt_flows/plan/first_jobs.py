@@ -18,6 +18,7 @@ from amt_flows.space.space import Value
 from amt_flows.spec import StrategyType, TuningSpec
 from amt_flows.strategies.choose import strategy_of
 from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.starts.starting import MOST, SHARE
 from amt_flows.tuning.warm_start import Reader
 
 HIDDEN = "(not shown)"
@@ -84,7 +85,8 @@ def _all_at_once(spec: TuningSpec, count: int) -> TuningSpec:
     limits: dict[str, object] = {"max_parallel_training_jobs": count, "max_cost": None}
     if spec.limits.max_number_of_training_jobs is None and spec.strategy is not StrategyType.GRID:
         # The cost may have been all that ended it.
-        limits["max_number_of_training_jobs"] = count
+        # So many that what it starts from isn't cut to a share of those shown.
+        limits["max_number_of_training_jobs"] = max(count, SHARE * MOST)
     update = {"limits": spec.limits.model_copy(update=limits), "name": spec.name or UNNAMED}
     return spec.model_copy(update=update)
 

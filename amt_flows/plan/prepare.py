@@ -12,6 +12,7 @@ from amt_flows.show.text import count
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.parts import AUTO_LEARNING
 from amt_flows.tuning.autotune import Chosen, chosen
+from amt_flows.tuning.starts import Starts, starts_of
 from amt_flows.tuning.warm_start import Reader
 from amt_flows.tuning.warm_start.inherit import inherit
 from amt_flows.tuning.warm_start.learning import handed_down, searched
@@ -32,6 +33,8 @@ class Prepared:
     known_before: tuple[str, ...] = ()
     """What earlier tuning jobs searched this space, and what it would learn from them; or, where it does, why
     it doesn't from others."""
+    starts: tuple[str, ...] = ()
+    """What it starts from beside them, a sentence each."""
 
 
 def prepare(asked: TuningSpec, parents: Reader | None) -> Prepared:
@@ -39,14 +42,16 @@ def prepare(asked: TuningSpec, parents: Reader | None) -> Prepared:
     problems: list[Problem] = []
     choice = Chosen(asked)
     inherited: tuple[Inherited, ...] = ()
+    starts = Starts()
     try:
         choice = chosen(asked)
         inherited = inherit(choice.spec, parents, at=0.0)
+        starts = starts_of(asked, choice.spec, inherited)
     except SpecError as error:
         problems += error.problems
     before = () if problems else tuple(_known_before(choice.spec, parents))
     return Prepared(
-        choice.spec, choice.why, tuple(map(_in_words, inherited)), tuple(problems), inherited, before
+        choice.spec, choice.why, tuple(map(_in_words, inherited)), tuple(problems), inherited, before, starts.sentences
     )
 
 

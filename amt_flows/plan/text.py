@@ -26,7 +26,7 @@ def plan_text(plan: Plan) -> RenderableType:
         parts += _bullets("The name is known", _existing(plan.existing), "yellow")
     parts += [_title("Space", _size(plan)), *_space(plan)]
     parts += _bullets("Chosen for you", plan.chosen)
-    parts += _bullets("It starts from", plan.inherited)
+    parts += _bullets("It starts from", [*plan.inherited, *plan.starts])
     parts += _bullets("Known before", plan.known_before)
     parts += _bullets("It ends at the first of these", plan.criteria)
     parts += _bullets("Early stopping", [plan.early_stopping])

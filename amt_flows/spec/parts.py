@@ -520,6 +520,9 @@ class TuningFields(Part):
     """Hyperparameters that every training job gets unchanged, e.g. `{"epochs": "30"}`."""
     first_configurations: tuple[dict[str, ChoiceText], ...] = ()
     """Configurations to try first, in this order, e.g. your current one: a value for each tuned one."""
+    known_starts: bool = True
+    """With the Bayesian strategy, try first what is known to work: the script's own defaults and value hints,
+    and good configurations of a well-known algorithm that is recognised."""
     warm_start: WarmStart | None = None
     """Earlier tuning jobs to learn from, as AMT does."""
     learn_from: LearnFrom = ()

@@ -60,6 +60,7 @@ from amt_flows.tuning.launches import HalfLaunched, end_what_nobody_looks_for, j
 from amt_flows.tuning.patience import Patience
 from amt_flows.tuning.problems import problems_on, unsupported
 from amt_flows.tuning.proposals import Proposer
+from amt_flows.tuning.starts import Starts, starts_of
 from amt_flows.tuning.warm_start import Reader
 from amt_flows.tuning.warm_start.inherit import inherit
 
@@ -125,8 +126,10 @@ class Tuning:
             problems = [*unsupported(choice.spec), *problems_on(backend, choice.spec)]
             if problems:
                 raise SpecError(problems)
-        # Once in the record, what parents know never changes: a restarted controller must see the same.
+        # Once in the record, what parents know and what it starts from never change: a restarted controller
+        # must see the same.
         inherited = () if ledger.opened else inherit(choice.spec, parents, clock.now())
+        starts = Starts() if ledger.opened else starts_of(spec, choice.spec, inherited)
         tuning = cls(record, backend, strategy or strategy_of(choice.spec))
         controller = controller or this_controller()
         if not ledger.opened:
@@ -140,6 +143,8 @@ class Tuning:
                 asked=spec.to_json() if choice.why else {},
                 chosen=choice.why,
                 seed=proposals.drawn_seed() if spec.seed is None else None,
+                starts=starts.configurations,
+                starts_from=starts.sentences,
             )
             tuning._record(opened, *inherited)
         else:

@@ -35,7 +35,7 @@ class Proposer:
     def propose(self, now: float) -> Proposed | None:
         """The next trial; None when there is none left."""
         while (turn := self._next()) is not None:
-            proposal = opening_proposal(turn.algorithm.spec, turn.algorithm.space, turn.history)
+            proposal = self._opening(turn)
             if proposal is None:
                 proposal = self._drafted_or_new(turn)
             if proposal is None:
@@ -60,8 +60,13 @@ class Proposer:
         for."""
         if not self._spare.is_wanted() or (turn := self._next()) is None:
             return
-        if opening_proposal(turn.algorithm.spec, turn.algorithm.space, turn.history) is None:
+        if self._opening(turn) is None:
             self._spare.draft(turn.algorithm, turn.history)
+
+    def _opening(self, turn: _Turn) -> Proposal | None:
+        algorithm = turn.algorithm
+        starts = [one for one in self.ledger.starts if one.definition == algorithm.name]
+        return opening_proposal(algorithm.spec, algorithm.space, turn.history, starts)
 
     def _next(self) -> _Turn | None:
         ledger = self.ledger

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
-from amt_flows.ledger.history import TrialRow, TrialState
+from amt_flows.ledger.history import Proposal, TrialRow, TrialState, used_keys
 from amt_flows.space.space import (
     Categorical,
     Condition,
@@ -16,11 +17,18 @@ from amt_flows.space.space import (
     Parameter,
     Scaling,
     Space,
+    configuration_key,
 )
+from amt_flows.space.values import configuration_from
+from amt_flows.spec import TuningSpec
 from amt_flows.strategies import Strategy
 from amt_flows.strategies.bayesian import Bayesian
 from amt_flows.strategies.quasirandom import QuasiRandom
 from amt_flows.strategies.random import Random
+from amt_flows.tuning.starts.fitting import fitted
+from amt_flows.tuning.starts.known_set import known_set
+from amt_flows.tuning.starts.recognition import recognised
+from amt_flows.tuning.starts.starting import MOST, SHARE
 
 
 def space_of(theirs: Any) -> Space:
@@ -41,9 +49,10 @@ def _parameter(p: Any) -> Parameter:
 
 @dataclass
 class Engine:
-    """``ask()`` gives a number and a configuration, ``tell`` takes its loss, None or NaN for a failure.
+    """``ask()`` gives a number and a configuration, ``tell`` takes its loss, None or NaN for a failure. It
+    takes the results of others too: configurations that it didn't propose, under whatever name they have.
 
-    ``sources`` holds which part of the strategy each proposal came from.
+    ``starts`` are tried first. ``sources`` holds which part of the strategy each proposal came from.
     """
 
     strategy: Strategy
@@ -51,6 +60,7 @@ class Engine:
     seed: int
     history: list[TrialRow] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
+    starts: Sequence[Configuration] = ()
 
     def __post_init__(self) -> None:
         self.space = space_of(self.theirs)
@@ -58,7 +68,10 @@ class Engine:
 
     def ask(self) -> tuple[int, dict[str, Any]]:
         number = len(self.history)
-        proposal = self.strategy.propose(self.space, self.history, number=number, seed=self.seed)
+        used = used_keys(self.space, self.history)
+        fresh = (Proposal(one, "known start") for one in self.starts if configuration_key(one) not in used)
+        proposal = next(fresh, None)
+        proposal = proposal or self.strategy.propose(self.space, self.history, number=number, seed=self.seed)
         if proposal is None:
             raise RuntimeError("the space is exhausted")
         self.history.append(TrialRow(number, proposal.configuration, TrialState.PENDING))
@@ -71,14 +84,45 @@ class Engine:
         named = {name: original for name, original in self.choices.items() if name in theirs}
         return theirs | {name: original[theirs[name]] for name, original in named.items()}
 
-    def tell(self, number: int, _configuration: dict[str, Any], loss: float | None) -> None:
+    def tell(self, number: Any, configuration: Mapping[str, Any], loss: float | None) -> None:
+        at = self._row_of(number, configuration)
         ended = loss is not None and math.isfinite(loss)
         state = TrialState.COMPLETED if ended else TrialState.FAILED
-        self.history[number] = replace(self.history[number], state=state, loss=loss if ended else None)
+        self.history[at] = replace(self.history[at], state=state, loss=loss if ended else None)
+
+    def _row_of(self, number: Any, configuration: Mapping[str, Any]) -> int:
+        """The row of one that was asked for, or a new one: a number that was never given out, or that is told
+        with another configuration, is somebody else's."""
+        words = {name: str(value) for name, value in configuration.items() if name in self.choices}
+        own = configuration_from(self.space, {**configuration, **words})
+        known = isinstance(number, int) and 0 <= number < len(self.history)
+        if known and configuration_key(self.history[number].configuration) == configuration_key(own):
+            return int(number)
+        self.history.append(TrialRow(len(self.history), own, TrialState.PENDING))
+        self.sources.append("told")
+        return len(self.history) - 1
 
 
 def bayesian(theirs: Any, seed: int) -> Engine:
     return Engine(Bayesian(), theirs, seed)
+
+
+def known(theirs: Any, seed: int, jobs: int = 20) -> Engine:
+    """With the starts that are known for the algorithm, if the space is recognised as that of one: as a
+    tuning job of so many training jobs has them."""
+    space = space_of(theirs)
+    found = recognised(TuningSpec(**NAMELESS), space, None, known_set())
+    starts = [] if found is None else fitted(found, space, {}, min(MOST, jobs // SHARE))
+    return Engine(Bayesian(), theirs, seed, starts=starts)
+
+
+NAMELESS: Final[Mapping[str, Any]] = {
+    "objective": {"metric_name": "loss"},
+    "continuous": [{"name": "x", "min_value": 0.0, "max_value": 1.0}],
+    "limits": {"max_number_of_training_jobs": 20},
+    "training_job": {"command": ["train"]},
+}
+"""A spec that says nothing of an algorithm: only the benchmark's space does."""
 
 
 def random(theirs: Any, seed: int) -> Engine:

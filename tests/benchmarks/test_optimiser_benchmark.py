@@ -6,6 +6,7 @@ import importlib
 import json
 import subprocess
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +195,28 @@ def test_an_interval_holds_luck_apart_from_a_difference(monkeypatch: pytest.Monk
     # One task in which all is different says little about other tasks, whatever the seeds say.
     lone = [np.full(8, -1.0), *(np.full(8, 0.01) for _ in range(5))]
     assert tables.interval(lone, over_tasks=False)[1] < 0 < tables.interval(lone, over_tasks=True)[1]
+
+
+def test_the_adapter_takes_results_that_it_did_not_propose_and_starts_from_what_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blank = {"lo": 0.0, "hi": 1.0, "log": False, "choices": (), "cond": None}
+    given = [
+        {"name": "eta", "kind": "float", "lo": 0.01, "hi": 0.5, "log": True},
+        {"name": "max_depth", "kind": "int", "lo": 2, "hi": 10},
+        {"name": "booster", "kind": "cat", "choices": ("gbtree", None, True)},
+        {"name": "gamma", "kind": "float", "cond": ("booster", ("gbtree",))},
+    ]
+    theirs = types.SimpleNamespace(params=[types.SimpleNamespace(**{**blank, **one}) for one in given])
+    engine = room(monkeypatch, "engine").known(theirs, 0)
+    number, configuration = engine.ask()
+    engine.tell(number, configuration, 0.5)
+    assert (engine.sources, len(engine.history)) == (["known start"], 1)
+    for booster in (None, True):
+        engine.tell("elsewhere-7", {"eta": 0.1, "max_depth": 4, "booster": booster}, 0.25)
+    # A number of ours beside another configuration is somebody else's result too.
+    engine.tell(number, {"eta": 0.2, "max_depth": 4, "booster": True}, None)
+    assert [row.loss for row in engine.history] == [0.5, 0.25, 0.25, None]
+    assert engine.sources[1:] == ["told"] * 3
+    again, _ = engine.ask()
+    assert again == 4

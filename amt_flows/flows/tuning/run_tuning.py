@@ -172,6 +172,8 @@ def _by_us(
     )
     for choice in tuning.ledger.chosen:
         get_run_logger().info("Chosen for you: %s.", choice)
+    for start in tuning.ledger.starts_from:
+        get_run_logger().info("It starts from %s.", start)
 
     def to_its_end(on_tick: OnTick, before_end: BeforeEnd) -> None:
         with stop_jobs_on_breakdown(tuning):

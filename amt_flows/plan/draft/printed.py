@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from amt_flows.metrics.names import names_in
-from amt_flows.plan.draft.arguments import called
+from amt_flows.tuning.starts.arguments import called
 
 A_NUMBER = "0.5"
 PRINTS = ("print", "info", "debug", "warning", "log", "echo", "write", "secho")

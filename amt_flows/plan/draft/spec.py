@@ -16,7 +16,6 @@ from amt_flows.metrics.expressions import recommended
 from amt_flows.metrics.reading import try_on
 from amt_flows.names import made_up_name
 from amt_flows.nearest import nearest
-from amt_flows.plan.draft.arguments import Argument, arguments_of, positional_in
 from amt_flows.plan.draft.printed import Printed, metrics_of
 from amt_flows.spec import CategoricalRange, IntegerRange, MetricDefinition, TuningSpec
 from amt_flows.spec.advice import less_is_better
@@ -24,6 +23,7 @@ from amt_flows.spec.given_file import NotAFile, read_given
 from amt_flows.spec.toml import toml_text
 from amt_flows.tuning.autotune.hints import Range
 from amt_flows.tuning.autotune.ranges import range_for
+from amt_flows.tuning.starts.arguments import Argument, arguments_of, positional_in
 
 JOBS: Final = 20
 MOST_CHOICES: Final = 30

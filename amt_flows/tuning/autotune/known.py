@@ -56,7 +56,7 @@ class Usual:
 def usual(name: str) -> Usual | None:
     """The meaning of a hyperparameter's name, or None. The longest known name that it begins or ends with
     decides: ``encoder_dropout_2`` is a dropout."""
-    words = _words(name)
+    words = in_words(name)
     # The number of a layer says nothing; that of beta_1 is a part of the name.
     written = {words, re.sub(r"_\d+$", "", words)}
     found: list[tuple[int, Usual]] = []
@@ -69,7 +69,7 @@ def usual(name: str) -> Usual | None:
     return max(found, key=lambda pair: pair[0])[1] if found else None
 
 
-def _words(name: str) -> str:
+def in_words(name: str) -> str:
     """``minChildWeight`` and ``min-child-weight`` as ``min_child_weight``."""
     spaced = re.sub(r"([a-z])([A-Z])", r"\1_\2", name)
     return re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_")
