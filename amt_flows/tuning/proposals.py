@@ -12,6 +12,7 @@ from amt_flows.ledger.ledger import Ledger
 from amt_flows.strategies import Strategy
 from amt_flows.strategies.allocation import next_algorithm
 from amt_flows.tuning.spare import Spare
+from amt_flows.tuning.starts.turns import next_start
 from amt_flows.tuning.warm_start.opening import opening_proposal
 
 
@@ -64,9 +65,14 @@ class Proposer:
             self._spare.draft(turn.algorithm, turn.history)
 
     def _opening(self, turn: _Turn) -> Proposal | None:
+        """What comes before the strategy's: what is given, the parents' best, the starts that were added."""
         algorithm = turn.algorithm
+        given = opening_proposal(algorithm.spec, algorithm.space, turn.history)
+        if given is not None:
+            return given
         starts = [one for one in self.ledger.starts if one.definition == algorithm.name]
-        return opening_proposal(algorithm.spec, algorithm.space, turn.history, starts)
+        start = next_start(starts, algorithm.space, turn.history)
+        return None if start is None else Proposal(start.configuration, start.source, start.reason)
 
     def _next(self) -> _Turn | None:
         ledger = self.ledger

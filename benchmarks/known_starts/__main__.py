@@ -30,7 +30,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from amt_flows.ledger.history import Proposal, TrialRow, TrialState
+from amt_flows.events import Start
+from amt_flows.ledger.history import TrialRow, TrialState
 from amt_flows.space.space import Configuration, Space, configuration_key
 from amt_flows.spec import TuningSpec
 from amt_flows.strategies.bayesian import Bayesian
@@ -39,6 +40,7 @@ from amt_flows.tuning.starts.fitting import fitted
 from amt_flows.tuning.starts.known_set import Known, known_set
 from amt_flows.tuning.starts.recognition import Recognised, own_name
 from amt_flows.tuning.starts.starting import MOST, SHARE
+from amt_flows.tuning.starts.turns import next_start
 from benchmarks.kept import interval, keep, read_rows
 from benchmarks.known_starts.make import RENAMED, chosen_from_table, described
 from benchmarks.known_starts.tables import Table
@@ -87,7 +89,8 @@ class Task:
 
 def run(task: Task, variant: str, jobs: int, seed: int) -> list[float]:
     """The losses in the order in which training jobs end."""
-    starts, strategy, chance = task.starts[variant], Bayesian(), np.random.default_rng([seed, 5])
+    starts = [Start(one, "known start", "") for one in task.starts[variant]]
+    strategy, chance = Bayesian(), np.random.default_rng([seed, 5])
     history: list[TrialRow] = []
     running: list[tuple[float, int]] = []
     ended: list[float] = []
@@ -95,11 +98,15 @@ def run(task: Task, variant: str, jobs: int, seed: int) -> list[float]:
     while len(ended) < jobs:
         while len(running) < WORKERS and len(history) < jobs:
             number = len(history) + 1
-            proposal = _next(starts, history)
-            proposal = proposal or strategy.propose(task.space, history, number=number, seed=seed)
-            if proposal is None:
-                break
-            history.append(TrialRow(number, proposal.configuration, TrialState.PENDING))
+            start = next_start(starts, task.space, history)
+            if start is not None:
+                configuration = start.configuration
+            else:
+                proposal = strategy.propose(task.space, history, number=number, seed=seed)
+                if proposal is None:
+                    break
+                configuration = proposal.configuration
+            history.append(TrialRow(number, configuration, TrialState.PENDING))
             heapq.heappush(running, (now + math.exp(SPREAD * chance.normal()), number))
         if not running:
             break
@@ -110,12 +117,6 @@ def run(task: Task, variant: str, jobs: int, seed: int) -> list[float]:
         history[number - 1] = replace(history[number - 1], state=state, loss=usable)
         ended.append(loss)
     return ended
-
-
-def _next(starts: Sequence[Configuration], history: Sequence[TrialRow]) -> Proposal | None:
-    used = {configuration_key(row.configuration) for row in history}
-    fresh = next((one for one in starts if configuration_key(one) not in used), None)
-    return None if fresh is None else Proposal(dict(fresh), "known start")
 
 
 # -- response tables --------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from amt_flows.ledger.history import Proposal, TrialRow, TrialState, used_keys
+from amt_flows.events import Start
+from amt_flows.ledger.history import Proposal, TrialRow, TrialState
 from amt_flows.space.space import (
     Categorical,
     Condition,
@@ -28,7 +29,8 @@ from amt_flows.strategies.random import Random
 from amt_flows.tuning.starts.fitting import fitted
 from amt_flows.tuning.starts.known_set import known_set
 from amt_flows.tuning.starts.recognition import recognised
-from amt_flows.tuning.starts.starting import MOST, SHARE
+from amt_flows.tuning.starts.starting import KNOWN, MOST, SHARE
+from amt_flows.tuning.starts.turns import next_start
 
 
 def space_of(theirs: Any) -> Space:
@@ -60,7 +62,7 @@ class Engine:
     seed: int
     history: list[TrialRow] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
-    starts: Sequence[Configuration] = ()
+    starts: Sequence[Start] = ()
 
     def __post_init__(self) -> None:
         self.space = space_of(self.theirs)
@@ -68,10 +70,12 @@ class Engine:
 
     def ask(self) -> tuple[int, dict[str, Any]]:
         number = len(self.history)
-        used = used_keys(self.space, self.history)
-        fresh = (Proposal(one, "known start") for one in self.starts if configuration_key(one) not in used)
-        proposal = next(fresh, None)
-        proposal = proposal or self.strategy.propose(self.space, self.history, number=number, seed=self.seed)
+        start = next_start(self.starts, self.space, self.history)
+        proposal = (
+            Proposal(start.configuration, start.source, start.reason)
+            if start is not None
+            else self.strategy.propose(self.space, self.history, number=number, seed=self.seed)
+        )
         if proposal is None:
             raise RuntimeError("the space is exhausted")
         self.history.append(TrialRow(number, proposal.configuration, TrialState.PENDING))
@@ -112,7 +116,8 @@ def known(theirs: Any, seed: int, jobs: int = 20) -> Engine:
     tuning job of so many training jobs has them."""
     space = space_of(theirs)
     found = recognised(TuningSpec(**NAMELESS), space, None, known_set())
-    starts = [] if found is None else fitted(found, space, {}, min(MOST, jobs // SHARE))
+    fit = [] if found is None else fitted(found, space, {}, min(MOST, jobs // SHARE))
+    starts = [Start(one, KNOWN, "known") for one in fit]
     return Engine(Bayesian(), theirs, seed, starts=starts)
 
 

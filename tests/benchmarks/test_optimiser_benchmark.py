@@ -200,8 +200,8 @@ def test_an_interval_holds_luck_apart_from_a_difference(monkeypatch: pytest.Monk
 def test_the_adapter_takes_results_that_it_did_not_propose_and_starts_from_what_is_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    blank = {"lo": 0.0, "hi": 1.0, "log": False, "choices": (), "cond": None}
-    given = [
+    blank: dict[str, object] = {"lo": 0.0, "hi": 1.0, "log": False, "choices": (), "cond": None}
+    given: list[dict[str, object]] = [
         {"name": "eta", "kind": "float", "lo": 0.01, "hi": 0.5, "log": True},
         {"name": "max_depth", "kind": "int", "lo": 2, "hi": 10},
         {"name": "booster", "kind": "cat", "choices": ("gbtree", None, True)},

@@ -8,7 +8,8 @@
 
 Only for the Bayesian strategy, which goes on from any start; random search and grids stay what they are.
 Together with the configurations given and what parents hand down, they are a third of the training jobs at
-most."""
+most. How they take turns with the strategy, and when they end early: :mod:`amt_flows.tuning.starts.turns`.
+"""
 
 from __future__ import annotations
 

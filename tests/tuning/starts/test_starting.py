@@ -93,7 +93,7 @@ def test_starts_lie_in_the_space_whatever_its_ranges_conditions_and_constraints(
 def test_they_are_a_third_of_the_jobs_at_most(jobs: int | None, most: int) -> None:
     found = sources(boosted(jobs), 30 if jobs is None else jobs)
     known = found.count("known start")
-    assert found[:known] == ["known start"] * known
+    assert found[: min(known, 3)] == ["known start"] * min(known, 3)
     assert min(most, 6) <= known <= most, "two of the eight are of a booster that isn't tuned here"
 
 
@@ -144,7 +144,7 @@ def test_the_record_keeps_them_and_a_later_release_with_another_set_goes_on_with
     monkeypatch.setattr(starting, "known_set", lambda: newer)
     assert sources(boosted())[0] == "bayesian/initial", "the newer set knows nothing of it"
     again = opened(boosted(), journal)
-    tail = [trial.configuration for trial in again.propose(4)]
+    tail = [trial.configuration for trial in again.propose(6) if trial.source == "known start"]
     assert [*head, *tail] == [one.configuration for one in record.starts]
 
 
@@ -189,7 +189,7 @@ def test_each_of_several_algorithms_has_its_own() -> None:
     }
     asked = boosted(24, definition_name="boosted", other_definitions=[forest])
     trials = opened(asked).propose(24)
-    first = {name: [t for t in trials if t.definition == name][:4] for name in ("boosted", "forest")}
+    first = {name: [t for t in trials if t.definition == name][:3] for name in ("boosted", "forest")}
     assert all(t.source == "known start" for own in first.values() for t in own)
     assert sum(t.source == "known start" for t in trials) == 8
 
