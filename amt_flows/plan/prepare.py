@@ -51,7 +51,13 @@ def prepare(asked: TuningSpec, parents: Reader | None) -> Prepared:
         problems += error.problems
     before = () if problems else tuple(_known_before(choice.spec, parents))
     return Prepared(
-        choice.spec, choice.why, tuple(map(_in_words, inherited)), tuple(problems), inherited, before, starts.sentences
+        choice.spec,
+        choice.why,
+        tuple(map(_in_words, inherited)),
+        tuple(problems),
+        inherited,
+        before,
+        starts.sentences,
     )
 
 

@@ -26,7 +26,7 @@ from amt_flows.tuning.starts.fitting import fitted
 from amt_flows.tuning.starts.known_set import KnownSet, known_set
 from amt_flows.tuning.starts.recognition import Recognised, recognised
 from amt_flows.tuning.starts.script import Script, script_of
-from amt_flows.tuning.warm_start.opening import LEAST_TRANSFERRED
+from amt_flows.tuning.warm_start.opening import LEAST_TRANSFERRED, most_learnt
 
 MOST: Final = 8
 """Known good starts of an algorithm: what was chosen later helped on few data sets."""
@@ -75,7 +75,7 @@ def _room(spec: TuningSpec, inherited: Sequence[Inherited]) -> int:
     # Results that can be compared with ours are ones that need not be made; of hints the best are tried.
     before += sum(len(one.jobs) for one in inherited if one.identical)
     hints = {one.parent for one in inherited if one.jobs and not one.identical}
-    before += max(LEAST_TRANSFERRED, len(hints)) if hints else 0
+    before += max(LEAST_TRANSFERRED, len(hints), most_learnt(spec)) if hints else 0
     most = MOST if jobs is None else jobs // SHARE
     return max(0, most - before)
 
