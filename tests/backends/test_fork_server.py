@@ -161,6 +161,18 @@ def test_a_server_that_is_killed_or_stops_loses_no_job(site: Site, place: Path) 
     assert imports(place) == 1
 
 
+def test_another_controller_knows_at_once_that_nobody_comes_any_more(site: Site, place: Path) -> None:
+    (place / "shared.py").write_text("import time\ntime.sleep(60)\n")
+    name = site.launch(template(place, "facts"), 1, hyperparameters=VALUES)
+    other = LocalBackend(site.backend.root)
+    wait_for(lambda: servers(place))
+    assert other.poll("t", [name])[0].state is JobState.STARTING
+    os.kill(servers(place)[0], signal.SIGKILL)
+    began = time.monotonic()
+    wait_for(lambda: other.poll("t", [name])[0].state is JobState.LOST)
+    assert time.monotonic() - began < 25, "not after the time that a worker may take"
+
+
 def test_what_has_changed_is_imported_anew(site: Site, place: Path) -> None:
     (place / "shared.py").write_text("import beside\n" + MODULE.replace("return depth", "return beside.K"))
     for trial, said in enumerate(("K = 1", "K = 2", "K = len(open('data').read())"), 1):

@@ -221,6 +221,7 @@ class LocalBackend:
             # If that can't be done now, its worker never came.
             with contextlib.suppress(OSError):
                 os.utime(paths.request)
+                paths.starter.unlink(missing_ok=True)
                 self._is_run_by(paths, self._fork_servers.start(paths) or start_worker(paths))
 
     def _is_run_by(self, paths: JobPaths, worker: Identity) -> None:
@@ -262,6 +263,7 @@ class LocalBackend:
         if not paths.claim.exists() and not paths.end.exists() and not comes:
             # Whoever prepared it died before its worker came, or that one is about to: the claim decides.
             os.utime(paths.request)
+            paths.starter.unlink(missing_ok=True)
             self._start(paths, request, self._take_share(paths, request))
         self._live.setdefault(paths, None)
         return Launch.ATTACHED
@@ -311,8 +313,9 @@ class LocalBackend:
 
     def _look(self, paths: JobPaths) -> Standing:
         # What a fork server was told of may begin yet, or is started once its end was noticed.
-        waits = self._fork_servers.was_told_of(paths)
-        return look(paths, None if waits else self._own.get(paths.directory), self._leases)
+        if self._fork_servers.was_told_of(paths):
+            return look(paths, None, self._leases, comes=True)
+        return look(paths, self._own.get(paths.directory), self._leases)
 
     def _gone(self, paths: JobPaths) -> Standing | None:
         """Where a job stands whose files are gone; None for one whose files are there, or that never had

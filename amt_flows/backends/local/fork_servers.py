@@ -25,6 +25,7 @@ from amt_flows.backends.function_job.shown import ROOM_ARGUMENT, with_room
 from amt_flows.backends.local.paths import JobPaths
 from amt_flows.backends.local.request import FUNCTION_RUNNER, SCRIPT_RUNNER, this_python, warm_modules
 from amt_flows.backends.local_worker.processes import identity
+from amt_flows.backends.local_worker.records import write_json
 from amt_flows.backends.local_worker.start import read_command, share_variables
 
 if TYPE_CHECKING:
@@ -99,9 +100,12 @@ class ForkServers:
             server = self._servers[kind] = _started(kind, environment)
         place = os.fsencode(paths.directory)
         try:
+            # For other controllers: if this process has gone, nobody comes any more.
+            write_json(str(paths.starter), server.process)
             server.control.send(place)
-        except OSError:
-            return None  # just dead, or it stands still
+        except OSError:  # just dead, or it stands still
+            paths.starter.unlink(missing_ok=True)
+            return None
         server.waiting[place] = paths
         return server.process
 

@@ -89,6 +89,11 @@ class JobPaths:
         return self.directory / "worker.log"
 
     @property
+    def starter(self) -> Path:
+        """The fork server that was told to start its worker, if one was."""
+        return self.directory / "starter.json"
+
+    @property
     def warm(self) -> Path:
         """The modules to import before its script, if it asks for any."""
         return self.directory / "warm"

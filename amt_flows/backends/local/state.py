@@ -82,8 +82,9 @@ class Standing:
     """Why that failed."""
 
 
-def look(paths: JobPaths, own_worker: Identity | None, leases: Leases) -> Standing:
-    """Where a job stands now. ``own_worker`` is the worker that the caller itself started for it.
+def look(paths: JobPaths, own_worker: Identity | None, leases: Leases, *, comes: bool = False) -> Standing:
+    """Where a job stands now. ``own_worker`` is the worker that the caller itself started for it; ``comes``:
+    the caller has a process that starts it, or sees to it that another does.
 
     A job whose worker is gone is LOST; before that is said, its training process is ended, so that whoever
     tries again has the machine to himself. A worker that can't be seen from here counts as gone once its
@@ -99,7 +100,7 @@ def look(paths: JobPaths, own_worker: Identity | None, leases: Leases) -> Standi
     if claim is None and not paths.claim.exists():
         torn = read_json(paths.request) is None
         why = "a power cut tore its request" if torn else "its worker process never started"
-        if not torn and (not _never_came(paths, own_worker) or remains_of(paths).workers):
+        if not torn and (comes or not _never_came(paths, own_worker) or remains_of(paths).workers):
             return Standing(_unless_stopping(paths, JobState.STARTING))
         if not abandon(paths, JobState.LOST, why + _worker_says(paths)):
             return Standing(_unless_stopping(paths, JobState.STARTING))
@@ -152,6 +153,9 @@ def kill_worker(paths: JobPaths) -> None:
 def _never_came(paths: JobPaths, own_worker: Identity | None) -> bool:
     if own_worker is not None:
         return not is_alive(own_worker)
+    starter = read_json(paths.starter)
+    if starter is not None and can_be_seen(as_identity(starter)) and not is_alive(as_identity(starter)):
+        return True
     # Whoever starts a worker touches the request just before.
     return time.time() - paths.request.stat().st_mtime > UNCLAIMED_SECONDS
 
