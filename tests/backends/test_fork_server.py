@@ -29,6 +29,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="an import is sh
 MODULE = """
 import json, os, pathlib, random, signal, sys, atexit, time
 print("imported")
+open("/proc/self/limits").read()  # which is always new
 random.seed(3)
 os.environ["SET_HERE"] = os.environ.setdefault("MINE", "mine") + "!"
 pathlib.Path("imports").open("a").write(f"{os.getpid()}\\n")
@@ -272,6 +273,13 @@ def test_no_copy_is_made_where_jobs_would_share_what_they_must_not(tmp_path: Pat
     assert len(reasons) == len(REFUSED), said.stderr
     for (code, words), reason in zip(REFUSED.items(), reasons, strict=True):
         assert words in reason if words else not reason, (code, reason)
+
+
+def test_a_module_that_changes_what_it_reads_is_imported_by_each(site: Site, place: Path) -> None:
+    (place / "data").write_text("read before it is written")
+    (place / "shared.py").write_text("import touching\n" + MODULE)
+    (place / "touching.py").write_text("import os\nopen('data').read()\nos.utime('data')\n")
+    assert run(site, place, "facts").state is JobState.COMPLETED
 
 
 def test_a_module_whose_import_depends_on_the_job_is_imported_by_each(site: Site, place: Path) -> None:

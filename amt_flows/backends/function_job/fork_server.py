@@ -86,12 +86,12 @@ class _Server:
         self._origin = forked.Origin(sys.executable, dict(os.environb))
         self._said = b""
         self._traces: Traces
+        self._sources: Sources
 
     def load_and_serve(self, load: Callable[[], T], train: Callable[[T, Sequence[str]], int]) -> None:
         if self._shown is None or not self._shown.become(_own_command(), {}):
             raise UnfitError("can't be shared: this system doesn't let a process mark itself")
         loaded = self._loaded(load)
-        sources = Sources(self._traces.read)
         used_at = time.monotonic()
         while True:
             ready, _, _ = select.select([self._control], [], [], LOOK_SECONDS)
@@ -103,7 +103,7 @@ class _Server:
             message = self._control.recv(LONGEST_MESSAGE)
             if not message:
                 return
-            if sources.have_changed():
+            if self._sources.have_changed():
                 raise _Stale
             self._copy(message, lambda command: train(loaded, command))
             used_at = time.monotonic()
@@ -119,7 +119,8 @@ class _Server:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         if reason := self._traces.against_copies():
             raise UnfitError(reason)
-        if any(_changed_at(file) > began for file in self._traces.read):
+        self._sources = Sources(self._traces.read)
+        if self._sources.are_newer_than(began):
             raise _Stale
         self._said = _printed()
         # What is there now is shared by all copies; looking through it for garbage would copy it.
@@ -208,13 +209,6 @@ def _printed() -> bytes:
             return file.read(length)
     except OSError:
         return b""
-
-
-def _changed_at(file: str) -> float:
-    try:
-        return os.stat(file).st_mtime  # noqa: PTH116
-    except OSError:
-        return 0.0
 
 
 def _exit_code(train: Callable[[], int]) -> int:

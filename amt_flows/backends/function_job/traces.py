@@ -166,6 +166,10 @@ class Sources:
         own = (file for file in files if not file.startswith(beside))
         self._seen = {file: _facts(file) for file in (*own, *installed)}
 
+    def are_newer_than(self, moment: float) -> bool:
+        """Whether one was changed after this, in seconds since the epoch."""
+        return any(facts is not None and facts[0] > moment * 1e9 for facts in self._seen.values())
+
     def have_changed(self) -> bool:
         return any(_facts(file) != facts for file, facts in self._seen.items())
 

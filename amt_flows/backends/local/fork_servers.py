@@ -157,7 +157,8 @@ class ForkServers:
             if code == EXIT_UNFIT:
                 self._failures[kind] = MOST_FAILURES
                 logger.info("%s", _last_words(kind))
-            elif code not in (EXIT_DONE, EXIT_STALE) and not server.has_begun:
+            elif code != EXIT_DONE and not server.has_begun:
+                # Stale too: what changes during each import would be imported for ever.
                 self._failures[kind] = self._failures.get(kind, 0) + 1
 
     def _hear(self, server: _Server) -> None:

@@ -102,7 +102,7 @@ class Stage:
         (self.directory / "chaos_function.py").write_text(FUNCTION, encoding="utf-8")
         body = json.loads(self._spec.read_text(encoding="utf-8"))
         job = body["training_job"]
-        for field in ("command", "metric_definitions"):
+        for field in ("command", "metric_definitions", "warm"):
             job.pop(field, None)
         job |= {"function": "chaos_function:train", "working_directory": str(self.directory)}
         self._spec.write_text(json.dumps(body), encoding="utf-8")
@@ -112,6 +112,7 @@ class Stage:
         (self.directory / "chaos_function.py").write_text(FUNCTION, encoding="utf-8")
         (self.directory / "chaos_script.py").write_text(WARM_SCRIPT, encoding="utf-8")
         body = json.loads(self._spec.read_text(encoding="utf-8"))
+        body["training_job"].pop("function", None)
         body["training_job"] |= {
             "command": ["python", "chaos_script.py"],
             "warm": ["chaos_function"],
