@@ -11,9 +11,9 @@ import copy
 import gc
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from amt_flows.errors import JournalError, SpecError
 from amt_flows.events import (
@@ -49,6 +49,7 @@ from amt_flows.spec import BestEligible, ObjectiveType, TuningSpec
 from amt_flows.spec.extension import extended
 
 T = TypeVar("T")
+_NOTHING_FRESH: Final[Mapping[str, Mapping[int, int]]] = {}
 
 
 @contextlib.contextmanager
@@ -251,14 +252,19 @@ class Ledger:
         """The earlier attempts at its trial."""
         return [one for one in self.attempts(job.trial) if one.attempt < job.attempt]
 
-    def goes_on_after(self, job: TrainingJob, told: int) -> int:
+    def goes_on_after(
+        self, job: TrainingJob, told: int, fresh: Mapping[str, Mapping[int, int]] = _NOTHING_FRESH
+    ) -> int:
         """After how many epochs of earlier attempts at its trial a job goes on, whose script calls its first
-        epoch ``told``; 0 for one that begins with the first."""
+        epoch ``told``; 0 for one that begins with the first. ``fresh``: the epochs of jobs that are not in
+        the ledger yet, and what those are called."""
         if job.went_on_after or len(job.curve):
             return job.went_on_after
         called = {
             epoch: (one.told or {}).get(epoch, epoch) for one in self._before(job) for epoch, _ in one.curve
         }
+        for one in self._before(job):
+            called.update(fresh.get(one.name, {}))
         return epochs_before(called, told)
 
     def seconds_behind(self, job: TrainingJob) -> float:

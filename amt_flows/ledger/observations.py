@@ -24,6 +24,7 @@ class Observations:
         self._warned: set[str] = set()
         self._went_on: dict[str, int] = {}
         self._told: dict[str, tuple[int, ...]] = {}
+        self._fresh: dict[str, dict[int, int]] = {}
 
     def take(self, report: JobReport) -> Points:
         """Note a report's values; those of the objective that the ledger doesn't have, by the trial's epochs:
@@ -42,6 +43,7 @@ class Observations:
                 if job.curve.value(epoch) is None:
                     fresh.append((epoch, point.value))
                     told.append(point.epoch if point.told is None else point.told)
+        self._fresh[report.name] = dict(zip((epoch for epoch, _ in fresh), told, strict=True))
         if told != [epoch for epoch, _ in fresh]:
             self._told[report.name] = tuple(told)
         for one in report.unread:
@@ -53,7 +55,9 @@ class Observations:
     def _epochs_before(self, job: TrainingJob, point: MetricPoint) -> int:
         if job.name not in self._went_on:
             called = point.epoch if point.told is None else point.told
-            self._went_on[job.name] = self._ledger.goes_on_after(job, called) if job.attempt > 1 else 0
+            self._went_on[job.name] = (
+                self._ledger.goes_on_after(job, called, self._fresh) if job.attempt > 1 else 0
+            )
         return self._went_on[job.name]
 
     def event(self, now: float, points: Mapping[str, Points]) -> Observed:
@@ -92,6 +96,7 @@ class Observations:
         self._objective.pop(name, None)
         self._went_on.pop(name, None)
         self._told.pop(name, None)
+        self._fresh.pop(name, None)
 
 
 _ENOUGH = 64

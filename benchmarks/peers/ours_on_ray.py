@@ -20,19 +20,22 @@ from amt_flows.backends.attended.backend import AttendedBackend
 from amt_flows.backends.places import open_journal
 from amt_flows.backends.ray.engine import RayEngine
 from amt_flows.errors import CapacityUnavailable
-from amt_flows.run import tune
 from amt_flows.spec import Resources, TuningSpec
+from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.loop import drive
 from benchmarks.peers.training import tell
 
 START_SECONDS = 180.0
 
 
 @contextmanager
-def head(workers: int) -> Iterator[RayEngine]:
-    """A head of so many CPUs, that ends with the block."""
+def head(workers: int, place: Path) -> Iterator[RayEngine]:
+    """A head of so many CPUs, that ends with the block; ``place`` has its files, so that nobody else finds
+    it."""
     port, dashboard = _free_port(), _free_port()
     command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block"]
     command += ["--port", str(port), "--dashboard-port", str(dashboard), "--num-cpus", str(workers)]
+    command += ["--temp-dir", str(place)]
     token = secrets.token_hex(32)
     environment = {
         **os.environ,
@@ -91,9 +94,9 @@ def main(jobs: int, length: str, workers: int, stamps: str) -> None:
         }
     )
     home = Path(stamps).parent / "home"
-    with head(workers) as engine:
+    with head(workers, home.with_name("ray")) as engine:
         journal = open_journal(spec.name or "", str(home))
-        tune(spec, AttendedBackend(engine, home), journal=journal, progress=False)
+        drive(Tuning.open(spec, AttendedBackend(engine, home), journal))
     tell(f"on Ray {ray.__version__}")
 
 

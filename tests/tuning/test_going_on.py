@@ -18,6 +18,7 @@ from amt_flows.spec import TuningSpec
 from amt_flows.strategies.brackets import bracket_of, rungs
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.loop import drive
+from amt_flows.tuning.recover import recover
 from worlds import drive_until, rising, spec
 
 
@@ -90,6 +91,19 @@ def test_who_takes_over_goes_on_with_the_same_epochs() -> None:
     drive(second)
     job = second.ledger.attempts(1)[1]
     assert (job.went_on_after, [epoch for epoch, _ in job.curve]) == (4, list(range(1, 11)))
+
+
+def test_a_record_that_is_made_anew_has_the_same_curves() -> None:
+    asked = early(limits={"max_parallel_training_jobs": 2, "max_number_of_training_jobs": 6})
+    clock = VirtualClock()
+    backend = LosesMachines(clock, lambda given: replace(rising(given), checkpoints=True, counts_from=0))
+    tuning = Tuning.open(asked, backend, MemoryJournal(), clock=clock)
+    drive(tuning)
+    again = recover(asked, backend.view, MemoryJournal(), clock=clock)
+    assert any(job.went_on_after == 4 for job in again.jobs.values())
+    assert {name: list(job.curve) for name, job in again.jobs.items()} == {
+        name: list(job.curve) for name, job in tuning.ledger.jobs.items()
+    }
 
 
 # -- Hyperband -------------------------------------------------------------------------------------------
