@@ -11,6 +11,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+import collecting
 from core import is_core, may_hold_core, nothing_of_the_outer_world
 from spreading import OneServer, longest_first, processes
 
@@ -20,6 +21,7 @@ hypothesis.settings.load_profile("default")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    collecting.keep_what_is_compiled()
     if config.option.markexpr == "core":  # in seconds; the gate tries more
         hypothesis.settings.load_profile("core")
 
@@ -30,10 +32,19 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if ignored else None
 
 
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Dir | None:
+    return collecting.Rooms.from_parent(parent, path=path) if path == collecting.HERE else None
+
+
+def pytest_collection_finish() -> None:
+    collecting.look_no_more_at_what_was_collected()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> Generator[None, None, None]:
+    collecting.in_one_order(items)
     for item in items:  # before ``-m`` chooses
         if is_core(item.path):
             item.add_marker(pytest.mark.core)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ class NotCore(Exception):
     """What a test of the core did that it may not do."""
 
 
+@cache
 def is_core(path: Path) -> bool:
     """Whether a test file is one of the core's."""
     try:

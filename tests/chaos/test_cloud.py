@@ -22,11 +22,14 @@ EXPECTED = (
     Fault.SPOT,
 )
 
+SEEDS = (3, 5, 9, 10, 12, 22)
+"""Short ones; each fault strikes in two of them at least."""
+
 
 @pytest.mark.slow
 def test_no_trouble_of_the_cloud_breaks_a_promise() -> None:
     faults: Counter[str] = Counter()
-    for seed in (2, 5, 6, 8, 10):
+    for seed in SEEDS:
         told = run_cloud_schedule(seed)
         assert not told.violations, f"python -m amt_flows.testing.chaos --only sagemaker --seed {seed}"
         faults += told.faults
@@ -40,13 +43,14 @@ def test_a_writer_that_takes_its_own_entry_for_a_rivals_is_found_out(
         raise Fenced(f"Entry {index} is another's.")
 
     monkeypatch.setattr(S3Journal, "_is_written", hasty)
-    assert {violation.promise for violation in run_cloud_schedule(2).violations} == {"unended"}
+    assert {violation.promise for violation in run_cloud_schedule(10).violations} == {"unended"}
 
 
-def test_a_seed_tells_the_same_story_again() -> None:
+@pytest.mark.parametrize("seed", [3, 10])  # with controllers that follow one another, and that overlap
+def test_a_seed_tells_the_same_story_again(seed: int) -> None:
     def story() -> list[str]:
         lines: list[str] = []
-        run_cloud_schedule(8, lines.append)
+        run_cloud_schedule(seed, lines.append)
         return lines
 
     assert story() == story()

@@ -1,8 +1,8 @@
-"""An environment of its own in which the real SageMaker SDK runs: v3 and v2, a directory each.
+"""Places from which the real SageMaker SDK is imported: v3 and v2, a directory each.
 
 Both versions import as ``sagemaker`` and bring far more than a tuner needs: mlflow, pyarrow, paramiko, 130
-packages, minutes with pip. So the SDK is installed without its dependencies, and what importing a tuner
-needs is named here.
+packages, minutes with pip. So the SDK is installed without its dependencies. Of what importing a tuner needs,
+the tests' own environment has most (boto3, pandas, pydantic); what it lacks is named here.
 """
 
 from __future__ import annotations
@@ -18,31 +18,22 @@ SDK = {
     "3": ("sagemaker-core==2.27.0", "sagemaker-train==1.27.0"),  # the parts of sagemaker 3.27.0
     "2": ("sagemaker==2.257.7", "sagemaker-core==1.0.78"),
 }
-NEEDED = (
-    "attrs",
-    "boto3",
+LACKING = (
     "graphene>=3,<4",
+    "graphql-core>=3.1,<3.3",
+    "graphql-relay>=3.1,<3.3",
     "importlib-metadata<7",
-    "jsonschema",
-    "numpy",
-    "omegaconf",
-    "packaging",
-    "pandas",
-    "platformdirs",
+    "omegaconf>=2.4",
     "protobuf<7",
-    "pydantic>=2.10,<3",
-    "pyyaml",
-    "requests",
-    "rich",
     "schema",
     "smdebug-rulesconfig",
-    "tomli; python_version < '3.11'",
+    "zipp",
 )
 
 
 def environment(cache: Path) -> Path:
-    """The environment below ``cache``, made when it isn't there."""
-    wanted = repr((SDK, NEEDED, sys.version_info[:2]))
+    """The directory below ``cache`` that has them, made when it isn't there."""
+    wanted = repr((SDK, LACKING, sys.version_info[:2]))
     place = cache / hashlib.sha256(wanted.encode()).hexdigest()[:12]
     done = place / "done"
     if not done.exists():
@@ -55,18 +46,19 @@ def environment(cache: Path) -> Path:
 
 def _make(place: Path) -> None:
     # By pip, with whose settings the environment of this test was made: another installer may know no index.
-    _run(sys.executable, "-m", "venv", str(place))
+    # What is never imported, which is most of it, needn't be compiled.
     install = (
-        str(place / "bin" / "python"),
+        sys.executable,
         "-m",
         "pip",
         "install",
         "--quiet",
         "--disable-pip-version-check",
+        "--no-compile",
     )
-    _run(*install, *NEEDED)
     for version, distributions in SDK.items():
         _run(*install, "--no-deps", "--target", str(place / f"sdk{version}"), *distributions)
+    _run(*install, "--no-deps", "--target", str(place / "lacking"), *LACKING)
 
 
 def run(place: Path, version: str, *, room: Path, path: list[Path]) -> str:
@@ -77,10 +69,12 @@ def run(place: Path, version: str, *, room: Path, path: list[Path]) -> str:
         (links / package.name).symlink_to(package, target_is_directory=True)
     # The SDK reads defaults from the person's own directories.
     variables = {
-        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAGEMAKER_"))
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "SAGEMAKER_", "PYTHONDONTWRITE"))
     }
     variables |= {
-        "PYTHONPATH": os.pathsep.join([str(place / f"sdk{version}"), str(links)]),
+        "PYTHONPATH": os.pathsep.join([str(place / f"sdk{version}"), str(place / "lacking"), str(links)]),
         "HOME": str(room),
         "XDG_CONFIG_HOME": str(room / "config"),
         "XDG_CONFIG_DIRS": str(room / "config"),
@@ -89,7 +83,7 @@ def run(place: Path, version: str, *, room: Path, path: list[Path]) -> str:
     }
     script = str(links / "sdk" / "real_sdk.py")
     # What the SDK logs goes to standard output too: the answer is the last line.
-    return _run(str(place / "bin" / "python"), script, version, variables=variables).splitlines()[-1]
+    return _run(sys.executable, script, version, variables=variables).splitlines()[-1]
 
 
 def _run(*command: str, variables: dict[str, str] | None = None) -> str:

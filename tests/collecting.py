@@ -1,0 +1,53 @@
+"""How each process of a run comes by its tests.
+
+Every process of xdist's collects all of them, and half of that is the compiling of their assertions. Each
+begins at another room, so that what one has compiled is there when the others come to it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+class Rooms(pytest.Dir):
+    """The directory of all tests, whose rooms each process goes through from another one on."""
+
+    def collect(self) -> Iterable[Any]:
+        rooms = list(super().collect())
+        first = len(rooms) * _number() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        return rooms[first:] + rooms[:first]
+
+
+def _number() -> int:
+    """Of this process, from 0 on."""
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+
+def in_one_order(items: list[pytest.Item]) -> None:
+    """The same in every process; a file's tests stay in its own order."""
+    items.sort(key=lambda item: item.path)
+
+
+def keep_what_is_compiled() -> None:
+    """Also where PYTHONDONTWRITEBYTECODE is set, as in many containers: only until all is collected."""
+    sys.dont_write_bytecode = False
+
+
+def look_no_more_at_what_was_collected() -> None:
+    """What was imported lives as long as the process: the collector of garbage needn't go through its
+    millions of objects again and again while the tests run."""
+    sys.dont_write_bytecode = _wanted
+    gc.collect()
+    gc.freeze()
+
+
+_wanted = sys.dont_write_bytecode
