@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.client.orchestration import get_client
 from prefect.settings import (
     PREFECT_LOCAL_STORAGE_PATH,
     PREFECT_SERVER_ANALYTICS_ENABLED,
+    PREFECT_SERVER_DATABASE_CONNECTION_URL,
     temporary_settings,
 )
 
+from flows import ready_processes
 from flows.local_jobs import end_all
 
 HERE = Path(__file__).parent
@@ -40,6 +43,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         prefect_test_harness(server_startup_timeout=120),
     ):
         yield
+        ready_processes.end()
 
 
 class _ShortNaps:
@@ -65,11 +69,12 @@ def flows_end_at_once() -> Iterator[None]:
 def nothing_known_of_other_files(prefect_server: None) -> Iterator[None]:
     """The server tells where a name's tuning job is kept; of those of other files it is to tell nothing."""
     yield
-    # A deployment's own run may still publish; what it adds bears a name of its own file's.
-    with get_client(sync_client=True) as client:
-        while found := client.read_artifacts(limit=200):
-            for artifact in found:
-                client.delete_artifact(artifact.id)
+    # A deployment's own run may still publish; what it adds bears a name of its own file's. The API deletes
+    # one after another, which takes seconds.
+    file = str(PREFECT_SERVER_DATABASE_CONNECTION_URL.value()).partition(":///")[2]
+    with closing(sqlite3.connect(file, timeout=120)) as database, database:
+        database.execute("DELETE FROM artifact_collection")
+        database.execute("DELETE FROM artifact")
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +25,9 @@ from prefect.settings import get_current_settings
 from prefect.states import Scheduled
 
 from amt_flows.flows.promotion.outcome import Outcome
+from flows import ready_processes
 from flows.local_jobs import ENDLESS, eventually, local_spec, workers
+from flows.ready_processes import Forked
 
 
 def read(run_id: UUID) -> FlowRun:
@@ -98,14 +98,12 @@ def respond(run: FlowRun, **given: str) -> bool:
 
 
 @contextmanager
-def tuning_in_a_process(name: str, home: Path, training: str = ENDLESS) -> Iterator[subprocess.Popen[bytes]]:
+def tuning_in_a_process(name: str, home: Path, training: str = ENDLESS) -> Iterator[Forked]:
     """A script that runs the flow ``tune``, started once two training jobs live."""
     spec = json.dumps(local_spec(name, training).to_json())
     script = f"from amt_flows.flows import tune\ntune({spec}, home={str(home)!r})"
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], env={**settings, "PATH": "/usr/bin:/bin"}, stderr=subprocess.DEVNULL
-    )
+    process = ready_processes.start(script, {**settings, "PATH": "/usr/bin:/bin"})
     try:
         assert eventually(lambda: len(workers(home)) >= 2, 60)
         yield process
