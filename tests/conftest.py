@@ -13,7 +13,7 @@ import pytest
 
 import collecting
 from core import is_core, may_hold_core, nothing_of_the_outer_world
-from spreading import OneServer, longest_first, processes
+from spreading import TwoServers, longest_first, processes
 
 hypothesis.settings.register_profile("default", deadline=None, derandomize=False, print_blob=True)
 hypothesis.settings.register_profile("core", hypothesis.settings.get_profile("default"), max_examples=20)
@@ -53,9 +53,9 @@ def pytest_collection_modifyitems(
         longest_first(items)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneServer | None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoServers | None:
     # The long ones would take twice as long on one server.
-    return OneServer(config, log) if "not long" in config.option.markexpr else None
+    return TwoServers(config, log) if "not long" in config.option.markexpr else None
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

@@ -9,10 +9,24 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 FLOWS = "tests/flows/"
+AFTER_TUNING = (
+    "approval",
+    "automations",
+    "deploy",
+    "deployments",
+    "forms",
+    "killed_flows",
+    "readme_pipelines",
+    "recipe_pipelines",
+    "retune",
+    "retune_by_amt",
+    "tune_then_deploy",
+)
+"""The files about promotion and deployments; the others are about tuning, and take as long."""
 
 
-class OneServer(LoadScopeScheduling):  # type: ignore[misc]
-    """A file is one process's, as in xdist's ``loadfile``; and all flows are one process's: a Prefect server
+class TwoServers(LoadScopeScheduling):  # type: ignore[misc]
+    """A file is one process's, as in xdist's ``loadfile``; and all flows are two processes': a Prefect server
     takes as long to start as twenty tests on it, and most of what they do is wait for it. The order is
     that of the collection, in which what takes longest comes first (:func:`longest_first`)."""
 
@@ -21,7 +35,11 @@ class OneServer(LoadScopeScheduling):  # type: ignore[misc]
         super().__init__(config, log)
 
     def _split_scope(self, nodeid: str) -> str:
-        return FLOWS if nodeid.startswith(FLOWS) else nodeid.partition("::")[0]
+        file = nodeid.partition("::")[0]
+        if not file.startswith(FLOWS):
+            return file
+        after = file.removeprefix(f"{FLOWS}test_").removesuffix(".py") in AFTER_TUNING
+        return f"{FLOWS} {'after tuning' if after else 'tuning'}"
 
 
 def longest_first(items: list[pytest.Item]) -> None:

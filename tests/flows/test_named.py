@@ -209,9 +209,9 @@ def test_who_cleans_up_finds_the_home_that_a_flow_run_had(
     asked = json.dumps(local_spec("lost-there", ENDLESS, jobs=4).to_json())
     process = subprocess.Popen([sys.executable, "-c", WORKER, asked], env=environment)
     try:
-        eventually(lambda: len(workers(homes[0])) == 2)
+        assert eventually(lambda: len(workers(homes[0])) >= 2)
         run = run_called("lost-there")
-        eventually(lambda: tuning_of_run("tune", read(run.id)).home == str(homes[0]))
+        assert eventually(lambda: tuning_of_run("tune", read(run.id)).home == str(homes[0]))
     finally:
         process.kill()
         process.wait()
