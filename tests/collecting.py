@@ -9,22 +9,21 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import pytest
 
 HERE = Path(__file__).parent
 
+Item = TypeVar("Item")
 
-class Rooms(pytest.Dir):
-    """The directory of all tests, whose rooms each process goes through from another one on."""
 
-    def collect(self) -> Iterable[Any]:
-        rooms = list(super().collect())
-        first = len(rooms) * _number() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-        return rooms[first:] + rooms[:first]
+def from_ones_own_room(found: Sequence[Item]) -> Sequence[Item]:
+    """What the directory of all tests holds, from another room on in each process."""
+    first = len(found) * _number() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    return [*found[first:], *found[:first]]
 
 
 def _number() -> int:

@@ -32,8 +32,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if ignored else None
 
 
-def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Dir | None:
-    return collecting.Rooms.from_parent(parent, path=path) if path == collecting.HERE else None
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if collector.path == collecting.HERE and report.result:
+        report.result = list(collecting.from_ones_own_room(report.result))
+    return report
 
 
 def pytest_collection_finish() -> None:

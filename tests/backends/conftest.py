@@ -74,7 +74,7 @@ class Site:
         self.points.setdefault(name, []).extend(report.points)
         return report
 
-    def until(self, name: str, condition: Callable[[JobReport], bool], seconds: float = 20.0) -> JobReport:
+    def until(self, name: str, condition: Callable[[JobReport], bool], seconds: float = 120.0) -> JobReport:
         give_up_at = time.monotonic() + seconds
         while True:
             report = self.report(name)
@@ -83,7 +83,7 @@ class Site:
             assert time.monotonic() < give_up_at, report
             self.backend.wait(0.2)
 
-    def end(self, name: str, seconds: float = 20.0) -> JobReport:
+    def end(self, name: str, seconds: float = 120.0) -> JobReport:
         return self.until(name, lambda report: report.state.terminal, seconds)
 
     def run(self, template: TrainingJobTemplate, **changes: Any) -> JobReport:
@@ -112,7 +112,7 @@ def quoted(path: Path | str) -> str:
     return shlex.quote(str(path))
 
 
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
     give_up_at = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < give_up_at, "in vain waited for a condition"

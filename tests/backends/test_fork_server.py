@@ -225,7 +225,7 @@ def log_of(site: Site, name: str) -> str:
 
 
 def wait_for(condition: Callable[[], object]) -> None:
-    give_up_at = time.monotonic() + 60
+    give_up_at = time.monotonic() + 180
     while not condition():
         assert time.monotonic() < give_up_at
         time.sleep(0.01)

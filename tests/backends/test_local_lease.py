@@ -135,13 +135,12 @@ def test_a_worker_whose_job_was_taken_over_ends_its_training_and_leaves_the_end_
 
 
 def test_where_the_process_can_be_seen_nobody_waits_for_a_lease(site: Site) -> None:
+    site.backend = LocalBackend(site.root, lease_seconds=3600)
     name = site.launch(site.sh("echo ready; exec sleep 600"))
     site.until_printed(name, "ready")
     worker = int(json.loads((site.directory(name) / "claim").read_text())["pid"])
-    began = time.monotonic()
     os.kill(worker, signal.SIGKILL)
     assert site.end(name).state is JobState.LOST
-    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("seconds", [0, 0.5, 1e6, float("nan")])

@@ -84,9 +84,7 @@ def test_a_very_long_line_is_searched_at_its_beginning(site: Site) -> None:
 
 def test_values_come_while_the_job_runs(site: Site) -> None:
     name = site.launch(site.sh("echo 'amt-report acc=0.5;'; exec sleep 600"))
-    started = time.monotonic()
     report = site.until(name, lambda _: site.values(name) == [0.5])
-    assert time.monotonic() - started < 20
     assert report.state is JobState.RUNNING
 
 

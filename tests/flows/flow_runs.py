@@ -105,7 +105,7 @@ def tuning_in_a_process(name: str, home: Path, training: str = ENDLESS) -> Itera
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
     process = ready_processes.start(script, {**settings, "PATH": "/usr/bin:/bin"})
     try:
-        assert eventually(lambda: len(workers(home)) >= 2, 60)
+        assert eventually(lambda: len(workers(home)) >= 2)
         yield process
     finally:
         process.kill()

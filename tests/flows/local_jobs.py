@@ -54,7 +54,7 @@ def end_all(home: Path) -> None:
                 os.kill(one.pid, signal.SIGKILL)
 
 
-def eventually(true: Callable[[], bool], timeout: float = 90.0) -> bool:
+def eventually(true: Callable[[], bool], timeout: float = 180.0) -> bool:
     """Whether something comes true in time."""
     give_up_at = time.monotonic() + timeout
     while not true():

@@ -292,7 +292,7 @@ def test_a_worker_tunes(worker: Path, place: Path) -> None:
 @pytest.mark.long
 def test_another_flow_run_stops_a_tuning_job_and_its_own_goes_on(worker: Path, place: Path) -> None:
     tuning = created("tune/tune", spec=local_spec("to-be-stopped", ENDLESS).to_json())
-    assert eventually(lambda: len(workers(place)) >= 2, 120), worker.read_text()
+    assert eventually(lambda: len(workers(place)) >= 2), worker.read_text()
     assert ends(created("stop-tuning/stop", name="to-be-stopped"), worker)
     # The flow run that tunes is not cancelled: it has a result.
     assert ends(tuning, worker)
@@ -304,7 +304,7 @@ def test_another_flow_run_stops_a_tuning_job_and_its_own_goes_on(worker: Path, p
 @pytest.mark.long
 def test_cancel_leaves_no_training_process(worker: Path, place: Path) -> None:
     tuning = created("tune/tune", spec=local_spec("to-be-cancelled", ENDLESS).to_json())
-    assert eventually(lambda: len(workers(place)) >= 2, 120), worker.read_text()
+    assert eventually(lambda: len(workers(place)) >= 2), worker.read_text()
     with get_client(sync_client=True) as client:
         client.set_flow_run_state(tuning, Cancelling())
     assert ends(tuning, worker, "Cancelled")

@@ -101,7 +101,7 @@ def start_flow_run(deployment: str, script: str, home: Path) -> UUID:
         def there() -> bool:
             return any(one.name == deployment for one in client.read_deployments())
 
-        assert eventually(there, 60)
+        assert eventually(there)
         found = client.read_deployment_by_name(f"tune/{deployment}")
         parameters = {"spec": local_spec(deployment, script).to_json(), "home": str(home)}
         return client.create_flow_run_from_deployment(found.id, parameters=parameters).id

@@ -37,10 +37,12 @@ def test_a_controller_that_lives_closes_its_own_record(home: Path) -> None:
     with tuning_in_a_process("obeys", home) as process:
         stopped = stop_tuning("obeys", str(home))
         assert process.wait(120) == 1, "no training job could be the best: nothing goes on with no model"
-    assert len(stopped) == 2
+    # The controller reads the same note, and may have been quicker.
+    assert set(stopped) <= set(ledger_of("obeys", home).jobs)
     assert not workers(home)
     assert state_of(run_called("obeys").id) == "Failed"
     assert load_result("obeys").status is TuningStatus.STOPPED
+    assert len(ledger_of("obeys", home).ended) == 2
     assert stop_tuning("obeys", str(home)) == [], "it has ended already"
 
 
@@ -154,7 +156,7 @@ def test_what_somebody_else_drives_by_now_is_left_alone(home: Path) -> None:
     crash(run_id)
     dead = driver_of(open_journal("taken", home))
     with tuning_in_a_process("taken", home):
-        assert eventually(lambda: driver_of(open_journal("taken", home)) != dead, 60)
+        assert eventually(lambda: driver_of(open_journal("taken", home)) != dead)
         assert "left alone" in cleaned(run_id).done
         assert len(workers(home)) >= 2
         stop_tuning("taken", str(home))

@@ -183,12 +183,13 @@ def test_a_running_one_is_stopped_where_it_is(
     monkeypatch.setattr(manage, "PATIENCE_SECONDS", 15.0)
     with tuning_in_a_process("runs-there", homes[0]) as process:
         # Its first page is sent beside its launches.
-        assert eventually(lambda: home_named("runs-there", None) is not None, 60)
-        assert len(stop_tuning("runs-there")) == 2
-        process.wait(60)
+        assert eventually(lambda: home_named("runs-there", None) is not None)
+        stop_tuning("runs-there")
+        process.wait(120)
     assert not workers(homes[0])
     assert not home.exists()
     assert load_result("runs-there").status is TuningStatus.STOPPED
+    assert len(load_ledger(open_journal("runs-there", homes[0]), "runs-there").ended) == 2
 
 
 WORKER = """

@@ -196,7 +196,7 @@ def test_a_retry_of_the_flow_run_goes_on_with_the_same_tuning_job() -> None:
     assert len(backend.launches) == len(set(backend.launches)) == 10
     assert {job.name for job in result.jobs} == set(backend.launches)
     assert names == [f"retried-{flow_run_id(state).hex[-12:]}"]
-    assert eventually(lambda: bars_of(flow_run_id(state)) == set(backend.launches), 60), "both attempts' bars"
+    assert eventually(lambda: bars_of(flow_run_id(state)) == set(backend.launches)), "both attempts' bars"
 
 
 def bars_of(run: UUID) -> set[str]:
@@ -311,6 +311,6 @@ def test_what_a_run_notes_of_metrics_is_in_the_log_of_its_own_flow_run(home: Pat
     first, second = noting(return_state=True), World().tune(spec(name="says-nothing"))
     assert first.is_completed()
     noted = "only a part of"
-    assert eventually(lambda: any(noted in line for line in logged(flow_run_id(first))), 60)
+    assert eventually(lambda: any(noted in line for line in logged(flow_run_id(first))))
     assert sum(noted in line for line in logged(flow_run_id(first))) == 1
     assert not any(noted in line for line in logged(flow_run_id(second)))

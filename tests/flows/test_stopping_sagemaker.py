@@ -54,8 +54,8 @@ def flow_in_a_process(
         [sys.executable, "-c", script], env={**os.environ, **settings}, stderr=subprocess.DEVNULL
     )
     try:
-        assert eventually(lambda: len(running(world)) == 2, 90)
-        assert eventually(lambda: recorded(name) == 2, 60)
+        assert eventually(lambda: len(running(world)) == 2)
+        assert eventually(lambda: recorded(name) == 2)
         yield process
     finally:
         process.kill()
@@ -115,7 +115,7 @@ def test_a_cancel_reaches_a_plain_script(backend: str, world: SimulatedSageMaker
     with flow_in_a_process(name, backend, world) as process:
         with get_client(sync_client=True) as client:
             client.set_flow_run_state(run_called(name).id, Cancelling())
-        assert eventually(lambda: process.poll() is not None, 90)
+        assert eventually(lambda: process.poll() is not None)
     assert running(world) == []
     state = run_called(name).state
     assert state is not None
@@ -129,7 +129,7 @@ def test_the_stop_task_ends_it_from_another_flow(world: SimulatedSageMaker) -> N
 
     with flow_in_a_process("watched", "sagemaker", world) as process:
         watchdog()
-        assert eventually(lambda: process.poll() is not None, 60)
+        assert eventually(lambda: process.poll() is not None)
     assert running(world) == []
     assert len(world.jobs) == 2, "no job was launched in place of those that were stopped"
     assert load_ledger(open_journal("watched", HOME), "watched").status is TuningStatus.STOPPED
@@ -138,5 +138,5 @@ def test_the_stop_task_ends_it_from_another_flow(world: SimulatedSageMaker) -> N
 def test_sigterm_stops_the_jobs_of_a_script(world: SimulatedSageMaker) -> None:
     with flow_in_a_process("terminated", "sagemaker", world) as process:
         process.send_signal(signal.SIGTERM)
-        assert eventually(lambda: process.poll() is not None, 90)
+        assert eventually(lambda: process.poll() is not None)
     assert running(world) == []

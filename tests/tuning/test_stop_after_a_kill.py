@@ -41,7 +41,7 @@ SAGEMAKER = {
 }
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 90.0) -> Any:
+def eventually(condition: Callable[[], Any], seconds: float = 180.0) -> Any:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         with contextlib.suppress(TuningJobNotFound):
@@ -100,10 +100,10 @@ def test_on_this_machine(tmp_path: Path) -> None:
     spec = write_spec(tmp_path, SCRIPT, limits=limits)
     killed_after(2, spec, home=home)
     began = time.monotonic()
-    said = ok("stop", "demo", "--home", home)
+    said = ok("stop", "demo", "--home", home, "--wait", "600")
     assert "No controller answers for demo" in said
     assert "demo is stopped." in said
-    assert time.monotonic() - began < 60, "a dead controller is not waited for"
+    assert time.monotonic() - began < 200, "a dead controller is not waited for"
     is_stopped_with_the_best_so_far(home)
     assert [job for job in LocalBackend(home).find("demo") if not job.state.terminal] == []
     ok("report", "demo", "--home", home, "--output", tmp_path / "report.html")
