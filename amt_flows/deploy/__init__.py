@@ -1,4 +1,4 @@
-"""From a finished tuning job to a model at work: on this machine, and on SageMaker.
+"""From a finished tuning job to a model at work: on this machine, on SageMaker, and in MLflow.
 
 Everything here is a plain function that may be called again after it was interrupted, at any point: it finds
 what is there already, and goes on. As steps of a Prefect flow they are in :mod:`amt_flows.flows`.
@@ -19,6 +19,12 @@ from amt_flows.deploy.local import (
     versions,
 )
 from amt_flows.deploy.local_layout import Version
+from amt_flows.deploy.mlflow_registry import (
+    MlflowPromotion,
+    mlflow_champion,
+    promote_mlflow,
+    roll_back_mlflow,
+)
 from amt_flows.deploy.models import create_endpoint_configuration, create_model
 from amt_flows.deploy.promotion import Promotion, champion_at, promote
 from amt_flows.deploy.registry import (
@@ -40,6 +46,7 @@ __all__ = [
     "LiveEndpoint",
     "LocalPromotion",
     "Made",
+    "MlflowPromotion",
     "ModelSettings",
     "PackageSettings",
     "Place",
@@ -58,11 +65,14 @@ __all__ = [
     "current_version",
     "deploy_endpoint",
     "local_champion",
+    "mlflow_champion",
     "promote",
     "promote_local",
+    "promote_mlflow",
     "register_model",
     "registry_champion",
     "roll_back_endpoint",
     "roll_back_local",
+    "roll_back_mlflow",
     "versions",
 ]

@@ -3,6 +3,7 @@ step, where the result itself carries every training job."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -46,6 +47,8 @@ class Candidate(BaseModel):
     """SageMaker's VpcConfig of the training jobs."""
     network_isolation: bool = False
     tags: dict[str, str] = {}
+    inputs: dict[str, str] = {}
+    """What it was trained on: where each data channel is."""
 
 
 Deployable = TuningResult | Candidate
@@ -93,7 +96,19 @@ def candidate_of(result: Deployable) -> Candidate:
         vpc=vpc if isinstance(vpc, dict) else {},
         network_isolation=bool(verbatim.get("EnableNetworkIsolation", False)),
         tags=dict(spec.tags),
+        inputs={**_channels(verbatim), **spec.training_job.inputs},
     )
+
+
+def _channels(verbatim: Mapping[str, Any]) -> dict[str, str]:
+    """Those of SageMaker's own words that are in S3."""
+    channels = verbatim.get("InputDataConfig")
+    found = {}
+    for channel in channels if isinstance(channels, list) else ():
+        place = get(channel, "DataSource.S3DataSource.S3Uri") if isinstance(channel, dict) else None
+        if isinstance(place, str):
+            found[str(channel.get("ChannelName"))] = place
+    return found
 
 
 def named_after(result: Deployable) -> str:

@@ -13,6 +13,7 @@ from amt_flows.deploy.endpoints import LiveEndpoint, deploy_endpoint
 from amt_flows.deploy.ensuring import Made
 from amt_flows.deploy.hosting import Hosting
 from amt_flows.deploy.local import LocalPromotion, local_champion, promote_local
+from amt_flows.deploy.mlflow_registry import MlflowPromotion, mlflow_champion, promote_mlflow
 from amt_flows.deploy.models import create_endpoint_configuration, create_model
 from amt_flows.deploy.registry import (
     APPROVED,
@@ -36,9 +37,9 @@ class Promotion:
     objective_metric: str
     objective_value: float
     live: str
-    """The directory with the model's files, the endpoint's ARN, or the model package's."""
+    """The directory with the model's files, the endpoint's ARN, the model package's, or MLflow's address."""
     version: str | None = None
-    """Local: the version in the directory."""
+    """The version in the directory, or in MLflow."""
     previous: str | None = None
     """What was at work before: a version, or an endpoint configuration."""
     model_package: str | None = None
@@ -57,6 +58,7 @@ class Steps:
 
     promote_local: Callable[..., LocalPromotion] = promote_local
     register_model: Callable[..., Registered] = register_model
+    promote_mlflow: Callable[..., MlflowPromotion] = promote_mlflow
     create_model: Callable[..., Made] = create_model
     create_endpoint_configuration: Callable[..., Made] = create_endpoint_configuration
     deploy_endpoint: Callable[..., LiveEndpoint] = deploy_endpoint
@@ -73,6 +75,8 @@ def champion_at(target: Target, *, hosting: Hosting | None = None) -> Champion |
     if target.place is Place.LOCAL:
         assert target.directory is not None
         return local_champion(target.directory)
+    if target.place is Place.MLFLOW:
+        return mlflow_champion(str(target.mlflow), str(target.registered_model))
     if target.model_package_group is None:
         return None
     return registry_champion(target.model_package_group, hosting=hosting or Hosting(region=target.region))
@@ -88,9 +92,10 @@ def promote(
 ) -> Promotion:
     """Put the best training job's model to work.
 
-    On SageMaker the model is registered first (pending), then the endpoint is brought to it, and only when it
-    is in service is the version approved (unless ``approve`` is false, to leave that to somebody): the latest
-    approved version is always one that works. Doing it again changes nothing.
+    In MLflow it becomes the version with the alias ``champion``. On SageMaker the model is registered first
+    (pending), then the endpoint is brought to it, and only when it is in service is the version approved
+    (unless ``approve`` is false, to leave that to somebody): the latest approved version is always one that
+    works. Doing it again changes nothing.
 
     Raises DeployRejected before anything was changed, DeployFailed after a roll-back, NameTaken,
     CapacityUnavailable, BackendError.
@@ -100,6 +105,8 @@ def promote(
     if target.place is Place.LOCAL:
         assert target.directory is not None
         return _local(candidate, target.directory, target.keep_versions, steps)
+    if target.place is Place.MLFLOW:
+        return _mlflow(candidate, str(target.mlflow), str(target.registered_model), steps)
     return _sagemaker(candidate, target, approve, steps, hosting or Hosting(region=target.region))
 
 
@@ -115,6 +122,22 @@ def _local(candidate: Candidate, directory: str, keep: int, steps: Steps) -> Pro
         version=made.version,
         previous=made.previous,
         roll_back=None if made.previous is None else f"roll_back_local({directory!r}, {made.previous!r})",
+    )
+
+
+def _mlflow(candidate: Candidate, uri: str, model: str, steps: Steps) -> Promotion:
+    made = steps.promote_mlflow(candidate, uri, model)
+    back = None if made.previous is None else f"roll_back_mlflow({uri!r}, {model!r}, {made.previous!r})"
+    return Promotion(
+        place=Place.MLFLOW.value,
+        tuning_job=candidate.tuning_job,
+        training_job=candidate.training_job,
+        objective_metric=candidate.objective_metric,
+        objective_value=candidate.objective_value,
+        live=made.address,
+        version=made.version,
+        previous=made.previous,
+        roll_back=back,
     )
 
 

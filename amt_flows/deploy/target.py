@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import Enum
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,15 +15,19 @@ from amt_flows.deploy.registry import check_registration
 from amt_flows.deploy.settings import EndpointSettings, ModelSettings, PackageSettings, Waiting
 from amt_flows.errors import DeployRejected, Problem
 from amt_flows.spec import form
+from amt_flows.spec.tracking_rules import bears_a_secret, uri_problems, without_secrets
+from amt_flows.tracking.mlflow_client import lacking
 
 
 class Place(str, Enum):
     LOCAL = "local"
     SAGEMAKER = "sagemaker"
+    MLFLOW = "mlflow"
 
 
 class Target(BaseModel):
-    """Where the model goes: a directory of versions, or SageMaker's model registry, an endpoint, or both."""
+    """Where the model goes: a directory of versions; SageMaker's model registry, an endpoint, or both; or
+    MLflow's model registry."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -34,7 +39,7 @@ class Target(BaseModel):
     )
 
     place: Place = Place.LOCAL
-    """This machine, or SageMaker."""
+    """This machine, SageMaker, or MLflow."""
     directory: str | None = None
     """Local: the directory that keeps the model's versions."""
     keep_versions: int = Field(default=KEEP_VERSIONS, ge=1)
@@ -71,12 +76,18 @@ class Target(BaseModel):
     """SageMaker: how long the endpoint is waited for."""
     poll_seconds: float = Field(default=15.0, gt=0)
     """SageMaker: how often it is looked at."""
+    mlflow: str | None = None
+    """MLflow: its tracking URI, e.g. `http://mlflow.example:5000`. No secret stands in it."""
+    registered_model: str | None = None
+    """MLflow: the registered model, of which `champion` is the version at work."""
 
     @property
     def shown(self) -> str:
         """Where that is, in a few words."""
         if self.place is Place.LOCAL:
             return f"directory {self.directory}"
+        if self.place is Place.MLFLOW:
+            return f"registered model {self.registered_model} in MLflow"
         endpoint = f"endpoint {self.endpoint}" if self.endpoint else ""
         group = f"model package group {self.model_package_group}" if self.model_package_group else ""
         return " and ".join(part for part in (endpoint, group) if part)
@@ -122,18 +133,49 @@ def check_target(target: Target, candidate: Candidate | None = None) -> None:
         raise DeployRejected("The promotion", problems)
 
 
+_FIELDS: Final = {
+    Place.LOCAL: ("directory",),
+    Place.SAGEMAKER: ("model_package_group", "endpoint"),
+    Place.MLFLOW: ("mlflow", "registered_model"),
+}
+_FOR: Final = {
+    Place.LOCAL: "is for a local promotion",
+    Place.SAGEMAKER: "is for SageMaker",
+    Place.MLFLOW: "is for MLflow",
+}
+
+
 def _problems(target: Target) -> Iterator[Problem]:
-    if target.place is Place.LOCAL:
-        if not target.directory:
-            yield Problem("target.directory", None, "is needed for a local promotion")
-        for name in ("model_package_group", "endpoint"):
-            if getattr(target, name):
-                yield Problem(
-                    f"target.{name}", getattr(target, name), "is for SageMaker; set place to sagemaker"
-                )
+    for place, names in _FIELDS.items():
+        for name in names if place is not target.place else ():
+            if given := getattr(target, name):
+                message = f"{_FOR[place]}; set place to {place.value}, or leave it empty"
+                yield Problem(f"target.{name}", _shown(given), message)
+    if target.place is Place.LOCAL and not target.directory:
+        yield Problem("target.directory", None, "is needed for a local promotion")
+    if target.place is Place.MLFLOW:
+        yield from _mlflow_problems(target)
+    if target.place is Place.SAGEMAKER:
+        yield from _sagemaker_problems(target)
+
+
+def _shown(given: str) -> str:
+    return without_secrets(given) if bears_a_secret(given) else given
+
+
+def _mlflow_problems(target: Target) -> Iterator[Problem]:
+    if not target.registered_model:
+        yield Problem("target.registered_model", None, "is needed for MLflow's registry: the model's name")
+    elif set(target.registered_model) & set("/:"):
+        yield Problem("target.registered_model", target.registered_model, "can't hold / or :; rename it")
+    if not target.mlflow:
+        yield Problem("target.mlflow", None, "is needed for MLflow's registry: its tracking URI")
         return
-    if target.directory:
-        yield Problem("target.directory", target.directory, "is for a local promotion; leave it empty")
+    yield from (Problem("target.mlflow", one.value, one.message) for one in uri_problems(target.mlflow))
+    yield from (Problem("target.mlflow", one.value, one.message) for one in lacking())
+
+
+def _sagemaker_problems(target: Target) -> Iterator[Problem]:
     if not target.endpoint and not target.model_package_group:
         yield Problem("target.endpoint", None, "give this, or model_package_group, or both")
     if target.endpoint and (target.instance_type is None) == (target.serverless_memory_mb is None):

@@ -21,9 +21,12 @@ _SCHEMES: Final = (
 
 
 def tracking_problems(spec: TuningFields) -> Iterator[Problem]:
-    if spec.tracking is None:
-        return
-    uri = spec.tracking.mlflow
+    if spec.tracking is not None:
+        yield from uri_problems(spec.tracking.mlflow)
+
+
+def uri_problems(uri: str) -> Iterator[Problem]:
+    """What a tracking URI may not be."""
     if not uri.strip() or uri != uri.strip():
         yield Problem(
             FIELD, uri, "write MLflow's tracking URI, e.g. http://mlflow.example:5000, and no spaces"

@@ -27,7 +27,11 @@ FINAL: Final = frozenset(
 )
 """MLflow's codes of what is refused however often it is asked; all others may pass."""
 NOT_SIGNED_IN: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
-QUIET: Final = {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet"}
+QUIET: Final = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
 
 
 def is_installed() -> bool:
@@ -51,6 +55,20 @@ def open_client(uri: str) -> Any:
         from mlflow.tracking import MlflowClient
 
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def experiment_id(client: Any, name: str) -> str:
+    """Of an experiment, which is made if there is none of that name. Raises what the client raises."""
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name))
+        except Exception:
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+            # Somebody else has made it just now.
+    return str(found.experiment_id)
 
 
 @contextlib.contextmanager

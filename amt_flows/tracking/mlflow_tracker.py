@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from amt_flows.ports import FoundRun, RunStatus, RunToShow, TimedValue
 from amt_flows.tracking import facts
-from amt_flows.tracking.mlflow_client import in_our_words, open_client
+from amt_flows.tracking.mlflow_client import experiment_id, in_our_words, open_client
 
 # https://mlflow.org/docs/latest/api_reference/rest-api.html: limits of a batch, and of what a text may be.
 MOST_VALUES: Final = 1000
@@ -41,12 +41,7 @@ class MlflowTracker:
         """Raises as the other methods."""
         if self._experiment_id is None:
             with in_our_words(self._uri):
-                found = self._client.get_experiment_by_name(self._experiment)
-                self._experiment_id = (
-                    str(self._client.create_experiment(self._experiment))
-                    if found is None
-                    else str(found.experiment_id)
-                )
+                self._experiment_id = experiment_id(self._client, self._experiment)
         return self._experiment_id
 
     def find(self, tuning: Mapping[str, str]) -> Sequence[FoundRun]:

@@ -23,7 +23,7 @@ from prefect import State, Task, get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import TaskRun
 
-from amt_flows.deploy import endpoints, local, models, promotion, registry
+from amt_flows.deploy import endpoints, local, mlflow_registry, models, promotion, registry
 from amt_flows.deploy.attempt import EndpointProgress
 from amt_flows.deploy.candidate import Deployable, named_after
 from amt_flows.deploy.champion import Comparison, compare
@@ -31,6 +31,7 @@ from amt_flows.deploy.endpoints import LiveEndpoint
 from amt_flows.deploy.ensuring import Made
 from amt_flows.deploy.hosting import Hosting
 from amt_flows.deploy.local import KEEP_VERSIONS, LocalPromotion
+from amt_flows.deploy.mlflow_registry import MlflowPromotion
 from amt_flows.deploy.registry import APPROVED, PENDING, Registered
 from amt_flows.deploy.settings import EndpointSettings, ModelSettings, PackageSettings, Waiting
 from amt_flows.deploy.target import Target
@@ -199,6 +200,29 @@ def _progress_log() -> Callable[[EndpointProgress], None]:
     return tell
 
 
+# -- MLflow ----------------------------------------------------------------------------------------------
+
+
+@task(name="promote in MLflow", task_run_name=_for_its_job("promote"), **_RETRIED)
+def promote_mlflow(result: Deployable, uri: str, model: str) -> MlflowPromotion:
+    """Register the model in MLflow, and move the alias ``champion`` to it."""
+    run_id = runtime.flow_run.id
+    lineage = {"prefect.flow_run_id": str(run_id)} if run_id else {}
+    made = mlflow_registry.promote_mlflow(result, uri, model, lineage=lineage)
+    before = made.previous or "none"
+    get_run_logger().info("%s is version %s now; before it was %s.", made.address, made.version, before)
+    return made
+
+
+# Without the version to go to, doing it again goes back further: so it is not retried.
+@task(name="roll back in MLflow", **_PLAIN)
+def roll_back_mlflow(uri: str, model: str, to: str | None = None) -> MlflowPromotion:
+    """Move the alias ``champion`` back: ``to``, or to what the current version took over from."""
+    made = mlflow_registry.roll_back_mlflow(uri, model, to)
+    get_run_logger().info("%s is version %s again, not %s.", made.address, made.version, made.previous)
+    return made
+
+
 # -- both ------------------------------------------------------------------------------------------------
 
 
@@ -215,6 +239,7 @@ def compare_with_champion(
 TASKS = promotion.Steps(
     promote_local=promote_local,
     register_model=register_model,
+    promote_mlflow=promote_mlflow,
     create_model=create_model,
     create_endpoint_configuration=create_endpoint_configuration,
     deploy_endpoint=deploy_endpoint,

@@ -16,7 +16,7 @@ from prefect.client.schemas.sorting import ArtifactSort
 
 from amt_flows.deploy.champion import Comparison
 from amt_flows.deploy.promotion import Promotion
-from amt_flows.deploy.target import Target
+from amt_flows.deploy.target import Place, Target
 from amt_flows.flows.promotion.outcome import Outcome
 from amt_flows.flows.tuning.artifacts import artifact_key
 
@@ -133,7 +133,9 @@ def _link(text: str, key: str) -> str:
 
 def asset_key(made: Promotion) -> str:
     """The asset that a promotion makes, the same for every version of one model."""
-    if made.endpoint is not None:
+    if made.place == Place.MLFLOW.value:
+        place = f"mlflow://{made.live.removeprefix('models:/').rpartition('@')[0]}"
+    elif made.endpoint is not None:
         place = f"sagemaker://{made.live.split(':')[3]}/endpoint/{made.endpoint}"
     elif made.model_package is not None:
         place = f"sagemaker://{made.live.split(':')[3]}/{made.live.split(':')[5].rpartition('/')[0]}"
