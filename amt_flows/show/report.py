@@ -60,10 +60,10 @@ def report_markdown(
     sections = (
         _headline(result),
         _reasons(result),
-        _best(result, local_links),
+        best_section(result, local_links),
         _several_objectives(result),
         _chart(ledger) if charts else "",
-        _leaderboard(result, limit, local_links) if leaderboard else "",
+        leaderboard_section(result, limit, local_links) if leaderboard else "",
         _what_mattered(ledger),
         _early_stopping(ledger, result),
         _failures(result, local_links),
@@ -94,7 +94,7 @@ def _reasons(result: TuningResult) -> str:
 # -- the best training job ------------------------------------------------------------------------
 
 
-def _best(result: TuningResult, local_links: bool) -> str:
+def best_section(result: TuningResult, local_links: bool) -> str:
     best = result.best
     if best is None:
         return (
@@ -197,7 +197,7 @@ def _chart(ledger: Ledger) -> str:
     return f"## Best so far\n\n{chart}" if chart else ""
 
 
-def _leaderboard(result: TuningResult, limit: int, local_links: bool) -> str:
+def leaderboard_section(result: TuningResult, limit: int, local_links: bool) -> str:
     rows = leaderboard(result, limit)
     if not rows:
         return "## Training jobs\n\nNone was launched yet."

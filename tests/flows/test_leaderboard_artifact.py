@@ -1,10 +1,12 @@
-"""The leaderboard has every training job, as far as Prefect carries it, and says what it leaves out; a large
-result is compressed."""
+"""The leaderboard has every training job, as far as Prefect carries it, and says what it leaves out; a result
+is for people and for programs."""
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
+import zlib
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from amt_flows.backends.simulated import SimulatedBackend, VirtualClock
 from amt_flows.flows import load_result
 from amt_flows.flows.tuning import artifacts
-from amt_flows.flows.tuning.artifacts import PACKED, leaderboard_page
+from amt_flows.flows.tuning.artifacts import CONTENT, PACKED, content_of, leaderboard_page, result_page
 from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.results import TrainingJobRecord, TuningResult, result_of
 from amt_flows.tuning.engine import Tuning
@@ -84,18 +86,36 @@ def test_a_flow_run_publishes_more_than_a_screenful() -> None:
     assert len(rows_of(str(published.data))) == JOBS
 
 
-def test_a_large_result_is_compressed_and_loaded_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    limits = {"max_parallel_training_jobs": 10, "max_number_of_training_jobs": JOBS}
-    monkeypatch.setattr(artifacts, "LARGEST_RESULT", 10_000)
-    World().tune(spec(name="large", limits=limits))
-    published = artifact("result", "large")
-    data = published.data
-    content = json.loads(data) if isinstance(data, str) else data
-    assert isinstance(content, dict)
-    assert set(content) == {"name", "journal", PACKED}
-    loaded = load_result("large")
-    assert len(json.dumps(content)) < len(loaded.model_dump_json()) / 4
+def test_a_result_is_read_by_a_person_and_loaded_whole_by_a_program() -> None:
+    World().tune(
+        spec(name="whole", limits={"max_parallel_training_jobs": 10, "max_number_of_training_jobs": JOBS})
+    )
+    published, loaded = artifact("result", "whole"), load_result("whole")
+    assert published.type == "markdown"
+    shown, _, kept = str(published.data).partition("\n\n[amt-result]: data:")
+    assert loaded.best is not None
+    for words in (loaded.best.name, "learning_rate", "load_result('whole')", loaded.reasons[0].message):
+        assert words in shown
+    assert "{" not in shown
+    assert len(kept) < len(loaded.model_dump_json()) / 4
     assert [job.name for job in loaded.jobs] == [
-        row["Training job"] for row in rows_of(str(artifact("leaderboard", "large").data))
+        row["Training job"] for row in rows_of(str(artifact("leaderboard", "whole").data))
     ]
     assert loaded.headline == published.description
+
+
+def test_what_a_result_says_cannot_take_the_place_of_its_content() -> None:
+    asked = spec(training_job={"command": ["train"], "environment": {"A": f"{CONTENT}AAAA\n{CONTENT}"}})
+    ledger, _ = run(asked)
+    result = result_of(ledger, f"memory:\n{CONTENT}AAAA")
+    data = result_page(result).data
+    assert TuningResult.model_validate(content_of(data)) == result
+
+
+def test_results_of_earlier_versions_are_read_and_what_is_none_is_empty() -> None:
+    content = {"name": "demo", "journal": "memory:"}
+    packed = base64.b64encode(zlib.compress(json.dumps(content).encode())).decode()
+    for data in (content, json.dumps(content), {"name": "demo", PACKED: packed}):
+        assert content_of(data) == content
+    for data in (None, [1], "text", f"{CONTENT}AAAA", {PACKED: 1}, "[" * 100_000):
+        assert content_of(data) == {}

@@ -37,6 +37,7 @@ from amt_flows.results import TrainingJobRecord, TuningResult, result_of
 from amt_flows.show.leaderboard_rows import leaderboard
 from amt_flows.show.progress.panel import done_share
 from amt_flows.show.report import report_markdown
+from amt_flows.show.result_summary import result_summary
 from amt_flows.show.text import count, number
 
 PUBLISH_SECONDS = 10.0
@@ -46,11 +47,10 @@ SHARE_OF_RUNTIME = 0.01
 LARGEST_TABLE = 1_000_000
 """Characters. Prefect's server takes more; a browser that draws it every few seconds should not have to."""
 
-LARGEST_RESULT = 1_000_000
-"""Characters. Prefect's lists of artifacts have their contents in them; a longer one is compressed, which
-makes that of 10,000 training jobs one of 650,000."""
+CONTENT = "[amt-result]: data:application/zlib;base64,"
+"""What begins the last line of a result's artifact: the JSON of it, compressed, which makes that of 10,000
+training jobs one of 650,000 characters. Prefect's lists of artifacts have their contents in them."""
 PACKED = "packed"
-"""What a compressed result has its content in, beside the name of the tuning job and its journal."""
 # Of the flow's time: what is drawn there keeps it from launching,
 SHARE_OF_DRAWING = 0.05
 # and so long at most at a time, but for the one artifact that is drawn just then.
@@ -63,7 +63,6 @@ LARGEST_PICTURE = 400_000
 """Characters, of one that is renewed as often."""
 SMALL = 1e-3
 
-RESULT_TYPE = "tuning-result"
 JOURNAL = "journal"
 """What an artifact's metadata call the URI of the tuning job's journal."""
 LONGEST_METADATA = 500
@@ -179,22 +178,34 @@ def pictures_page(ledger: Ledger, result: TuningResult) -> Page | None:
 
 
 def result_page(result: TuningResult) -> Page:
-    """The whole result, for :func:`amt_flows.flows.load_result`."""
-    content = plain(result.model_dump(mode="json"))
-    text = json.dumps(content)
-    if len(text) > LARGEST_RESULT:
-        packed = base64.b64encode(zlib.compress(text.encode("ascii"))).decode("ascii")
-        content = {"name": result.name, "journal": result.journal, PACKED: packed}
-    return Page("result", RESULT_TYPE, content, result.headline)
+    """The whole result, for :func:`amt_flows.flows.load_result`: below what a person reads, in a definition
+    of a link that nothing refers to, which no reader of markdown shows."""
+    text = json.dumps(plain(result.model_dump(mode="json")))
+    packed = base64.b64encode(zlib.compress(text.encode("ascii"))).decode("ascii")
+    return Page("result", "markdown", f"{result_summary(result)}\n\n{CONTENT}{packed}", result.headline)
 
 
-def unpacked(content: dict[str, Any]) -> dict[str, Any]:
-    """What :func:`result_page` made of a result, whole again. What can't be unpacked stays as it is."""
+def content_of(data: object) -> dict[str, Any]:
+    """What :func:`result_page` made of a result; empty for anything else. Earlier versions kept the content
+    as JSON, a large one packed in a member of it."""
+    packed = None
+    if isinstance(data, str) and CONTENT in data:
+        packed = data.rpartition(CONTENT)[2].split("\n", 1)[0]
+    else:
+        try:
+            found = json.loads(data) if isinstance(data, str) else data
+        except (ValueError, RecursionError):
+            return {}
+        if not isinstance(found, dict):
+            return {}
+        packed = found.get(PACKED)
+        if packed is None:
+            return found
     try:
-        whole = json.loads(zlib.decompress(base64.b64decode(content[PACKED])))
-    except (KeyError, TypeError, ValueError, RecursionError, zlib.error):
-        return content
-    return whole if isinstance(whole, dict) else content
+        whole = json.loads(zlib.decompress(base64.b64decode(packed)))
+    except (TypeError, ValueError, RecursionError, zlib.error):
+        return {}
+    return whole if isinstance(whole, dict) else {}
 
 
 def plain(value: Any) -> Any:

@@ -7,7 +7,6 @@ a home of its own: the artifacts on the Prefect server say where. Two of one nam
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
@@ -27,7 +26,7 @@ from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from amt_flows.backends.places import home_at, open_journal
 from amt_flows.errors import JournalError, NameTaken, TuningJobNotFound
 from amt_flows.flows.api import TIMEOUT_SECONDS
-from amt_flows.flows.tuning.artifacts import JOURNAL, artifact_key, unpacked
+from amt_flows.flows.tuning.artifacts import JOURNAL, artifact_key, content_of
 from amt_flows.ledger.record import load_ledger
 from amt_flows.results import TuningResult
 from amt_flows.results.stored import Unreadable, read_stored
@@ -110,13 +109,7 @@ def results_like(client: SyncPrefectClient, start: str, limit: int) -> list[dict
 
 def result_in(artifact: Artifact) -> dict[str, Any]:
     """The content of a result's artifact; empty of any other."""
-    data = artifact.data
-    if isinstance(data, str):
-        try:
-            data = json.loads(data)
-        except (ValueError, RecursionError):
-            data = None
-    return unpacked(data) if isinstance(data, dict) else {}
+    return content_of(artifact.data)
 
 
 def stored_result(content: object, name: str) -> TuningResult:
