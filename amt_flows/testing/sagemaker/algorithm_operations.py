@@ -1,4 +1,8 @@
-"""The operations on algorithms of one's own, which a training job may name in the place of an image."""
+"""The operations on algorithms of one's own, which a training job may name in the place of an image.
+
+By their references; that one is Completed at once is assumed, for its validation isn't simulated, and so are
+the words of refusals, by analogy with models (the question ``unknown-deployed``).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""The container of a training job that really runs: filled before it starts, and what it left saved in S3."""
+"""The container of a training job that really runs: filled before it starts, and what it left saved in S3.
+
+The layout below /opt/ml, the files of settings and the failure file are those of the guide's page "How Amazon
+SageMaker AI provides training information" and of the public training toolkit; which of its SM_ variables are
+set is the toolkit's. The words about what can't be downloaded are assumed.
+"""
 
 from __future__ import annotations
 

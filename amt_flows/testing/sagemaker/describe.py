@@ -1,4 +1,8 @@
-"""The shapes in which the service tells of training jobs."""
+"""The shapes in which the service tells of training jobs.
+
+Members are those of the service's model; which are there before a job has ended is what people's quoted
+answers show. That a spot instance bills three tenths of its time is an example, not a price.
+"""
 
 from __future__ import annotations
 

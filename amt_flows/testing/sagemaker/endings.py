@@ -1,4 +1,9 @@
-"""How a training job's last phase goes, whoever drives it."""
+"""How a training job's last phase goes, whoever drives it.
+
+That a job which is stopped still uploads its model is StopTrainingJob's reference; that a bucket that isn't
+there fails it with a ClientError, and these words, is quoted in public issues. Which exit code a signal has
+is Docker's rule; that it is told after the text of the failure file is assumed (the question ``failure``).
+"""
 
 from __future__ import annotations
 

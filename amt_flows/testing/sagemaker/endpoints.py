@@ -1,4 +1,8 @@
-"""The life of an endpoint: it is created, updated, rolled back and deleted, and each takes its time."""
+"""The life of an endpoint: it is created, updated, rolled back and deleted, and each takes its time.
+
+Its statuses and what may follow which are DescribeEndpoint's reference; how long each takes is what people
+report, and differs widely.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""ListTrainingJobs."""
+"""ListTrainingJobs, by its reference; that NameContains has no regard to case is assumed (the question
+``case-of-names``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Answers in pages."""
+"""Answers in pages. What a token holds is nobody's to know; how a strange one is refused is assumed (the
+question ``strange-token``)."""
 
 from __future__ import annotations
 

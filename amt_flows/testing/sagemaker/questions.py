@@ -132,6 +132,60 @@ def _configuration_without_model(asker: Asker) -> Any:
     return asker.refusal("create_endpoint_config", EndpointConfigName=name, ProductionVariants=[variant])
 
 
+def _wrong_requests(asker: Asker) -> Any:
+    """Each breaks one rule, and is refused before it costs anything."""
+    algorithm = {"TrainingImage": asker.place.image, "TrainingInputMode": "File"}
+    metric = {"Name": "loss", "Regex": "loss=(.*)"}
+    right: dict[str, Any] = {
+        "RoleArn": asker.place.role,
+        "AlgorithmSpecification": algorithm,
+        "OutputDataConfig": {"S3OutputPath": f"s3://{asker.place.bucket}/{asker.run}"},
+        "ResourceConfig": asker.instances(),
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+    }
+    wrong: dict[str, dict[str, Any]] = {
+        "neither image nor algorithm": {"AlgorithmSpecification": {"TrainingInputMode": "File"}},
+        "a metric twice": {"AlgorithmSpecification": {**algorithm, "MetricDefinitions": [metric, metric]}},
+        "no instances": {"ResourceConfig": {"VolumeSizeInGB": 1}},
+        "too long": {"StoppingCondition": {"MaxRuntimeInSeconds": 2_419_201}},
+        "no waiting time": {"EnableManagedSpotTraining": True},
+        "a tag twice": {"Tags": [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]},
+    }
+    told = {}
+    for number, (what, change) in enumerate(wrong.items()):
+        name = asker.name(f"wrong-{number}")
+        told[what] = asker.refusal("create_training_job", TrainingJobName=name, **{**right, **change})
+        if told[what] == "not refused":
+            asker.sagemaker.stop_training_job(TrainingJobName=name)
+    return told
+
+
+def _stop_what_has_ended(asker: Asker) -> Any:
+    told = asker.train("ended", "true", seconds=60)
+    name = {"TrainingJobName": told["TrainingJobName"]}
+    return {
+        "ended": told["TrainingJobStatus"],
+        "stopped again": asker.refusal("stop_training_job", **name),
+        "not there": asker.refusal("stop_training_job", TrainingJobName=asker.name("none")),
+        "tuning job not there": asker.refusal(
+            "stop_hyper_parameter_tuning_job", HyperParameterTuningJobName=asker.name("none")
+        ),
+    }
+
+
+def _batches_of_logs(asker: Asker) -> Any:
+    asker.train("batches", "for n in 1 2 3 4 5 6; do echo line $n; sleep 2; done; echo", seconds=300)
+    logs, group = asker.client("logs"), {"logGroupName": "/aws/sagemaker/TrainingJobs"}
+    streams = logs.describe_log_streams(**group, logStreamNamePrefix=f"{asker.name('batches')}/")
+    (stream,) = streams["logStreams"]
+    asked = {**group, "logStreamName": stream["logStreamName"], "startFromHead": True}
+    found = logs.get_log_events(**asked)["events"]
+    return {
+        "messages": [event["message"] for event in found],
+        "batches": len({event["ingestionTime"] for event in found}),
+    }
+
+
 def _packages(asker: Asker) -> Any:
     group = asker.name("group")
     asker.make("create_model_package_group", ModelPackageGroupName=group)
@@ -300,6 +354,13 @@ QUESTIONS: Final = (
         "the model of the service says that it must; the refusals are moto's",
         _packages,
     ),
+    Question(
+        "wrong-requests",
+        "How does CreateTrainingJob refuse what breaks a rule between members?",
+        "the rules are the reference's; the words about times are from issues, all others guesses",
+        _wrong_requests,
+        seconds=360,
+    ),
     Question("search", "How does Search refuse a property that it doesn't know?", "moto", _search),
     Question("no-bucket", "With which code is a bucket missed?", "S3's reference", _invalid_bucket),
     Question(
@@ -308,6 +369,20 @@ QUESTIONS: Final = (
         "the escapes are quoted in issues; the rest is CloudWatch's reference and a guess",
         _odd_output,
         seconds=300,
+    ),
+    Question(
+        "batches-of-logs",
+        "In how many batches are lines of twelve seconds handed over, and is an empty line a blank?",
+        "CloudWatch's agent and Docker's driver take 5 s; that SageMaker's does, and the blank, are guesses",
+        _batches_of_logs,
+        seconds=300,
+    ),
+    Question(
+        "stop-what-has-ended",
+        "How is a stop refused of what has ended, or isn't there?",
+        "issues for training jobs; for tuning jobs by analogy",
+        _stop_what_has_ended,
+        seconds=60,
     ),
     Question(
         "final-metrics",

@@ -1,4 +1,9 @@
-"""How many instances an account may train on at once."""
+"""How many instances an account may train on at once.
+
+The kinds of quotas are those of Service Quotas' console; the words of the refusal are quoted in many public
+issues. That a job counts until it has ended, Stopping included, is assumed: no page says when it stops to
+count, and a question would have to use up a quota.
+"""
 
 from __future__ import annotations
 

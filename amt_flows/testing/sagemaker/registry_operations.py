@@ -1,4 +1,7 @@
-"""The operations on model package groups and on model packages, in a group or without one."""
+"""The operations on model package groups and on model packages, in a group or without one.
+
+By their references; the words of refusals are moto's (the question ``packages``).
+"""
 
 from __future__ import annotations
 

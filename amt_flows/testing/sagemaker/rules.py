@@ -1,4 +1,11 @@
-"""What CreateTrainingJob refuses although every single member of the request is fine."""
+"""What CreateTrainingJob refuses although every single member of the request is fine.
+
+That these are refused is the reference's: AlgorithmSpecification (an image or an algorithm; no entry point
+with an algorithm), ResourceConfig (instance groups or a type; no warm pool with spot instances) and
+StoppingCondition (28 days at most; a waiting time with spot instances only, and no less than the run time).
+The words about times are quoted in public issues; all others, and that names may not be there twice, are
+assumed (the question ``wrong-requests``).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""Moving a scripted training job through its life, on the world's agenda."""
+"""Moving a scripted training job through its life, on the world's agenda.
+
+The secondary statuses and their order are DescribeTrainingJob's reference, interruption of spot instances and
+its restart from a checkpoint the guide's page on managed spot training. That a limit on the run time counts
+from the first instance, over all starts, and that a job which fails is Uploading meanwhile, is assumed (the
+question ``failure`` shows its statuses).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Tags of jobs."""
+"""Tags of jobs.
+
+At most 50 is AddTags' reference; the order in which they are listed and the words of the refusal are assumed
+(the question ``tags``).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The operations on training jobs."""
+"""The operations on training jobs.
+
+That names are compared without case, and a job that has ended can't be stopped, is the reference's; the words
+of both refusals are quoted in public issues (the questions ``taken-name`` and ``stop-what-has-ended``).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A tuning job's request as a spec that our engine can tune, and the requests of its training jobs."""
+"""A tuning job's request as a spec that our engine can tune, and the requests of its training jobs.
+
+The words about a missing metric are quoted in public issues; that every training job gets the hyperparameter
+``_tuning_objective_metric`` is what version 2 of the SDK reads (the question ``resources-of-a-tuning-job``).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The operations on hyperparameter tuning jobs."""
+"""The operations on hyperparameter tuning jobs.
+
+By their references. That one which has ended may be stopped without an error is assumed (the question
+``stop-what-has-ended``).
+"""
 
 from __future__ import annotations
 
