@@ -42,7 +42,7 @@ def kinds() -> dict[str, Kind]:
     simulated: Run = lambda run, tell: run_schedule(int(run), tell)  # noqa: E731
     every = (
         Kind("simulated", "simulated", 500, _seeds, lambda: nullcontext(simulated)),
-        Kind("engines", "Ray and work pools", 200, _seeds, lambda: nullcontext(_play_engine)),
+        Kind("engines", "Ray and work pools", 60, _seeds, lambda: nullcontext(_play_engine)),
         Kind(
             "sagemaker",
             "SageMaker and S3",
