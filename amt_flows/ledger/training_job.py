@@ -54,8 +54,10 @@ class Curve:
             del self._sums[at:], self._magnitudes[at:]
         if math.isfinite(value):
             least, greatest = self.extremes or (value, value)
-            if value <= least or value >= greatest:
-                self.extremes = min(value, least), max(value, greatest)
+            if value <= least:
+                self.extremes = value, greatest
+            elif value > greatest:
+                self.extremes = least, value
         return True
 
     def __iter__(self) -> Iterator[tuple[int, float]]:

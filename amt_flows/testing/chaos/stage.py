@@ -49,6 +49,8 @@ trap 'exit 0' TERM
 for i in 1 2 3 4; do echo "accuracy=0.$i$2;"; sleep 0.15; done
 """
 
+REGEX = r"accuracy=([0-9.]+);"
+
 FUNCTION = """
 import os, signal, sys, time
 
@@ -90,7 +92,7 @@ class Stage:
         self.controllers: list[subprocess.Popen[str]] = []
         self._spec = directory / "tuning.json"
         self._starts = directory / "starts"
-        self.set_metric(r"accuracy=([0-9.]+);")
+        self.set_metric(REGEX)
 
     def set_metric(self, regex: str, line: str = "") -> None:
         """How the metric is found; ``line`` is printed before it."""
@@ -116,6 +118,7 @@ class Stage:
         body["training_job"] |= {
             "command": ["python", "chaos_script.py"],
             "warm": ["chaos_function"],
+            "metric_definitions": [{"name": "accuracy", "regex": REGEX}],
             "working_directory": str(self.directory),
         }
         self._spec.write_text(json.dumps(body), encoding="utf-8")
