@@ -3,7 +3,9 @@ settings of whoever runs them; and the marker ``core``, which a file gets by whe
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +88,15 @@ def nobodys_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         patch.setenv("AMT_FLOWS_MACHINE", str(tmp_path_factory.mktemp("machine")))
         for variable in ("AMT_FLOWS_HOME", "AMT_FLOWS_PRICES", "AMT_FLOWS_GPUS", "AMT_FLOWS_RESOURCES"):
             patch.delenv(variable, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobody_cuts_the_power() -> Iterator[None]:
+    """What is flushed to the disk outlives a power cut, which no test makes: those about it look at what is
+    asked for. The disk isn't waited for; others may run meanwhile all the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: time.sleep(0))
         yield
 
 
