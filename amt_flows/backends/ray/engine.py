@@ -173,8 +173,7 @@ class RayEngine:
 
 
 def _token() -> dict[str, str]:
-    """Of a cluster that wants one (``RAY_AUTH_MODE=token``, the default since Ray 2.60), as Ray's own clients
-    find it."""
+    """Of a cluster that wants one (as a head of Ray 2.60 does), as Ray's own clients find it."""
     token, path = os.environ.get("RAY_AUTH_TOKEN"), os.environ.get("RAY_AUTH_TOKEN_PATH") or TOKEN_PATH
     if not token:
         with contextlib.suppress(OSError, RuntimeError):
