@@ -1,6 +1,7 @@
 """What stopping saves and what it gives up: early stopping, Hyperband and convergence, on the benchmark.
 
     python benchmarks/stopping.py --bench DIR early-stopping [--seeds 20] [--workers 4] [--jobs 20]
+    python benchmarks/stopping.py --bench DIR early-stopping --curves unseen     # or choosing
     python benchmarks/stopping.py --bench DIR hyperband [--seeds 3] [--budget 20]
     python benchmarks/stopping.py --bench DIR convergence traces.jsonl ...
 
@@ -22,6 +23,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any, TypeAlias
@@ -33,13 +35,25 @@ sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
 
-from amt_flows.events import Ended, Judged, Launched, Observed, Opened, Outcome, Proposed, StopAsked  # noqa: E402
+from amt_flows.events import (  # noqa: E402
+    Ended,
+    Judged,
+    Launched,
+    Observed,
+    Opened,
+    Outcome,
+    Proposed,
+    Resumed,
+    StopAsked,
+)
 from amt_flows.ledger.ledger import Ledger  # noqa: E402
 from amt_flows.rules.early_stopping import EarlyStoppingRule, early_stopping_rule  # noqa: E402
+from amt_flows.rules.hyperband import to_resume  # noqa: E402
 from amt_flows.space.space import Configuration  # noqa: E402
 from amt_flows.spec import TuningSpec  # noqa: E402
 from amt_flows.strategies.choose import strategy_of  # noqa: E402
 from benchmarks import convergence as recorded  # noqa: E402
+from benchmarks.curve_families import DATA_SETS, FAMILIES, made_up, of_lcbench  # noqa: E402
 from benchmarks.optimiser.engine import Engine  # noqa: E402
 from benchmarks.optimiser.own_tasks import REFERENCES  # noqa: E402
 
@@ -86,6 +100,7 @@ class Simulation:
         self.cost = 0.0
         self.curves: dict[str, tuple[Floats, Floats]] = {}
         self.queue: list[tuple[float, int, str, int]] = []
+        self.went_on: dict[str, int] = {}
 
     @property
     def best(self) -> float:
@@ -93,6 +108,16 @@ class Simulation:
         return math.inf if job is None or job.final_value is None else job.final_value
 
     def launch(self, now: float) -> None:
+        """Trials that go on from their checkpoints come first, as with the engine; to load one costs
+        nothing here."""
+        for one in to_resume(self.ledger)[:1]:
+            self.ledger.apply(Resumed(now, one.trial, one.rung, one.reason))
+            attempts = self.ledger.attempts(one.trial)
+            name, after = f"benchmark-{one.trial:04d}-{len(attempts) + 1}", attempts[-1].curve.last_epoch
+            self.ledger.apply(Launched(now, name, one.trial, len(attempts) + 1))
+            self.curves[name], self.went_on[name] = self.curves[attempts[-1].name], after
+            heapq.heappush(self.queue, (now + self.curves[name][1][after], one.trial, name, after + 1))
+            return
         trial = self.ledger.next_trial
         configuration = self.propose(self.ledger)
         name = f"benchmark-{trial:04d}"
@@ -110,14 +135,18 @@ class Simulation:
             now, trial, name, epoch = heapq.heappop(self.queue)
             losses, seconds = self.curves[name]
             self.cost += seconds[epoch - 1]
-            self.ledger.apply(Observed(now, {name: ((epoch, float(losses[epoch - 1])),)}))
+            went_on = {name: self.went_on[name]} if name in self.went_on else {}
+            self.ledger.apply(Observed(now, {name: ((epoch, float(losses[epoch - 1])),)}, went_on))
             outcome = Outcome.COMPLETED if epoch == len(losses) else self._judge(now)
             if outcome is None:
                 heapq.heappush(self.queue, (now + seconds[epoch], trial, name, epoch + 1))
                 continue
             started = self.ledger.jobs[name].launched_at
             metrics = {"loss": float(losses[epoch - 1])}
-            self.ledger.apply(Ended(now, name, outcome, started, now, metrics, None, None, None))
+            kept = f"checkpoints of {name}"
+            self.ledger.apply(
+                Ended(now, name, outcome, started, now, metrics, None, None, None, checkpoints=kept)
+            )
             yield now
             if go_on(self):
                 self.launch(now)
@@ -168,23 +197,19 @@ class Row:
 
 def early_stopping(options: argparse.Namespace, tasks: Any, refs: Mapping[str, Any]) -> str:
     rows: dict[str, dict[str, list[Row]]] = {policy: {} for policy in POLICIES}
-    for task_name in options.tasks or tasks.CURVE_PUBLIC:
-        task, ref = tasks.get(task_name), refs[task_name]
-        for seed in range(options.seeds):
-            curves = random_curves(task, seed, 3 * options.jobs)
-            base, base_clock = finished(over(curves, {}), options.workers, options.jobs)
-            for policy, settings in POLICIES.items():
-                run, clock = finished(over(curves, settings), options.workers, options.jobs)
-                scale = ref["median"] - min(ref["best"], base.best)
-                stopped = sum(job.outcome is Outcome.STOPPED_EARLY for job in run.ledger.ended)
-                row = Row(
-                    saved=1 - run.cost / base.cost,
-                    wall=1 - clock / base_clock,
-                    stopped=stopped / options.jobs,
-                    regret=(run.best - base.best) / scale,
-                    reach=_cost_to_reach(over(curves, settings), base, options.workers),
-                )
-                rows[policy].setdefault(task_name, []).append(row)
+    for tuning in _tunings(options, tasks, refs):
+        base, base_clock = finished(over(tuning.curves, {}), options.workers, options.jobs)
+        for policy, settings in POLICIES.items():
+            run, clock = finished(over(tuning.curves, settings), options.workers, options.jobs)
+            stopped = sum(job.outcome is Outcome.STOPPED_EARLY for job in run.ledger.ended)
+            row = Row(
+                saved=1 - run.cost / base.cost,
+                wall=1 - clock / base_clock,
+                stopped=stopped / options.jobs,
+                regret=(run.best - base.best) / (tuning.median - min(tuning.best, base.best)),
+                reach=_cost_to_reach(over(tuning.curves, settings), base, options.workers),
+            )
+            rows[policy].setdefault(tuning.task, []).append(row)
     columns = (
         *("policy", "training saved", "less `Auto` (90 %)", "wall clock saved", "jobs stopped"),
         *(
@@ -219,6 +244,37 @@ def early_stopping(options: argparse.Namespace, tasks: Any, refs: Mapping[str, A
     return "\n".join(lines)
 
 
+@dataclass(frozen=True)
+class Tuning:
+    """``curves`` of the jobs in their order; ``median`` and ``best`` losses, by which regret is measured."""
+
+    task: str
+    curves: Sequence[tuple[Floats, Floats]]
+    median: float
+    best: float
+
+
+def _tunings(options: argparse.Namespace, tasks: Any, refs: Mapping[str, Any]) -> Iterator[Tuning]:
+    jobs = 3 * options.jobs
+    if options.curves is None:
+        for name in options.tasks or tasks.CURVE_PUBLIC:
+            task, ref = tasks.get(name), refs[name]
+            for seed in range(options.seeds):
+                yield Tuning(name, random_curves(task, seed, jobs), ref["median"], ref["best"])
+        return
+    made: dict[str, Callable[[int], Sequence[tuple[Floats, Floats]]]] = {}
+    for one in FAMILIES[options.curves]:
+        made[one.__name__] = partial(made_up, one, jobs=jobs)
+    for name in DATA_SETS[options.curves]:
+        made[name] = partial(random_curves, of_lcbench(tasks, name), count=jobs)
+    for name, curves_of in made.items():
+        for seed in range(options.seeds):
+            curves = curves_of(seed)
+            # Those of the tuning itself; what is best of them, a base run tells.
+            finals = [losses[-1] for losses, _ in curves[: options.jobs]]
+            yield Tuning(name, curves, median(finals), math.inf)
+
+
 def _measured(by_task: Mapping[str, Sequence[Row]]) -> dict[str, recorded.Numbers]:
     """By task, an array of shape ``(tunings, 2)``: training saved and change of regret."""
     return {task: np.array([(row.saved, row.regret) for row in some]) for task, some in by_task.items()}
@@ -244,12 +300,15 @@ def _cost_to_reach(simulation: Simulation, base: Simulation, workers: int) -> fl
 def contenders(epochs: int) -> Mapping[str, TuningSpec]:
     auto = {"early_stopping": {"type": "Auto"}}
     whole: dict[str, Any] = {"strategy": "Hyperband", "hyperband": {"max_resource": epochs}}
-    model = {**whole, "hyperband": {"max_resource": epochs, "proposals": "model"}}
+    by_model = {"max_resource": epochs, "proposals": "model"}
+    model = {**whole, "hyperband": by_model}
+    going_on = {**whole, "hyperband": {**by_model, "resume_stopped": True}}
     return {
         "Random": made_spec(strategy="Random"),
         "Random, `Auto`": made_spec(strategy="Random", **auto),
         "Hyperband": made_spec(**whole),
         "Hyperband, model proposals": made_spec(**model),
+        "Hyperband, model proposals, stopped ones go on": made_spec(**going_on),
         "Bayesian": made_spec(),
         "Bayesian, `Auto`": made_spec(**auto),
     }
@@ -264,6 +323,8 @@ def hyperband(options: argparse.Namespace, tasks: Any, refs: Mapping[str, Any]) 
         unit = fmean(sum(seconds) for _, seconds in random_curves(task, 0, 60))
         for seed in range(options.seeds):
             for name, spec in contenders(task.T).items():
+                if options.tuners and name not in options.tuners:
+                    continue
                 run = _tuning(task, spec, seed)
                 marks = [math.inf] * len(budgets)
                 limit = budgets[-1] * unit
@@ -321,9 +382,11 @@ def main() -> None:
         one.add_argument("--seeds", type=int, default=seeds)
         one.add_argument("--workers", type=int, default=4)
         if part == "hyperband":
+            one.add_argument("--tuners", type=lambda text: text.split(";"), help="some of them, between ;")
             one.add_argument("--budget", type=float, default=20.0, help="in full trainings of average length")
         else:
             one.add_argument("--jobs", type=int, default=20)
+            one.add_argument("--curves", choices=list(FAMILIES), help="our own, in place of the benchmark's")
     parts.add_parser("convergence").add_argument("traces", type=Path, nargs="+")
     options = parser.parse_args()
     sys.path.insert(0, str(options.bench.resolve()))

@@ -22,7 +22,7 @@ from amt_flows.strategies.gaussian_process import (
     condition,
     fit,
 )
-from amt_flows.strategies.hints import with_hints
+from amt_flows.strategies.hints import hints, tried_again, with_hints
 from amt_flows.strategies.improvement_per_time import cheapest
 from amt_flows.strategies.one_thread import one_thread
 from amt_flows.strategies.outcomes import Outcomes
@@ -171,8 +171,12 @@ class Bayesian:
         results = [row for row in rows if row.state is not TrialState.PENDING]
         wanted = self._initial_for(space)
         if any(row.is_hint for row in history):
-            # The parents' best, which come first, are an initial design; hints stand for the rest of it.
-            wanted = min(wanted, LEAST_WITH_LOSS)
+            if hints(space, history):
+                # The parents' best, which come first, are an initial design; hints stand for the rest of it.
+                wanted = min(wanted, LEAST_WITH_LOSS)
+            else:
+                # They have misled: what was tried on their word is no design.
+                wanted += tried_again(space, history)
         with_loss = sum(has_loss(row) for row in results)
         too_little = None
         if len(results) < wanted or with_loss < min(LEAST_WITH_LOSS, wanted):

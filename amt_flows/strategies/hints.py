@@ -22,7 +22,7 @@ from dataclasses import replace
 import numpy as np
 
 from amt_flows.ledger.history import TrialRow
-from amt_flows.space.space import Space
+from amt_flows.space.space import Space, configuration_key
 from amt_flows.strategies.evidence import Evidence, has_loss, targets_of
 from amt_flows.strategies.gaussian_process import Array
 
@@ -37,26 +37,49 @@ TRUST = 6
 
 def with_hints(evidence: Evidence, space: Space, history: Sequence[TrialRow]) -> Evidence:
     """``evidence`` of our own results, and the hints of the parents in ``history`` beside it."""
+    given = hints(space, history)
+    if not given:
+        return evidence
+    return replace(
+        evidence,
+        points=np.concatenate([evidence.points, *(points for points, _ in given)]),
+        targets=np.concatenate(
+            [evidence.targets, *(np.maximum(targets, evidence.targets.min()) for _, targets in given)]
+        ),
+    )
+
+
+def hints(space: Space, history: Sequence[TrialRow]) -> list[tuple[Array, Array]]:
+    """Points (shape ``(n, d)``) and targets (``(n,)``) of the hints that each parent in ``history`` gives: of
+    one that has misled, none."""
     parents: dict[str, list[TrialRow]] = {}
     for row in history:
         if row.is_hint and has_loss(row) and space.contains(row.configuration):
             parents.setdefault(row.parent, []).append(row)
     if not parents:
-        return evidence
+        return []
     own = [row for row in history if not row.is_hint and has_loss(row) and space.contains(row.configuration)]
     most = max(0, MOST_HINTS - FADING * len(own))
-    if most == 0:
-        return evidence
     places, losses = _places(space, own), np.array([row.loss for row in own], dtype=np.float64)
-    points, targets = [evidence.points], [evidence.targets]
-    for rows in parents.values():
+    given = []
+    for rows in parents.values() if most else ():
         theirs = _places(space, rows)
         ranked, _ = targets_of(np.array([row.loss for row in rows], dtype=np.float64))
         share = agreement(expected(space, (theirs, ranked), places), losses)
         kept = _spread(ranked, round(share * most / len(parents)))
-        points.append(theirs[kept])
-        targets.append(np.maximum(ranked[kept], evidence.targets.min()))
-    return replace(evidence, points=np.concatenate(points), targets=np.concatenate(targets))
+        if kept:
+            given.append((theirs[kept], ranked[kept]))
+    return given
+
+
+def tried_again(space: Space, history: Sequence[TrialRow]) -> int:
+    """How many of our own results are of a configuration that a parent had."""
+    theirs = {configuration_key(row.configuration) for row in history if row.is_hint}
+    return sum(
+        has_loss(row) and configuration_key(row.configuration) in theirs
+        for row in history
+        if not row.is_hint and space.contains(row.configuration)
+    )
 
 
 def agreement(expected: Array, losses: Array) -> float:

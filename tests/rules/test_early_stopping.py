@@ -258,12 +258,12 @@ def test_a_job_is_spared_while_it_may_gain_what_a_completed_one_gained(gain: flo
     ledger = opened()
     ended_job(ledger, 1, [0.6] * 20)
     ended_job(ledger, 2, [0.2] * 10 + [0.2 + gain] * 10)
-    # Flat, at 0.2 with 0.4 to go to the best; the largest of two gains, and half of it more.
+    # Flat, at 0.2 with 0.4 to go to the best; the largest of two gains, and one and a half of it more.
     name = running_job(ledger, 9, [0.2] * 5)
     judgements = MedianRule(grace_epochs=0).judge(ledger)
     last = judgements[-1]
     assert (last.job, last.stop) == (name, not spared)
-    assert last.numbers["reach"] == pytest.approx(0.2 + 1.5 * gain)
+    assert last.numbers["reach"] == pytest.approx(0.2 + 2.5 * gain)
 
 
 def test_one_bad_epoch_does_not_condemn_a_job_that_was_nearly_the_best() -> None:
