@@ -112,10 +112,10 @@ class Simulation:
         nothing here."""
         for one in to_resume(self.ledger)[:1]:
             self.ledger.apply(Resumed(now, one.trial, one.rung, one.reason))
-            attempts = self.ledger.attempts(one.trial)
-            name, after = f"benchmark-{one.trial:04d}-{len(attempts) + 1}", attempts[-1].curve.last_epoch
-            self.ledger.apply(Launched(now, name, one.trial, len(attempts) + 1))
-            self.curves[name], self.went_on[name] = self.curves[attempts[-1].name], after
+            last = self.ledger.attempts(one.trial)[-1]
+            name, after = f"benchmark-{one.trial:04d}-{last.attempt + 1}", last.curve.last_epoch
+            self.ledger.apply(Launched(now, name, one.trial, last.attempt + 1))
+            self.curves[name], self.went_on[name] = self.curves[last.name], after
             heapq.heappush(self.queue, (now + self.curves[name][1][after], one.trial, name, after + 1))
             return
         trial = self.ledger.next_trial

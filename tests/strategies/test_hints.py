@@ -90,6 +90,19 @@ def test_one_that_misleads_takes_nothing_from_one_that_agrees() -> None:
     assert {tuple(point) for point in points} <= good
 
 
+@pytest.mark.parametrize(("told", "source"), [(bowl, "bayesian/gp"), (upside_down, "bayesian/initial")])
+def test_where_the_best_of_parents_misled_a_design_follows(told: Task, source: str) -> None:
+    parents = rows(told, 30, parent="old", seed=1)
+    best = sorted(parents, key=lambda row: row.loss or 0.0)[:5]
+    own = [
+        TrialRow(number, row.configuration, TrialState.COMPLETED, bowl(*SQUARE.encode(row.configuration)))
+        for number, row in enumerate(best, start=1)
+    ]
+    proposal = Bayesian().propose(SQUARE, [*parents, *own], number=6, seed=0)
+    assert proposal is not None
+    assert proposal.source == source
+
+
 def test_hints_fade_with_every_result_of_our_own() -> None:
     parents = rows(bowl, 60, parent="old", seed=1)
     counts = [len(hints_beside(rows(bowl, own), parents)[0]) for own in (3, 10, 15, MOST_HINTS // FADING)]
