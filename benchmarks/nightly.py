@@ -11,11 +11,11 @@ workers on a simulated clock; every training job trains with scikit-learn:
     auto         ``learn_from = "auto"``, in a home of its own, where its earlier nights are
     misled       auto, in a home where what earlier nights found was told the other way round
 
-The records are kept in directories, and earlier nights are found there as a user's are. The mark of a night
-is the loss that the cold tuning ends with. Printed are how many training jobs the others need to get as good
-(those that don't count as one more than all), and the regret after some jobs: 0 is the best loss that anyone
-found that night, 1 the median of the cold tuning's first ten. The first night, on which nobody knows
-anything, is left out.
+The records are kept in directories, and earlier nights are found there as a user's are. A mark of a night is
+the loss that one of its two cold tunings ends with. Printed are how many training jobs the others need to get
+as good (a cold one: as the other cold one; those that never do count as one more than all), and the regret
+after some jobs: 0 is the best loss that anyone found that night, 1 the median of the cold tuning's first ten.
+The first night, on which nobody knows anything, is left out.
 """
 
 from __future__ import annotations
@@ -302,9 +302,17 @@ def report(found: Sequence[Mapping[str, Any]], jobs: int) -> Iterator[str]:
             )
 
 
-def _needed(one: Mapping[str, Sequence[float]], variant: str, jobs: int) -> int:
-    mark = min(one["cold"])
-    return next((n for n, loss in enumerate(one[variant], start=1) if loss <= mark), jobs + 1)
+def _needed(one: Mapping[str, Sequence[float]], variant: str, jobs: int) -> float:
+    """On average over the marks of the night but its own."""
+    marks = [min(one[cold]) for cold in ("cold", "again") if cold != variant]
+    return float(
+        np.mean(
+            [
+                next((n for n, loss in enumerate(one[variant], start=1) if loss <= mark), jobs + 1)
+                for mark in marks
+            ]
+        )
+    )
 
 
 def _regrets(one: Mapping[str, Sequence[float]], variant: str) -> list[float]:
