@@ -111,7 +111,7 @@ class Simulation:
         """Trials that go on from their checkpoints come first, as with the engine; to load one costs
         nothing here."""
         for one in to_resume(self.ledger)[:1]:
-            self.ledger.apply(Resumed(now, one.trial, one.rung, one.reason))
+            self.ledger.apply(Resumed(now, one.trial, one.attempt, one.rung, one.reason))
             last = self.ledger.attempts(one.trial)[-1]
             name, after = f"benchmark-{one.trial:04d}-{last.attempt + 1}", last.curve.last_epoch
             self.ledger.apply(Launched(now, name, one.trial, last.attempt + 1))
