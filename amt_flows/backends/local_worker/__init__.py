@@ -6,6 +6,8 @@ for this start. It outlives the controller: all that a controller needs to know 
 
     command         read: what to start, with what environment, where
     share           read, if it is there: variables of the job's share of the machine
+    warm            read by controllers, if it is there: the modules to import before its script
+    starter.json    read by controllers, if it is there: the process that was told to start its worker
     request.json    read: what else the job is, with its metrics and limits
     claim           made first, exclusively: who runs this job; locked for as long as the worker lives
     process.json    the training process, so that somebody else can end it when the worker is gone
