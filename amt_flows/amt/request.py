@@ -38,6 +38,7 @@ LOCAL: Final = (
     "flags",
     "working_directory",
     "stop_grace_seconds",
+    "output_path",
 )
 OURS: Final = (*LOCAL, "price_per_hour")
 
