@@ -53,6 +53,8 @@ class TrialRow:
     parent: str = ""
     identical: bool = True
     other_losses: tuple[float | None, ...] = ()
+    is_start: bool = False
+    """One of the starts that were added when the tuning job was opened: alike, and not spread out."""
 
     @property
     def is_hint(self) -> bool:

@@ -536,7 +536,7 @@ class Ledger:
     def row_of(self, trial: Trial, job: TrainingJob | None) -> TrialRow:
         """A trial as strategies see it, by the latest of its jobs."""
         if job is None:
-            return TrialRow(trial.number, trial.configuration, TrialState.PENDING)
+            return self.pending_row(trial)
         curve = job.curve.losses(maximize=self.spec.maximize)
         seconds = self.seconds_behind(job)
         state = TrialState.FAILED
@@ -547,7 +547,14 @@ class Ledger:
             state = TrialState.COMPLETED if job.outcome is Outcome.COMPLETED else TrialState.STOPPED
             loss = self._loss_of(job)
         others = () if loss is None else self.other_losses(job)
-        return TrialRow(trial.number, trial.configuration, state, loss, curve, seconds, other_losses=others)
+        return replace(
+            self.pending_row(trial), state=state, loss=loss, curve=curve, seconds=seconds, other_losses=others
+        )
+
+    def pending_row(self, trial: Trial) -> TrialRow:
+        """That of a trial of which nothing is known yet."""
+        is_start = bool(self.starts) and trial.source in {start.source for start in self.starts}
+        return TrialRow(trial.number, trial.configuration, TrialState.PENDING, is_start=is_start)
 
 
 class EndedFold(Hashable, Protocol[T]):
@@ -573,8 +580,7 @@ class _KeptHistory:
         for number in ledger.trial_numbers[self._seen :]:
             trial = ledger.trials[number]
             if algorithm is None or ledger.algorithm(trial) is algorithm:
-                row = TrialRow(trial.number, trial.configuration, TrialState.PENDING)
-                self._open[trial.number] = self.history.add(row)
+                self._open[trial.number] = self.history.add(ledger.pending_row(trial))
         self._seen = len(ledger.trial_numbers)
         for number, place in list(self._open.items()):
             attempts = ledger.attempts(number)

@@ -179,8 +179,12 @@ class Bayesian:
                 wanted += tried_again(space, history)
         with_loss = sum(has_loss(row) for row in results)
         too_little = None
-        if len(results) < wanted or with_loss < min(LEAST_WITH_LOSS, wanted):
-            too_little = f"initial design: {with_loss} results with a loss so far, {wanted} wanted"
+        # Starts are in few branches, and a model that has seen no other doesn't leave them: where something
+        # is conditional, they are no part of the initial design.
+        spread = [row for row in results if not (row.is_start and space.conditions)]
+        if len(spread) < wanted or with_loss < min(LEAST_WITH_LOSS, wanted):
+            so_far = sum(has_loss(row) for row in spread)
+            too_little = f"initial design: {so_far} results with a loss so far, {wanted} wanted"
         return _Known(space, history, rows, results, with_loss, too_little)
 
     def _initial_for(self, space: Space) -> int:

@@ -106,7 +106,8 @@ def run(task: Task, variant: str, jobs: int, seed: int) -> list[float]:
                 if proposal is None:
                     break
                 configuration = proposal.configuration
-            history.append(TrialRow(number, configuration, TrialState.PENDING))
+            is_start = start is not None
+            history.append(TrialRow(number, configuration, TrialState.PENDING, is_start=is_start))
             heapq.heappush(running, (now + math.exp(SPREAD * chance.normal()), number))
         if not running:
             break

@@ -78,7 +78,9 @@ class Engine:
         )
         if proposal is None:
             raise RuntimeError("the space is exhausted")
-        self.history.append(TrialRow(number, proposal.configuration, TrialState.PENDING))
+        is_start = start is not None
+        row = TrialRow(number, proposal.configuration, TrialState.PENDING, is_start=is_start)
+        self.history.append(row)
         self.sources.append(proposal.source)
         return number, self.shown(proposal.configuration)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from amt_flows.ledger.history import TrialRow, TrialState
-from amt_flows.space.space import Categorical, Configuration, Continuous, Integer, Scaling, Space
+from amt_flows.space.space import Categorical, Condition, Configuration, Continuous, Integer, Scaling, Space
 from amt_flows.strategies import Strategy, bayesian
 from amt_flows.strategies.bayesian import Bayesian
 from amt_flows.strategies.gaussian_process import NotPositiveDefinite
@@ -235,3 +235,19 @@ def test_without_a_model_it_is_quasi_random_and_says_so(monkeypatch: pytest.Monk
     assert proposal is not None
     assert proposal.source == "bayesian/quasi-random"
     assert proposal.reason == "no model: a covariance of 9 rows can't be factorised"
+
+
+def test_starts_are_part_of_the_initial_design_only_where_nothing_is_conditional() -> None:
+    """Starts are in few branches; a model that has seen no other would never leave them."""
+    parameters = (Categorical("kind", ("a", "b")), Continuous("x", 0.0, 1.0), Continuous("y", 0.0, 1.0))
+    plain = Space(parameters)
+    forked = Space(parameters, (Condition("y", "kind", ("b",)),))
+    rows = [
+        TrialRow(k, {"kind": "a", "x": k / 10}, TrialState.COMPLETED, k / 10, is_start=True)
+        for k in range(1, 7)
+    ]
+    whole = [replace(row, configuration={**row.configuration, "y": 0.5}) for row in rows]
+    for space, history, source in ((plain, whole, "bayesian/gp"), (forked, rows, "bayesian/initial")):
+        proposal = Bayesian().propose(space, history, number=7, seed=0)
+        assert proposal is not None
+        assert proposal.source == source
