@@ -49,7 +49,7 @@ python_maximum_signature_line_length = 88
 PARTS = {
     "Guides": "guide functions notebook coming_from prefect mlflow backends sagemaker simulator algorithms"
     " spaces stopping explain troubleshooting",
-    "Recipes": "recipes recipes/*",
+    "Recipes": "recipes tools recipes/*",
     "Reference": "concepts reference cli api site/python",
     "How it is": "promises faults security figures optimiser dependencies licences architecture",
 }
