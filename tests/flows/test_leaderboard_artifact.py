@@ -117,5 +117,5 @@ def test_results_of_earlier_versions_are_read_and_what_is_none_is_empty() -> Non
     packed = base64.b64encode(zlib.compress(json.dumps(content).encode())).decode()
     for data in (content, json.dumps(content), {"name": "demo", PACKED: packed}):
         assert content_of(data) == content
-    for data in (None, [1], "text", f"{CONTENT}AAAA", {PACKED: 1}, "[" * 100_000):
-        assert content_of(data) == {}
+    for none in (None, [1], "text", f"{CONTENT}AAAA", {PACKED: 1}, "[" * 100_000):
+        assert content_of(none) == {}
