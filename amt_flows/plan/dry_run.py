@@ -195,7 +195,7 @@ def plan(
         inherited=made.inherited,
         # One that has begun learns nothing more.
         known_before=made.known_before if existing is None else (),
-        starts=made.starts,
+        starts=made.starts if existing is None else existing.starts_from,
         room=tuple(_room(spec, backend)),
         fingerprint=asked.fingerprint(),
         seed=seed,

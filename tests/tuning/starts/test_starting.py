@@ -156,6 +156,8 @@ def test_plan_says_what_it_starts_from_and_shows_the_same_configurations() -> No
     assert planned.starts == (f"6 configurations known for XGBoost ({told})",)
     tried = [trial.configuration for trial in opened(asked).propose(6)]
     assert [one.configuration for one in planned.proposals] == tried
+    begun = opened(boosted(known_starts=False)).ledger
+    assert plan(asked, backend, existing=begun).starts == (), "what has begun is told as its record has it"
     without_limit = plan(boosted(None), backend, first_jobs=3)
     assert [one.source for one in without_limit.proposals] == ["known start"] * 3
 
