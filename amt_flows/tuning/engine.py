@@ -13,14 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from amt_flows.backends.local.controller import this_controller
-from amt_flows.errors import (
-    BackendError,
-    CapacityUnavailable,
-    Fenced,
-    LaunchRejected,
-    NameTaken,
-    SpecError,
-)
+from amt_flows.errors import BackendError, CapacityUnavailable, Fenced, LaunchRejected, NameTaken, SpecError
 from amt_flows.events import (
     Concluding,
     Converged,
