@@ -152,10 +152,13 @@ class Controller:
     def run(self, one: JobRequest) -> JobReport:
         return self.end(*self.launch(one))
 
+    def epochs(self, name: str, metric: str = OBJECTIVE) -> list[tuple[int, float]]:
+        return [(p.epoch, p.value) for p in self.points.get(name, ()) if p.metric == metric]
+
     def values(self, name: str, metric: str = OBJECTIVE) -> list[float]:
-        points = [p for p in self.points.get(name, ()) if p.metric == metric]
-        assert [p.epoch for p in points] == list(range(1, len(points) + 1))
-        return [p.value for p in points]
+        epochs = self.epochs(name, metric)
+        assert [epoch for epoch, _ in epochs] == list(range(1, len(epochs) + 1))
+        return [value for _, value in epochs]
 
 
 def calls_since(world: SimulatedSageMaker, before: Mapping[str, int]) -> dict[str, int]:

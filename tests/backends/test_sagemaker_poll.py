@@ -77,19 +77,24 @@ def test_nan_and_infinity_are_values() -> None:
         assert str(controller.values(request().name)) == str(values)
 
 
-@pytest.mark.parametrize("resumes", [True, False])
-def test_a_spot_restart_continues_the_epochs_in_a_stream_of_its_own(resumes: bool) -> None:
+@pytest.mark.parametrize(
+    ("resumes", "again"),
+    [(True, [(3, 0.3), (4, 0.4)]), (False, [(1, 0.1), (2, 0.2), (3, 0.3), (4, 0.4)])],
+    ids=["from a checkpoint", "from the beginning"],
+)
+def test_a_spot_restart_has_a_stream_of_its_own_and_the_epochs_that_its_lines_name(
+    resumes: bool, again: list[tuple[int, float]]
+) -> None:
     script = JobScript([0.1, 0.2, 0.3, 0.4], interruptions=(2,), resumes=resumes, seconds_per_epoch=60)
     with SimulatedSageMaker(script) as world:
         controller = Controller(world)
         report = controller.run(request(template=template(SPOT)))
         assert report.state is JobState.COMPLETED
         assert len(world.jobs[0].starts) == 2
-        again = [0.3, 0.4] if resumes else [0.1, 0.2, 0.3, 0.4]
-        assert controller.values(report.name) == [0.1, 0.2, *again]
+        assert controller.epochs(report.name) == [(1, 0.1), (2, 0.2), *again]
         successor = Controller(world)
         successor.end(report.name)
-        assert successor.values(report.name) == controller.values(report.name)
+        assert successor.epochs(report.name) == controller.epochs(report.name)
 
 
 def test_a_restart_that_no_poll_saw_is_read_all_the_same() -> None:

@@ -95,10 +95,11 @@ def test_there_is_no_publication_without_news() -> None:
     clock, tuning = VirtualClock(0.0), opened()
     api = Answers(*(answered() for _ in range(1000)))
     publisher = Publisher(api, uuid4(), "demo", Recurrence(10.0, clock.now))
+    loading = api.asked
     for _ in range(10):
         publisher.tick(tuning)
         clock.advance(11.0)
-    assert api.asked == 1
+    assert api.asked == loading + 1
 
 
 def test_a_long_tuning_publishes_each_hundredth_of_its_time() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from amt_flows.metrics.epochs import epochs_before
@@ -19,6 +19,7 @@ from amt_flows.metrics.search import epoch_told
 def test_a_script_goes_on_after_its_checkpoint_however_it_counts(
     length: int, first: int, step: int, checkpoint: int
 ) -> None:
+    assume(length > 1 or step == 1)  # of one value nobody knows the step
     done = min(checkpoint, length)
     called = {epoch: first + step * (epoch - 1) for epoch in range(1, length + 1)}
     assert epochs_before(called, first + step * done) == done

@@ -504,6 +504,7 @@ def test_a_terminal_that_shrinks_is_left_no_rows_of_the_frame_before(
         return terminal.getvalue()[before:].count("\x1b[1A")
 
     monkeypatch.setattr(progress_module, "TERMINAL_SECONDS", 0)
+    monkeypatch.delenv("COLUMNS", raising=False)  # else it is as wide for good as at its start
     with progress_bar() as show:
         first, again, narrow = ups(100), ups(100), ups(20)
     assert first == 0
