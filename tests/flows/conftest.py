@@ -43,7 +43,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         PREFECT_SERVER_ANALYTICS_ENABLED: False,
         # What is told to the server it tells others up to five seconds later, as it comes.
         PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL: 0.5,
-        # Whole seconds: of less Prefect makes 0, and its recorder keeps a core busy with asking whether it is time.
+        # Whole seconds: less is 0 to Prefect, and its recorder keeps a core busy asking whether it is time.
         PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL: 1,
         PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY: timedelta(seconds=1),
     }
