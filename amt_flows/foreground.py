@@ -256,9 +256,10 @@ def _call(
     own = frozenset({__file__, arguments.__file__, loading.__file__, outcome.__file__})
     with _as_in_a_job(request, paths), _copied(read):
         try:
+            reported = outcome.reporting_to(sys.stdout, report)
             called = function or loading.load(target, loading.stored_at(home, target))
             result = called(**arguments.typed_arguments(called, dict(request.values)))
-            outcome.tell(result, request.objective_metric, loading.called(target), report)
+            outcome.tell(result, request.objective_metric, loading.called(target), reported)
         except Exception as error:
             error.__traceback__ = outcome.from_the_user_on(error, own)
             traceback.print_exception(error)

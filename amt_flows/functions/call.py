@@ -38,6 +38,8 @@ def asked(train: Callable[..., Any], space: SearchSpace, settings: Mapping[str, 
     try:
         captured = capture(train)
         names = [one["name"] for kind in ranges.values() for one in kind]
+        # Of what is no range that is said already.
+        names += [str(name) for name in space if str(name) not in names] if isinstance(space, Mapping) else []
         problems += _unfit(plain_function(train), names)
     except SpecError as error:
         problems += error.problems
@@ -88,9 +90,19 @@ def _unfit(function: Callable[..., Any], names: list[str]) -> Iterator[Problem]:
         n: p for n, p in parameters.items() if p.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)
     }
     takes_all = any(p.kind is kinds.VAR_KEYWORD for p in parameters.values())
+    if (whole := _takes_a_mapping(parameters, names)) and not takes_all:
+        message = (
+            "takes all hyperparameters at once, and each is given by its name; "
+            f"write `lambda **{whole}: train({whole})`, or name them in the function"
+        )
+        yield Problem("train", None, message)
+        return
     for name in names:
         if name not in by_name and not takes_all:
-            hint = meant(name, by_name) if by_name else "it takes none"
+            is_positional = name in parameters and parameters[name].kind is kinds.POSITIONAL_ONLY
+            hint = meant(name, by_name) if by_name else "it takes none by name"
+            if is_positional:
+                hint = "it takes it by position only, and hyperparameters are given by name"
             yield Problem(f"space[{name!r}]", None, f"is no parameter of the function; {hint}")
     for name, parameter in parameters.items():
         needed = parameter.default is kinds.empty and parameter.kind is not kinds.VAR_KEYWORD
@@ -99,3 +111,14 @@ def _unfit(function: Callable[..., Any], names: list[str]) -> Iterator[Problem]:
                 "the function needs it, and the space has no range for it; add one, or give it a default"
             )
             yield Problem(f"space[{name!r}]", None, message)
+
+
+def _takes_a_mapping(parameters: Mapping[str, inspect.Parameter], names: list[str]) -> str | None:
+    """The one parameter of ``train(config)``, as Ray Tune and Hyperopt have it, if it is like that."""
+    needed = [n for n, p in parameters.items() if p.default is inspect.Parameter.empty]
+    if len(needed) != 1 or set(parameters) & set(names):
+        return None
+    only = parameters[needed[0]]
+    usual = needed[0] in ("config", "cfg", "params", "hparams", "hyperparameters", "space")
+    is_mapping = "dict" in str(only.annotation).lower() or "mapping" in str(only.annotation).lower()
+    return needed[0] if usual or is_mapping else None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
-import inspect
 import io
 import os
 import re
@@ -75,9 +74,6 @@ def capture(given: Callable[..., Any]) -> Captured:
     function = plain_function(given)
     if not callable(function):
         raise SpecError([Problem("train", given, "is no function; give one that takes the hyperparameters")])
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        message = "is async, and a training job calls it plainly; wrap it: `asyncio.run(train(...))`"
-        raise SpecError([Problem("train", given, message)])
     return _by_path(function) or _by_value(function)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import wraps
 from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar
 
@@ -98,7 +99,7 @@ class Integer:
 
 @dataclass(frozen=True, init=False)
 class Categorical:
-    """One of some values. A list in a space is the same."""
+    """One of some values, which a text is not. A list in a space is the same. Raises SpecError."""
 
     values: tuple[object, ...]
     ordered: bool
@@ -108,7 +109,14 @@ class Categorical:
     def __init__(
         self, values: Sequence[object], *, ordered: bool = False, only_when: OnlyWhen | None = None
     ) -> None:
-        _fill(self, {**locals(), "values": tuple(values)})
+        if isinstance(values, str | bytes):
+            raise SpecError([Problem("Categorical.values", values, "is a text; write a list of values")])
+        _fill(self, {**locals(), "values": tuple(map(_plain_scalar, values))})
+
+
+def _plain_scalar(value: object) -> object:
+    """A number of NumPy's as Python has it."""
+    return value.item() if type(value).__module__ == "numpy" and hasattr(value, "item") else value
 
 
 def _fill(one: object, values: Mapping[str, Any]) -> None:
@@ -142,7 +150,9 @@ def space_fields(space: object) -> tuple[dict[str, list[dict[str, Any]]], list[P
         return {}, [Problem("space", space, _WANTED)]
     for name, one in given:
         found = _field_of(str(name), one)
-        if found is None:
+        if message := _ambiguous(one):
+            problems.append(Problem(f"space[{name!r}]", one, message))
+        elif found is None:
             problems.append(Problem(f"space[{name!r}]", one, _WANTED_RANGE))
         else:
             fields.setdefault(found[0], []).append(found[1])
@@ -162,6 +172,23 @@ def _field_of(name: str, one: object) -> tuple[str, dict[str, Any]] | None:
                 content["only_when"] = _condition(content["only_when"])
             return field, {**content, "name": name}
     return None
+
+
+def _ambiguous(one: object) -> str:
+    """What is said of a value that means one thing to some and another to others; else nothing."""
+    several = one if isinstance(one, list | tuple) else ()
+    members = [v for v in several if isinstance(v, Enum)]
+    if members and not isinstance(members[0], int | str):
+        values = [v.value if isinstance(v, Enum) else v for v in several]
+        kind = type(members[0]).__name__
+        return f"has members of {kind}; write {values}, and annotate the function's parameter with {kind}"
+    if isinstance(one, tuple) and len(one) == 2 and float in map(type, one):
+        low, high = one
+        if isinstance(low, int | float) and isinstance(high, int | float):
+            return (
+                f"is it a range, write Continuous({low!r}, {high!r}); are it two values, [{low!r}, {high!r}]"
+            )
+    return ""
 
 
 def _condition(only_when: object) -> object:

@@ -54,6 +54,8 @@ class SpecSettings(TypedDict, total=False):
     names."""
     name: str
     strategy: Strategy
+    known_starts: bool
+    """False: start without what is known of well-known algorithms and of the script's defaults."""
     tracking: Tracking | Mapping[str, str] | str
     """Where it is shown while it runs: the tracking URI of an MLflow server."""
     max_number_of_training_jobs: int
@@ -99,6 +101,14 @@ _SHORT_OF: Final = {
 }
 
 
+_OF_THE_PLACE: Final = {
+    **dict.fromkeys(("storage", "storagepath", "storagedir", "localdir", "directory", "projectdir"), "home"),
+    **dict.fromkeys(("verbose", "showprogressbar", "progressbar", "progressreporter", "disp"), "progress"),
+    **dict.fromkeys(("executor", "runner"), "backend"),
+}
+"""What those that say where it runs are called elsewhere."""
+
+
 def spec_fields(
     settings: Mapping[str, Any], more: Sequence[str] = ()
 ) -> tuple[dict[str, Any], list[Problem]]:
@@ -130,6 +140,8 @@ def _instead(name: str, more: Sequence[str]) -> str:
     path = WELL_KNOWN.get(plain(name), "")
     if path in _SHORT_OF:
         return f"write `{_SHORT_OF[path]}`"
+    if _OF_THE_PLACE.get(plain(name)) in more:
+        return f"write `{_OF_THE_PLACE[plain(name)]}`"
     names = (*_PATHS, *_OTHERS, *more)
     close = nearest(name, (*names, *_long_names()))
     if close is not None:

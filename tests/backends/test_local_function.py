@@ -134,4 +134,4 @@ def test_only_literals_of_numbers_become_numbers(text: str, value: object) -> No
 
 
 def test_a_function_that_returns_and_reports_nothing_is_named(site: Site, tmp_path: Path) -> None:
-    assert "returned None and reported nothing" in str(run(site, tmp_path, "shop:silent").failure)
+    assert "silent gave no number: it returned None" in str(run(site, tmp_path, "shop:silent").failure)

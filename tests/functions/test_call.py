@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import amt_flows as amt
@@ -94,6 +96,7 @@ def test_amts_names_and_a_specs_ranges_will_do() -> None:
         ({"n_jobs": 3}, "write `parallel`"),
         ({"timeout": 3}, "write `seconds`"),
         ({"maximise": "x"}, "write `maximize`"),
+        ({"storage": "x"}, "write `home`"),
         ({"direction": "x"}, "write `maximize` or `minimize`"),
         ({"max_cost": 3}, "write it into a TuningSpec, as `limits.max_cost`"),
         ({"minimize": "x"}, "say one of the two"),
@@ -114,6 +117,8 @@ def test_a_wrong_setting_is_answered_with_the_right_one(settings: dict[str, Any]
         ({"depth": amt.Integer(1, 3)}, "space['learning_rate']: the function needs it"),
         ({"learning_rate": 3}, "is no range"),
         ({"learning_rate": amt.Continuous(1, 0)}, "space['learning_rate']"),
+        ({"learning_rate": (0.1, 1)}, "is it a range, write Continuous(0.1, 1)"),
+        ({"learning_rate": list(enum.Enum("Kind", "SGD"))}, "annotate"),
         ({"learning_rate": (0, 1), "optimizer": "sgd"}, "space['optimizer']: is no range"),
         (3, "is no space"),
     ],
@@ -128,6 +133,15 @@ def test_a_wrong_range_is_answered_with_the_right_one() -> None:
     scaling: Any = "Log"
     space = {"learning_rate": amt.Continuous(1, 3, scaling)}
     assert "write `Logarithmic`" in refusal(amt.tune, train, space, **JOBS)
+    assert "write a list of values" in refusal(amt.Categorical, "adam")
+
+
+def test_a_function_that_takes_no_names_is_told_how_it_can() -> None:
+    rates = [np.float64(0.1), np.float64(0.2)]
+    space: Any = {"learning_rate": rates}
+    assert amt.spec_of(train, space, **JOBS) == amt.spec_of(train, {"learning_rate": [0.1, 0.2]}, **JOBS)
+    assert "`lambda **config: train(config)`" in refusal(amt.tune, lambda config: 1, space, **JOBS)
+    assert "by position only" in refusal(amt.tune, lambda learning_rate, /: 1, space, **JOBS)
 
 
 def test_a_spec_says_everything_itself() -> None:

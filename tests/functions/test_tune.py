@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
+import io
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,25 @@ def test_metrics_are_returned_in_a_mapping_or_yielded_epoch_by_epoch(home: Path)
     assert [value for _, value in job.curve] == [0.0, 0.25, 0.5]
     with pytest.raises(TuningJobFailed, match="returned loss, and no accuracy"):
         amt.tune(nothing, DEPTH, name="nothing", home=home, **ONE)
+
+
+def test_what_is_async_or_an_iterator_is_run_and_what_was_printed_elsewhere_is_found(home: Path) -> None:
+    async def later(depth: int) -> AsyncIterator[float]:
+        await asyncio.sleep(0)
+        yield depth / 10
+        yield depth / 5
+
+    async def coroutine(depth: int) -> float:
+        return depth / 5
+
+    def silent(depth: int) -> Any:
+        sys.stdout = io.StringIO()
+        os.close(1)
+        return map(float, [1, depth])
+
+    for train, value in ((later, 0.6), (coroutine, 0.6), (silent, 3.0)):
+        best = amt.tune(train, {"depth": [3]}, home=home, **ONE).best
+        assert best is not None and best.objective_value == value, train
 
 
 def test_the_failure_has_the_traceback_from_the_functions_own_frame_on(home: Path) -> None:
@@ -190,13 +211,8 @@ def test_what_cannot_travel_is_refused_with_the_way_out(home: Path) -> None:
         with lock:
             return 1.0
 
-    async def later(depth: int) -> float:
-        return 1.0
-
     with pytest.raises(SpecError, match="put it into a module of its own"):
         amt.tune(locked, DEPTH, home=home, **ONE)
-    with pytest.raises(SpecError, match="is async"):
-        amt.tune(later, DEPTH, home=home, **ONE)
     with pytest.raises(SpecError, match="can't travel to SageMaker"):
         amt.tune(adding(1), DEPTH, home=home, backend=amt.SageMakerBackend(region="eu-west-1"), **ONE)
     with pytest.raises(SpecError, match="can't travel to SageMaker"):

@@ -34,6 +34,7 @@ RESULT: amt.TuningResult = amt.tune(
     },
     maximize="accuracy",
     jobs=20,
+    known_starts=False,
     parallel=2,
     seconds=600,
     target=0.99,

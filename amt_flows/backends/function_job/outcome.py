@@ -1,18 +1,35 @@
 """What a function gives back, as metrics: a number, a mapping of metrics, or a generator of these, one an
-epoch."""
+epoch. What is async is run to its end."""
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextvars import copy_context
 from pathlib import Path
-from types import GeneratorType, TracebackType
+from types import TracebackType
+from typing import Any, TextIO, TypeVar
 
 NO_NUMBER = "amt-flows: the function "
 LONGEST = 200
 LONGEST_REASON = 1024  # SageMaker's limit for a failure reason
 Report = Callable[..., None]
+T = TypeVar("T")
+
+
+def reporting_to(stream: TextIO, report: Report) -> Report:
+    """``report``, to where the output goes before a function is called, which may close or replace it."""
+
+    def reporting(values: Mapping[str, float], epoch: int | None = None) -> None:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+        with contextlib.redirect_stdout(stream):
+            report(values, epoch=epoch)
+
+    return reporting
 
 
 def number(result: object) -> float | None:
@@ -35,10 +52,15 @@ def shown(result: object) -> str:
 
 
 def tell(result: object, objective: str, name: str, report: Report) -> None:
-    """Report what the function ``name`` returned; of a generator each value as soon as it is there, and what
-    it returns at its end as one more. What is no metric is named on standard error. Raises what a generator
-    does."""
-    if not isinstance(result, GeneratorType):
+    """Report what the function ``name`` returned; of an iterator each value as soon as it is there, and what
+    a generator returns at its end as one more. What is no metric is named on standard error. Raises what a
+    generator or a coroutine does."""
+    if inspect.iscoroutine(result):
+        result = _run(result)
+    if isinstance(result, AsyncIterator):
+        _run(_tell_each(result, objective, name, report))
+        return
+    if not isinstance(result, Iterator):
         _tell_one(result, objective, f"{name} returned", report)
         return
     while True:
@@ -51,6 +73,25 @@ def tell(result: object, objective: str, name: str, report: Report) -> None:
             _tell_one(value, objective, f"{name} yielded", report)
 
 
+async def _tell_each(values: AsyncIterator[object], objective: str, name: str, report: Report) -> None:
+    async for value in values:
+        _tell_one(value, objective, f"{name} yielded", report)
+
+
+def _run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """By a loop of its own: in a notebook, where one runs already, beside it."""
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(copy_context().run, asyncio.run, coroutine).result()
+
+
 def _tell_one(value: object, objective: str, did: str, report: Report) -> None:
     if value is None:
         return
@@ -61,7 +102,7 @@ def _tell_one(value: object, objective: str, did: str, report: Report) -> None:
     if one is None:
         _say(f"{did} {shown(value)}, which is no number")
     else:
-        report({objective: one})
+        report({objective: one}, epoch=None)
 
 
 def _tell_mapping(given: Mapping[object, object], objective: str, did: str, report: Report) -> None:
@@ -99,7 +140,11 @@ def _is_importlib(file: str) -> bool:
 def reason(error: BaseException) -> str:
     """The failure's reason: the error in one line, then the frames that lead to it, the last ones if not all
     have room."""
-    said = f"{type(error).__name__}: {error}".partition("\n")[0]
+    try:
+        text = str(error)
+    except Exception:
+        text = "it has no text"
+    said = f"{type(error).__name__}: {text}".partition("\n")[0]
     frames = "".join(traceback.format_tb(error.__traceback__)).rstrip()
     room = LONGEST_REASON - len(said) - 1
     if len(frames.encode()) > room:

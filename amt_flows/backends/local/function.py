@@ -92,8 +92,10 @@ def call(load: Callable[[], Callable[..., Any]], target: str, objective: str) ->
     own = frozenset({__file__, arguments.__file__, loading.__file__, outcome.__file__})
     try:
         function = load()
+        output = open(os.dup(1), "w", encoding="utf-8")  # noqa: PTH123, SIM115
+        report = outcome.reporting_to(output, reporting.report)
         values = arguments.typed_arguments(function, given_values(reporting.hyperparameters()))
-        outcome.tell(function(**values), objective, loading.called(target), reporting.report)
+        outcome.tell(function(**values), objective, loading.called(target), report)
     except Exception as error:
         error.__traceback__ = outcome.from_the_user_on(error, own)
         sys.excepthook(type(error), error, error.__traceback__)

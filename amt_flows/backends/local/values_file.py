@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from amt_flows.backends.function_job.loading import called
 from amt_flows.backends.function_job.outcome import NO_NUMBER
 from amt_flows.backends.local.paths import JobPaths
 from amt_flows.backends.local.process import read_json
@@ -63,8 +64,8 @@ def told_instead(paths: JobPaths) -> tuple[tuple[str, ...], str | None]:
 
 
 def _returned_nothing(command: Sequence[str]) -> str | None:
-    """Of a function that ended well, told nothing and returned None; of a script there is nothing to say."""
+    """Of a function that ended well and told nothing; of a script there is nothing to say."""
     if str(FUNCTION_RUNNER) not in command:
         return None
-    path = command[command.index(str(FUNCTION_RUNNER)) + 1].partition(":")[2]
-    return f"the function {path} returned None and reported nothing; let it return the number"
+    name = called(command[command.index(str(FUNCTION_RUNNER)) + 1])
+    return f"the function {name} gave no number: it returned None, or ended its process; let it return one"
