@@ -100,7 +100,8 @@ def test_what_is_async_or_an_iterator_is_run_and_what_was_printed_elsewhere_is_f
 
     for train, value in ((later, 0.6), (coroutine, 0.6), (silent, 3.0)):
         best = amt.tune(train, {"depth": [3]}, home=home, **ONE).best
-        assert best is not None and best.objective_value == value, train
+        assert best is not None, train
+        assert best.objective_value == value, train
 
 
 def test_the_failure_has_the_traceback_from_the_functions_own_frame_on(home: Path) -> None:
