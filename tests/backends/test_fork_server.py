@@ -232,7 +232,7 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 
 REFUSED = {
-    "import _thread, time\n_thread.start_new_thread(time.sleep, (9,))": "1 threads running",
+    "import _thread, time\n_thread.start_new_thread(time.sleep, (9,))": "1 thread running",
     "kept = open('/dev/zero')": "left something open",
     "from subprocess import *\nkept = Popen(['sleep', '3'], stdout=-3, stderr=-3)": "another process running",
     "import resource\nresource.setrlimit(resource.RLIMIT_CORE, (0, 0))": "the limits of the process",

@@ -80,7 +80,7 @@ class Traces:
         if self.made:
             return f"made {self.made[0]}"
         threads = _threads_beyond_a_fork()
-        return f"left {threads} threads running" if threads else ""
+        return f"left {threads} thread{'s' * (threads > 1)} running" if threads else ""
 
     def depend_on_others_than(self, environment: Mapping[bytes, bytes]) -> bool:
         """Whether a variable that was read is another in this environment."""

@@ -37,8 +37,14 @@ def this_python() -> str:
 
 
 def is_this_python(program: str) -> bool:
-    """Whether a command's first word means the interpreter that runs us."""
-    return program in PYTHONS or os.path.abspath(program) == os.path.abspath(this_python())  # noqa: PTH100
+    """Whether a command's first word means the interpreter that runs us, under any of its names: an
+    environment's ``python`` and ``python3`` are links to one file, which other environments share."""
+    if program in PYTHONS:
+        return True
+    theirs, ours = (Path(os.path.abspath(one)) for one in (program, this_python()))  # noqa: PTH100
+    return theirs == ours or (
+        theirs.parent == ours.parent and theirs.exists() and ours.exists() and theirs.samefile(ours)
+    )
 
 
 def warm_modules(paths: JobPaths) -> list[bytes]:
