@@ -95,6 +95,26 @@ class Server:
                 raise SystemExit(f"The flow run is {state['name']}: {state['message']}")
             time.sleep(1)
 
+    def schedule_is(self, deployment: str, *, on: bool) -> None:
+        """Wait until a deployment's only schedule is switched on or off."""
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while self.ask(f"/deployments/{deployment}")["schedules"][0]["active"] is not on:
+            if time.monotonic() > give_up_at:
+                raise SystemExit("The switch of the schedule does nothing.")
+            time.sleep(1)
+
+    def upcoming(self, deployment: str) -> list[dict[str, Any]]:
+        """Wait for flow runs that a schedule has made."""
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        asked = {
+            "flow_runs": {"deployment_id": {"any_": [deployment]}, "state": {"type": {"any_": ["SCHEDULED"]}}}
+        }
+        while not (found := self.ask("/flow_runs/filter", asked)):
+            if time.monotonic() > give_up_at:
+                raise SystemExit("The schedule makes no runs.")
+            time.sleep(1)
+        return list(found)
+
     def artifact(self, key: str) -> str:
         """The path of an artifact's page."""
         found = self.ask("/artifacts/filter", {"artifacts": {"key": {"any_": [key]}}})
@@ -177,8 +197,50 @@ def picture(page: Page, name: str, directory: Path, *, top: Locator, height: int
     page.screenshot(path=file, clip={"x": 0, "y": y, "width": WIDTH, "height": height})
 
 
+def switch_on(page: Page, server: Server, directory: Path) -> None:
+    """The switch of a schedule, in both UIs: it is on, and its runs get what the deployment has."""
+    found = server.ask("/deployments/name/tune-then-deploy/tune-then-deploy")
+    path = f"/deployments/deployment/{found['id']}"
+    for ui in ("", "/v2"):
+        page.goto(f"{server.address}{ui}{path}")
+        switch = page.get_by_role("switch").last
+        switch.wait_for()
+        page.wait_for_timeout(2000)
+        switch.click()
+        server.schedule_is(found["id"], on=True)
+        (run, *_) = server.upcoming(found["id"])
+        if not run["parameters"].get("spec"):
+            raise SystemExit("A run of the schedule has no spec.")
+        if ui:
+            picture(page, "schedule", directory, top=page.get_by_role("main"), height=620)
+        page.reload()  # until then it may show what was
+        switch.wait_for()
+        page.wait_for_timeout(2000)
+        switch.click()
+        server.schedule_is(found["id"], on=False)
+
+
+def automations(page: Page, server: Server, directory: Path) -> None:
+    command = ["python", str(ROOT / "deployments/automations.py")]
+    subprocess.run(command, env=server.environment, check=True, stdout=subprocess.DEVNULL)
+    page.goto(f"{server.address}/v2/automations")
+    page.get_by_text("promote").first.wait_for()
+    picture(page, "automations", directory, top=page.get_by_role("main"), height=620)
+
+
+def pipeline(page: Page, server: Server, directory: Path, run: str) -> None:
+    """The graph of a flow run that calls another one."""
+    page.goto(f"{server.address}/v2/runs/flow-run/{run}")
+    graph = page.locator("canvas").first
+    graph.wait_for()
+    page.wait_for_timeout(5000)
+    picture(page, "pipeline", directory, top=graph)
+
+
 def take(page: Page, server: Server, directory: Path) -> None:
     ui = f"{server.address}/v2"
+    switch_on(page, server, directory)
+    automations(page, server, directory)
     quick = server.ask("/deployments/name/tune-quick/tune-quick")["id"]
     page.goto(f"{ui}/deployments/deployment/{quick}/run")
     page.get_by_text("Training jobs in all").first.wait_for()
@@ -232,6 +294,11 @@ def take(page: Page, server: Server, directory: Path) -> None:
     page.goto(f"{ui}{server.artifact('amt-promotion-digits')}")
     page.get_by_role("heading", name="Promoted").wait_for()
     picture(page, "promotion", directory, top=page.get_by_role("main"), height=850)
+    page.set_viewport_size({"width": 1300, "height": 1500})
+    pipeline(page, server, directory, run["id"])
+    page.goto(f"{ui}{server.artifact('amt-result-digits')}")
+    page.get_by_role("heading", name="Best training job").wait_for()
+    picture(page, "result", directory, top=page.get_by_role("main"), height=900)
 
 
 def main() -> None:
