@@ -225,7 +225,7 @@ def automations(page: Page, server: Server, directory: Path) -> None:
     subprocess.run(command, env=server.environment, check=True, stdout=subprocess.DEVNULL)
     page.goto(f"{server.address}/v2/automations")
     page.get_by_text("promote").first.wait_for()
-    picture(page, "automations", directory, top=page.get_by_role("main"), height=620)
+    picture(page, "automations", directory, top=page.get_by_role("main"), height=1120)
 
 
 def pipeline(page: Page, server: Server, directory: Path, run: str) -> None:
@@ -296,6 +296,7 @@ def take(page: Page, server: Server, directory: Path) -> None:
     picture(page, "promotion", directory, top=page.get_by_role("main"), height=850)
     page.set_viewport_size({"width": 1300, "height": 1500})
     pipeline(page, server, directory, run["id"])
+    page.set_viewport_size({"width": WIDTH, "height": 1500})
     page.goto(f"{ui}{server.artifact('amt-result-digits')}")
     page.get_by_role("heading", name="Best training job").wait_for()
     picture(page, "result", directory, top=page.get_by_role("main"), height=900)

@@ -47,8 +47,8 @@ python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 
 PARTS = {
-    "Guides": "guide functions notebook coming_from prefect deploying mlflow backends sagemaker simulator algorithms"
-    " spaces stopping explain troubleshooting",
+    "Guides": "guide functions notebook coming_from prefect deploying mlflow backends sagemaker simulator"
+    " algorithms spaces stopping explain troubleshooting",
     "Recipes": "recipes tools recipes/*",
     "Reference": "concepts reference cli api site/python",
     "How it is": "promises faults security figures optimiser dependencies licences architecture",

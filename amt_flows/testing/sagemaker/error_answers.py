@@ -9,14 +9,24 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from io import BytesIO
+from typing import Any, Final
+from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
+
+from botocore.model import OperationNotFoundError
 
 logger = logging.getLogger("amt_flows")
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+_IN_XML: Final = ("s3", "route53", "cloudfront", "the service")
+"""Who answers in XML without being asked by a form, by the names under which requests are signed."""
+_FORM: Final = "application/x-www-form-urlencoded"
+_LONGEST_FORM: Final = 64 * 1024
+"""So many bytes of it are looked at."""
 
 
 def answer_error(
@@ -36,10 +46,11 @@ def _told(environ: Environ, code: str, message: str, xml_code: str) -> tuple[str
         return "application/cbor", b"\xa2" + b"".join(
             _cbor(one) for one in ("__type", code, "message", message)
         )
-    if "HTTP_X_AMZ_TARGET" in environ or "json" in content:
+    is_form = content.startswith(_FORM)
+    if "HTTP_X_AMZ_TARGET" in environ or "json" in content or not (is_form or _service(environ) in _IN_XML):
         return "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
     error = f"<Code>{xml_code}</Code><Message>{escape(message)}</Message>"
-    if content.startswith("application/x-www-form-urlencoded"):
+    if is_form:
         error = f"<ErrorResponse><Error><Type>Sender</Type>{error}</Error></ErrorResponse>"
     else:
         error = f"<Error>{error}</Error>"
@@ -73,9 +84,12 @@ class Readable:
                 return lambda data: None
             return start_response(status, headers, *more)
 
+        if not _is_readable(environ):
+            message = f"the body of {_asked(environ)} is no JSON object"
+            return answer_error(environ, start_response, "400 Bad Request", "SerializationException", message)
         try:
             answer = self._behind(environ, started)
-        except UnknownService:
+        except (UnknownService, OperationNotFoundError):
             held.append(("404 Not Found", []))
             answer = [b"<html>"]
         except Exception as error:
@@ -93,9 +107,10 @@ class Readable:
         if not body.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
             start_response(status, headers)
             return [body]
-        message = f"{_asked(environ)} is not simulated, neither by amt-flows nor by moto"
         if status.startswith("5"):
+            message = f"{_asked(environ)} failed in the simulation"
             return answer_error(environ, start_response, status, "InternalFailure", message)
+        message = f"{_asked(environ)} is not simulated, neither by amt-flows nor by moto"
         code = "UnknownOperationException"
         return answer_error(environ, start_response, "400 Bad Request", code, message, "InvalidAction")
 
@@ -104,9 +119,40 @@ def _is_motos_own(environ: Environ) -> bool:
     return str(environ.get("PATH_INFO", "")).startswith("/moto-api")
 
 
-def _asked(environ: Environ) -> str:
-    """The service that a request was signed for, and the operation where that is told."""
+def _is_readable(environ: Environ) -> bool:
+    """Whether the body of a request to a JSON service is an object, or empty. Moto would break on it."""
+    if "HTTP_X_AMZ_TARGET" not in environ:
+        return True
+    came = environ["wsgi.input"]
+    length = -1 if environ.get("wsgi.input_terminated") else int(environ.get("CONTENT_LENGTH") or 0)
+    body = came.read(length)
+    environ["wsgi.input"] = BytesIO(body)
+    try:
+        return not body or isinstance(json.loads(body), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _action(environ: Environ) -> str:
+    """The operation that a form asks for, which moto has read by now."""
+    try:
+        environ["wsgi.input"].seek(0)
+    except OSError:
+        return ""
+    form: bytes = environ["wsgi.input"].read(_LONGEST_FORM)
+    return parse_qs(form.decode("latin-1")).get("Action", [""])[0]
+
+
+def _service(environ: Environ) -> str:
+    """The service that a request was signed for."""
     scope = re.search(r"Credential=[^/,]+/\d+/[^/,]*/([^/,]+)/", str(environ.get("HTTP_AUTHORIZATION", "")))
-    target = str(environ.get("HTTP_X_AMZ_TARGET", "")).rpartition(".")[2]
-    what = target or f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO', '/')}"
-    return f"{scope[1] if scope else 'the service'}: {what}"[:200]
+    return scope[1] if scope else "the service"
+
+
+def _asked(environ: Environ) -> str:
+    """The service, and the operation where that is told."""
+    what = str(environ.get("HTTP_X_AMZ_TARGET", "")).rpartition(".")[2]
+    if not what and str(environ.get("CONTENT_TYPE", "")).startswith(_FORM):
+        what = _action(environ)
+    what = what or f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO', '/')}"
+    return f"{_service(environ)}: {what}"[:200]

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from botocore.exceptions import ConnectionClosedError
+from botocore.model import OperationNotFoundError
 from moto.core import errors as moto_errors
 from moto.core.exceptions import JsonRESTError
 from moto.core.responses import ActionResult, BaseResponse, EmptyResult
@@ -31,6 +32,7 @@ from amt_flows.testing.sagemaker.calls import Answer, Call, Place
 from amt_flows.testing.sagemaker.faults import Fault
 from amt_flows.testing.sagemaker.inference import MADE_UP, Inference, Invocation
 from amt_flows.testing.sagemaker.refusals import ConnectionLost, Refusal, broken, unsimulated
+from amt_flows.testing.sagemaker.request_check import check
 from amt_flows.testing.sagemaker.service import OPERATIONS
 from amt_flows.testing.sagemaker.tags import merged
 from amt_flows.testing.sagemaker.twins import Tagged
@@ -186,11 +188,15 @@ def _operation(operation: str, original: Callable[[Any], Any] | None) -> Callabl
 def _parse_parameters(original: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
     def parse_parameters(self: Any, request: Any) -> None:
         # Moto's parser breaks on values of a wrong type before anybody could refuse them.
+        self.unread = None
         if self._get_action() in OPERATIONS:
             self.params = {}
             self.parse_for_moto = partial(original, self, request)
-        else:
+            return
+        try:
             original(self, request)
+        except Exception as error:
+            self.params, self.unread = {}, error
 
     return parse_parameters
 
@@ -217,11 +223,17 @@ def _call_action(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
         except Refusal as refusal:
             return _refused(self, refusal)
         action = f"{self.service_name}:{operation}"
+        unread = getattr(self, "unread", None)
         try:
+            if unread is not None:
+                raise unread
             answer = original(self)
-        except NotImplementedError:
+        except (NotImplementedError, OperationNotFoundError):
             return _refused(self, unsimulated(action))
         except Exception as error:
+            wrong = check(str(operation), params) if self.service_name == "sagemaker" else None
+            if wrong is not None:
+                return _refused(self, wrong)
             # In process whoever called sees where; a served client would be sent a page of HTML.
             if not self.is_werkzeug_request:
                 raise
