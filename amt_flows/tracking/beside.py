@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -44,6 +45,7 @@ LAUNCH_SECONDS: Final = 5.0
 END_SECONDS: Final = 30.0
 """How long the end of a tuning job waits for the rest to be sent."""
 MOST_NAMED: Final = 5
+OF_A_RUN: Final = frozenset({"MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"})
 
 Tell = Callable[[str], None]
 
@@ -110,6 +112,9 @@ class Shown(Beside):
         found = {
             "MLFLOW_TRACKING_URI": self._tracking.mlflow,
             "MLFLOW_EXPERIMENT_NAME": self._tracking.experiment,
+            # Whoever tunes may be within a run of another experiment, which a training job on this machine
+            # would find, and add to.
+            **dict.fromkeys(OF_A_RUN & os.environ.keys(), ""),
         }
         if run_id is None:
             if not self._has_said_without:

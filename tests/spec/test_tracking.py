@@ -18,6 +18,10 @@ from worlds import spec
         ("http://me:hush-hush@mlflow:5000", "MLFLOW_TRACKING_PASSWORD"),
         ("https://mlflow:5000/?token=hush-hush", "MLFLOW_TRACKING_TOKEN"),
         ("postgresql+psycopg2://me:hush-hush@db/mlflow", "put an MLflow server before the database"),
+        ("mysql://me:hush/hush@db/mlflow", "put an MLflow server before the database"),
+        ("http://me:hush?hush#hush@hush@mlflow:5000", "MLFLOW_TRACKING_PASSWORD"),
+        ("https://mlflow:5000/#token=hush-hush", "MLFLOW_TRACKING_TOKEN"),
+        ("https://ghp_hush0hush1hush2hush3@mlflow", "MLFLOW_TRACKING_TOKEN"),
     ],
 )
 def test_a_uri_that_bears_a_secret_is_refused_with_the_remedy_and_without_the_secret(
@@ -28,7 +32,9 @@ def test_a_uri_that_bears_a_secret_is_refused_with_the_remedy_and_without_the_se
     assert "hush" not in str(refused.value)
 
 
-@pytest.mark.parametrize("uri", ["ftp://mlflow", "http://", " ", "", "http://mlflow:5000 "])
+@pytest.mark.parametrize(
+    "uri", ["ftp://mlflow", "http://", " ", "", "http://mlflow:5000 ", "http://mlflow:5000/#/experiments/1"]
+)
 def test_what_is_no_tracking_uri_is_refused(uri: str) -> None:
     with pytest.raises(SpecError, match=r"tracking\.mlflow"):
         spec(tracking={"mlflow": uri})
@@ -40,6 +46,8 @@ def test_what_is_no_tracking_uri_is_refused(uri: str) -> None:
         ("http://me@mlflow:5000/base", "http://me@mlflow:5000/base"),
         ("sqlite:///mlflow.db", "sqlite:////specs/mlflow.db"),
         ("sqlite:////data/mlflow.db", "sqlite:////data/mlflow.db"),
+        ("sqlite:////data:1/a@b.db", "sqlite:////data:1/a@b.db"),
+        ("postgresql://me@db/mlflow", "postgresql://me@db/mlflow"),
         ("./mlruns", "/specs/mlruns"),
         ("databricks", "databricks"),
         ("arn:aws:sagemaker:eu-west-1:123456789012:mlflow-tracking-server/digits",) * 2,

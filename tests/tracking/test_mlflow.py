@@ -183,6 +183,7 @@ def test_a_server_that_is_away_delays_nothing_and_gets_the_rest_by_a_command(
     server: str, kept_in: Path, asked: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(beside, "END_SECONDS", 0.5)
+    monkeypatch.setenv("MLFLOW_RUN_ID", "the-run-within-which-this-is-tuned")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # nobody else gets it, and nobody answers
         port = taken.getsockname()[1]
@@ -190,6 +191,7 @@ def test_a_server_that_is_away_delays_nothing_and_gets_the_rest_by_a_command(
         uri = f"http://127.0.0.1:{port}"
         result = tune(asked("away", uri), LocalBackend(tmp_path / "home"), tell=lines.append)
     assert len(result.jobs) == 3
+    assert result.best is not None, "a script logged to the run of whoever tunes"
     assert any("is launched without a run of its own" in line for line in lines)
     assert "amt-flows track away" in lines[-1]
     assert result.jobs[0].name in lines[-1]
