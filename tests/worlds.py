@@ -38,12 +38,15 @@ def opened(tuning_spec: TuningSpec | None = None) -> Ledger:
     return ledger
 
 
-def running_job(ledger: Ledger, trial: int, values: Sequence[float] = (), at: float | None = None) -> str:
+def running_job(
+    ledger: Ledger, trial: int, values: Sequence[float] = (), at: float | None = None, attempt: int = 1
+) -> str:
     """Add a trial with one job that has emitted these values. Returns the job's name."""
     at = float(trial) if at is None else at
-    name = f"demo-{trial:03d}-00000000"
-    ledger.apply(Proposed(at, trial, {"learning_rate": 1 / (trial + 1)}, "test", ""))
-    ledger.apply(Launched(at, name, trial, 1))
+    name = f"demo-{trial:03d}-00000000" + f"-r{attempt}" * (attempt > 1)
+    if attempt == 1:
+        ledger.apply(Proposed(at, trial, {"learning_rate": 1 / (trial + 1)}, "test", ""))
+    ledger.apply(Launched(at, name, trial, attempt))
     if values:
         ledger.apply(Observed(at, {name: tuple(enumerate(values, start=1))}))
     return name
@@ -55,9 +58,10 @@ def ended_job(
     values: Sequence[float] = (),
     outcome: Outcome = Outcome.COMPLETED,
     seconds: float = 1.0,
+    attempt: int = 1,
 ) -> str:
-    """Add a trial whose job has ended after these values."""
-    name = running_job(ledger, trial, values)
+    """Add a trial whose job has ended after these values, or a further attempt of one."""
+    name = running_job(ledger, trial, values, attempt=attempt)
     metrics = {"accuracy": values[-1]} if values else {}
     ledger.apply(
         Ended(trial + seconds, name, outcome, float(trial), trial + seconds, metrics, None, None, None)

@@ -338,7 +338,7 @@ class Ledger:
 
     def _note_waiting(self, number: int) -> None:
         attempts = self.attempts(number)
-        waits = not attempts or self._is_retried(attempts[-1]) or self.is_resumed(number)
+        waits = not attempts or self.is_retried(attempts[-1]) or self.is_resumed(number)
         if waits and number in self.trials:
             self._waiting.add(number)
         else:
@@ -468,7 +468,7 @@ class Ledger:
         """How many of its attempts did not fail, but were stopped and gone on with."""
         return sum(job.outcome not in RETRYABLE and not job.live for job in self.attempts(trial))
 
-    def _is_retried(self, job: TrainingJob) -> bool:
+    def is_retried(self, job: TrainingJob) -> bool:
         """Whether the trial of a job gets another attempt in its place."""
         if job.outcome not in RETRYABLE:
             return False
@@ -541,7 +541,7 @@ class Ledger:
         seconds = self.seconds_behind(job)
         state = TrialState.FAILED
         loss: float | None = None
-        if job.live or self._is_retried(job):
+        if job.live or self.is_retried(job):
             state = TrialState.PENDING
         elif job.has_usable_value:
             state = TrialState.COMPLETED if job.outcome is Outcome.COMPLETED else TrialState.STOPPED

@@ -29,7 +29,8 @@ class Usable:
 
 @dataclass(frozen=True)
 class Failed:
-    """How many failed, and the last of them."""
+    """How many failed for good, and the last of them. One that is tried again has not: a machine that dies
+    with all its training jobs says nothing of the training."""
 
     def start(self) -> tuple[int, TrainingJob | None]:
         return 0, None
@@ -37,7 +38,7 @@ class Failed:
     def step(
         self, ledger: Ledger, state: tuple[int, TrainingJob | None], job: TrainingJob
     ) -> tuple[int, TrainingJob | None]:
-        return (state[0] + 1, job) if job.failed else state
+        return (state[0] + 1, job) if job.failed and not ledger.is_retried(job) else state
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from amt_flows.names import FUNCTION_BY_VALUE
 from amt_flows.nearest import nearest
 from amt_flows.space.space import Scaling
 from amt_flows.spec.parts import ContinuousRange, Definition, IntegerRange, TuningFields, given_value
+from amt_flows.spec.synonyms import own_resource
 from amt_flows.spec.verbatim import verbatim_problems
 
 Algorithm: TypeAlias = TuningFields | Definition
@@ -301,6 +302,8 @@ def _variables(algorithm: Algorithm, at: str) -> Iterator[Problem]:
             )
 
 
+LEAST_PART: Final = 0.001
+"""Of a GPU, and of anything. Ray counts in ten thousandths."""
 SEEN_GPUS: Final = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
 
 
@@ -308,8 +311,15 @@ def _resources(algorithm: Algorithm, at: str) -> Iterator[Problem]:
     """Parts of one GPU, or whole ones: the rule is Ray's too."""
     job = algorithm.training_job
     gpus = job.resources.gpus
+    for name, amount in job.resources.custom.items():
+        own = own_resource(name)
+        if own is not None:
+            message = f"that is no custom resource; write `training_job.resources.{own}`"
+            yield Problem(f"{at}training_job.resources.custom.{name}", amount, message)
     if gpus is None:
         return
+    if 0 < gpus < LEAST_PART:
+        yield Problem(f"{at}training_job.resources.gpus", gpus, f"give 0, or at least {LEAST_PART:g}")
     if gpus > 1 and gpus != int(gpus):
         yield Problem(
             f"{at}training_job.resources.gpus", gpus, "give a whole number of GPUs, or a part of one below 1"

@@ -257,7 +257,8 @@ class ResourceLimits(Part):
     prefer_cheap: bool = False
     """Of configurations that look equally promising, try the one whose training should take least time."""
     max_failed_training_jobs: int = Field(default=5, ge=1)
-    """Fail the tuning job after this many failed training jobs with no success at all."""
+    """Fail the tuning job after this many failed training jobs with no success at all. One that was lost with
+    its machine and is tried again has not failed yet."""
     concurrency_limits: Annotated[tuple[str, ...], BeforeValidator(_limits)] = Field(
         default=(), max_length=10
     )

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from amt_flows.nearest import plain
+
 # Within one of our models: from a name (as `nearest.plain` writes it) to a field of that very model.
 _NAME: Final = {
     "parameter": "name",
@@ -420,3 +422,9 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
         **dict.fromkeys(("false", "disabled", "no", "none", "noppruner", "noop"), "Off"),
     },
 }
+
+
+def own_resource(name: str) -> str | None:
+    """``gpus``, ``cpus`` or ``memory_gb``, for what somebody calls one of them, e.g. ``GPU``."""
+    field = {"gpus": "gpus", "cpus": "cpus", **_RESOURCES}.get(plain(name))
+    return None if field == "custom" else field

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amt_flows.backends.local import LocalBackend, holds
+from amt_flows.backends.local import LocalBackend, holds, machine
 from amt_flows.backends.local.holds import Hold
 from amt_flows.backends.local.machine import Machine, this_machine
 from amt_flows.backends.local.process import read_json
 from amt_flows.backends.local_worker.records import write_json
-from amt_flows.errors import CapacityUnavailable
+from amt_flows.errors import BackendError, CapacityUnavailable
 from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.ports import JobState
 from amt_flows.run import tune
@@ -178,10 +178,33 @@ def test_what_never_fits_is_refused_before_anything_runs(site: Site, monkeypatch
         ({"CUDA_VISIBLE_DEVICES": "0,-1,3"}, ("0",)),
         ({"CUDA_VISIBLE_DEVICES": "0,1", "AMT_FLOWS_GPUS": "1"}, ("1",)),
         ({"CUDA_VISIBLE_DEVICES": ""}, ()),
+        ({"CUDA_VISIBLE_DEVICES": "NoDevFiles"}, ()),
+        ({"CUDA_VISIBLE_DEVICES": "0", "AMT_FLOWS_GPUS": "none"}, ()),
+        ({"CUDA_VISIBLE_DEVICES": "0", "AMT_FLOWS_GPUS": "all"}, ("0", "1")),
+        ({"AMT_FLOWS_GPUS": "GPU-8932f937, 1"}, ("GPU-8932f937", "1")),
     ],
 )
-def test_gpus_are_those_that_are_named(variables: dict[str, str], gpus: tuple[str, ...]) -> None:
+def test_gpus_are_those_that_are_named(
+    variables: dict[str, str], gpus: tuple[str, ...], two_listed: None
+) -> None:
     assert this_machine(variables).gpus == gpus
+
+
+@pytest.fixture
+def two_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_nvidia_gpus", lambda: ("0", "1"))
+
+
+@pytest.mark.parametrize("wrong", ["first", "-1", "0;1", "0,2", "0,0"])
+def test_a_gpu_that_cuda_would_not_know_is_refused(wrong: str, two_listed: None) -> None:
+    with pytest.raises(BackendError, match="The list of GPUs"):
+        this_machine({"AMT_FLOWS_GPUS": wrong})
+
+
+def test_gpus_are_counted_as_cuda_does_in_a_container_that_was_given_some(tmp_path: Path) -> None:
+    for name in ("nvidia3", "nvidia7", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    assert machine._nvidia_gpus(tmp_path) == ("0", "1")
 
 
 needs = st.one_of(
@@ -191,14 +214,14 @@ needs = st.one_of(
 
 @given(st.integers(0, 5), st.integers(1, 8), needs, st.sampled_from([None, 0.1, 0.5, 1, 3]))
 def test_as_many_have_room_as_is_said(gpus: int, cpus: int, gpu: float | None, cpu: float | None) -> None:
-    machine = Machine(tuple(map(str, range(gpus))), float(cpus), None)
+    parts = Machine(tuple(map(str, range(gpus))), float(cpus), None)
     need = Resources(gpus=gpu, cpus=cpu)
-    most = machine.most_at_once(need)
+    most = parts.most_at_once(need)
     held: list[Hold] = []
     for _ in range(30 if most is None else most):
-        held.append(Hold("j", holds._room("j", machine, held, need), cpus=cpu or 0.0))
-    assert all(sum(one.gpus.get(name, 0.0) for one in held) <= 1 + 1e-6 for name in machine.gpus)
+        held.append(Hold("j", holds._room("j", parts, held, need), cpus=cpu or 0.0))
+    assert all(sum(one.gpus.get(name, 0.0) for one in held) <= 1 + 1e-6 for name in parts.gpus)
     if most is not None:
         with pytest.raises(CapacityUnavailable):
-            holds._room("j", machine, held, need)
-    assert (most == 0) == bool(machine.lacks(need))
+            holds._room("j", parts, held, need)
+    assert (most == 0) == bool(parts.lacks(need))

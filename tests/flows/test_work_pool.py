@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import prefect
 import pytest
 from prefect import flow, runtime
 
@@ -194,28 +196,54 @@ def test_without_a_server_one_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_
     assert "This needs a Prefect server, and none is set." in done.stderr
 
 
+TEMPLATES = Path(prefect.__file__).parent / "server/api/collections_data/views/aggregate-worker-metadata.json"
+NEED = Resources(gpus=0.5, cpus=0.5, memory_gb=2.5)
+
+
 @pytest.mark.parametrize(
-    ("variables", "told", "untold"),
+    ("kind", "told", "untold"),
     [
-        (["mem_limit", "image"], {"mem_limit": "2500000000b"}, ["cpus", "gpus"]),
+        ("docker", {"mem_limit": "2500000000b"}, {"cpus", "gpus"}),
         (
-            ["cpu_request", "cpu_limit", "gpus", "memory"],
-            {"cpu_request": "500m", "cpu_limit": "500m", "gpus": 1, "memory": 2384},
-            [],
+            "kubernetes",
+            {
+                **dict.fromkeys(("cpu_request", "cpu_limit"), "500m"),
+                **dict.fromkeys(("memory_request", "memory_limit"), "2500M"),
+            },
+            {"gpus"},
         ),
+        ("ecs", {"cpu": 512, "memory": 2385}, {"gpus"}),
+        ("azure-container-instance", {"cpu": 0.5, "memory": 2.5, "gpu_count": 1}, set()),
+        ("cloud-run-v2", {"cpu": "500m", "memory": "2500M"}, {"gpus"}),
+        ("vertex-ai", {"accelerator_count": 1}, {"cpus", "memory_gb"}),
     ],
 )
-def test_what_a_pool_s_template_has_is_told(
-    variables: list[str], told: dict[str, Any], untold: list[str]
+def test_a_pool_is_told_what_its_type_s_template_has_in_the_units_of_that_type(
+    kind: str, told: dict[str, Any], untold: set[str]
 ) -> None:
-    properties: dict[str, Any] = {name: {} for name in variables}
-    pool = {"base_job_template": {"variables": {"properties": properties}}}
-    need = Resources(gpus=0.5, cpus=0.5, memory_gb=2.5)
-    assert from_resources(pool, need, {}) == (told, {name: _names(name) for name in untold})
-    assert from_resources(pool, need, {"customised": 1})[1] == {}
+    published = json.loads(TEMPLATES.read_text())
+    (worker,) = (workers[kind] for workers in published.values() if kind in workers)
+    pool = {"type": f"{kind}:push", "base_job_template": worker["default_base_job_configuration"]}
+    found, lacking = from_resources(pool, NEED, {})
+    assert (found, set(lacking)) == (told, untold)
+    variables = worker["default_base_job_configuration"]["variables"]["properties"]
+    for name, value in found.items():
+        kinds = [variables[name], *variables[name].get("anyOf", ())]
+        written = {"string": str, "integer": int, "number": float}
+        assert any(isinstance(value, written[one["type"]]) for one in kinds if one.get("type") in written)
 
 
-def _names(field: str) -> tuple[str, ...]:
-    from amt_flows.backends.work_pool.job_variables import NAMES
-
-    return tuple(NAMES[field])
+@pytest.mark.parametrize(
+    ("given", "untold"),
+    [
+        ({"image": "train:gpu"}, {"cpus", "gpus"}),
+        ({"container_create_kwargs": {"device_requests": [{"count": 1}]}}, {"cpus"}),
+        ({"container_create_kwargs": {"device_requests": [{"count": 1}], "nano_cpus": 5e8}}, set()),
+    ],
+)
+def test_a_variable_that_says_something_else_says_nothing_of_gpus(
+    given: dict[str, Any], untold: set[str]
+) -> None:
+    properties: dict[str, Any] = {name: {} for name in ("image", "mem_limit", "container_create_kwargs")}
+    pool = {"type": "docker", "base_job_template": {"variables": {"properties": properties}}}
+    assert set(from_resources(pool, NEED, given)[1]) == untold

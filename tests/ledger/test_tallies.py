@@ -48,6 +48,11 @@ def streak(ledger: Ledger, least: float) -> int:
     return count if math.isfinite(best) else 0
 
 
+def losses(ledger: Ledger, job: TrainingJob) -> int:
+    """How many attempts of its trial were lost until then."""
+    return sum(one.outcome in RETRYABLE for one in ledger.attempts(job.trial) if one.attempt <= job.attempt)
+
+
 def agrees(ledger: Ledger) -> None:
     """Every tally with its slow definition."""
     ended = ledger.ended
@@ -61,7 +66,9 @@ def agrees(ledger: Ledger) -> None:
     for least in (0.0, 0.01):
         assert jobs_not_improving(ledger, least) == streak(ledger, least)
     assert clocks(ledger).finished == sum(job.has_usable_value for job in ended)
-    failed = [job for job in ended if job.failed]
+    retries = ledger.spec.training_job.max_retry_attempts
+    retried = [job for job in ended if job.outcome in RETRYABLE and losses(ledger, job) <= retries]
+    failed = [job for job in ended if job.failed and job not in retried]
     assert ledger.over_ended(tallies.Failed()) == (len(failed), failed[-1] if failed else None)
     assert ledger.over_ended(tallies.Completed()) == completed
     assert ledger.over_ended(tallies.Lengths()) == sorted(job.curve.last_epoch for job in completed)

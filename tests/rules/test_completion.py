@@ -253,6 +253,17 @@ def test_failures_fail_a_tuning_job_only_while_nothing_succeeded() -> None:
     assert total.met(ledger, 9.0) is not None
 
 
+def test_a_lost_job_that_is_tried_again_is_no_failure_yet() -> None:
+    rules = [MaxFailures(2, unless_success=only) for only in (True, False)]
+    ledger = opened(spec(training_job={"command": ["train"], "max_retry_attempts": 1}))
+    for trial in (1, 2, 3):
+        ended_job(ledger, trial, [], Outcome.LOST)
+    assert [rule.met(ledger, 9.0) for rule in rules] == [None, None], "a machine died with three of them"
+    for trial in (1, 2):
+        ended_job(ledger, trial, [], Outcome.LOST, attempt=2)
+    assert all(rule.met(ledger, 9.0) for rule in rules)
+
+
 def test_jobs_that_we_stopped_are_not_failures() -> None:
     ledger = opened()
     ended_job(ledger, 1, [], Outcome.STOPPED)

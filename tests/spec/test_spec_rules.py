@@ -53,6 +53,14 @@ BROKEN: list[tuple[Changes, str, str]] = [
         "training_job.warm[0]",
         "`import`",
     ),
+    # what a training job needs
+    ({"training_job.resources": {"gpus": 1.5}}, "training_job.resources.gpus", "a whole number"),
+    ({"training_job.resources": {"gpus": 1e-6}}, "training_job.resources.gpus", "at least 0.001"),
+    (
+        {"training_job.resources": {"custom": {"GPU": 1}}},
+        "training_job.resources.custom.GPU",
+        "resources.gpus",
+    ),
     # how many
     ({"continuous": MISSING, "integer": MISSING, "categorical": MISSING}, "continuous", "nothing to tune"),
     ({"continuous": named(29)}, "continuous", "at most 30"),

@@ -29,8 +29,6 @@ LOOK_SECONDS: Final = 2.0
 """Between two looks at what the engine says; it is asked of jobs that no worker has claimed yet."""
 UNSUBMITTED_SECONDS: Final = 60.0
 """How long a prepared job that the engine doesn't know may wait for the controller that prepared it."""
-START_SECONDS: Final = 1800.0
-"""How long a machine may take, once it has a job, to begin with it: an image is pulled meanwhile."""
 LEASE_SECONDS: Final = 30.0
 PYTHON: Final = "python3"
 """Of the machines there, by their search path."""
@@ -125,8 +123,8 @@ class AttendedBackend(LocalBackend):
         touched = paths.request.stat().st_mtime
         if known.state is EngineState.UNKNOWN and time.time() - touched < UNSUBMITTED_SECONDS:
             known = EngineJob(EngineState.WAITING)
-        if known.since is not None and time.time() - max(known.since, touched) > START_SECONDS:
-            known = EngineJob(EngineState.OVER, f"it did not begin within {START_SECONDS:g} s: {known.why}")
+        if known.since is not None and time.time() - max(known.since, touched) > known.within:
+            known = EngineJob(EngineState.OVER, f"it did not begin within {known.within:g} s: {known.why}")
         if known.state in (EngineState.WAITING, EngineState.RUNNING):
             stopping = paths.stop.exists() or paths.kill.exists()
             return Standing(JobState.STOPPING if stopping else JobState.STARTING)

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from amt_flows.errors import Problem
 from amt_flows.ports import JobRequest, Room
 from amt_flows.spec import Resources, TuningSpec
+
+START_SECONDS: Final = 1800.0
+"""How long a machine may take, once it has a job, to begin with it: an image is pulled meanwhile."""
 
 
 class EngineState(str, Enum):
@@ -30,6 +33,8 @@ class EngineJob:
     state: EngineState
     why: str = ""
     since: float | None = None
+    within: float = START_SECONDS
+    """In how many seconds."""
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +24,8 @@ GPUS: Final = "AMT_FLOWS_GPUS"
 CUSTOM: Final = "AMT_FLOWS_RESOURCES"
 NVIDIA_VARIABLE: Final = "CUDA_VISIBLE_DEVICES"
 AMD_VARIABLE: Final = "HIP_VISIBLE_DEVICES"
+GPU: Final = re.compile(r"[0-9]+|(?:GPU|MIG)-[\w/.-]+")
+"""A number, or a UUID or its beginning."""
 GB: Final = 1_000_000_000
 NEARLY: Final = 1e-9
 """Ten tenths of a GPU are a whole one, whatever floating point says."""
@@ -94,34 +98,55 @@ def this_machine(environment: Mapping[str, str] | None = None) -> Machine:
     """
     given = os.environ if environment is None else environment
     amd = _amd_gpus()
-    named = given.get(GPUS, given.get(NVIDIA_VARIABLE))
     nvidia = _nvidia_gpus()
-    if named is None and not nvidia and amd:
-        named = given.get(AMD_VARIABLE)
-    gpus = _names(named) if named is not None else nvidia or amd
+    listed = nvidia or amd
+    if GPUS in given:
+        gpus = _asked_for(given[GPUS], listed)
+    else:
+        named = given.get(NVIDIA_VARIABLE)
+        if named is None and not nvidia and amd:
+            named = given.get(AMD_VARIABLE)
+        gpus = listed if named is None else _once(named, _seen(named))
     variable = AMD_VARIABLE if amd and not nvidia else NVIDIA_VARIABLE
     return Machine(gpus, _cpus(), _memory_gb(), _custom(given.get(CUSTOM, "")), variable)
 
 
-def _names(text: str) -> tuple[str, ...]:
-    """As CUDA reads it: up to the first that is none."""
-    names: list[str] = []
-    for part in text.split(","):
-        name = part.strip()
-        if not name or name.startswith("-"):
-            break
-        names.append(name)
-    if len(set(names)) < len(names):
+def _asked_for(text: str, listed: tuple[str, ...]) -> tuple[str, ...]:
+    """Of our own option: a name that CUDA would not know would leave its job without a GPU, and unsaid."""
+    word = text.strip().lower()
+    if word in ("all", "none"):
+        return listed if word == "all" else ()
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    wrong = [name for name in names if not GPU.fullmatch(name)]
+    beyond = [name for name in names if listed and name.isdigit() and name not in listed]
+    if wrong or beyond:
+        there = f"the driver lists {', '.join(listed)}" if beyond else "a GPU has a number, or a UUID"
+        raise BackendError(
+            f"The list of GPUs {text!r} names {(wrong or beyond)[0]!r}, which is none.",
+            because=there,
+            remedy="give numbers or UUIDs, as CUDA_VISIBLE_DEVICES does: --gpus 0,1; or all, or none",
+        )
+    return _once(text, names)
+
+
+def _seen(text: str) -> Iterator[str]:
+    """As CUDA reads it: up to the first that is none, such as ``-1`` or ``NoDevFiles``."""
+    return takewhile(GPU.fullmatch, (part.strip() for part in text.split(",")))
+
+
+def _once(text: str, names: Iterable[str]) -> tuple[str, ...]:
+    once = tuple(names)
+    if len(set(once)) < len(once):
         raise BackendError(
             f"The list of GPUs {text!r} names one twice.",
             remedy="give each once, e.g. --gpus 0,1; parts of one are asked for in training_job.resources",
         )
-    return tuple(names)
+    return once
 
 
 def _nvidia_gpus(devices: Path = Path("/dev")) -> tuple[str, ...]:
-    numbers = sorted(int(path.name.removeprefix("nvidia")) for path in devices.glob("nvidia[0-9]*"))
-    return tuple(map(str, numbers))
+    """CUDA counts what it sees, from 0; a container that is given ``/dev/nvidia3`` alone calls it 0."""
+    return tuple(map(str, range(len(list(devices.glob("nvidia[0-9]*"))))))
 
 
 def _amd_gpus(nodes: Path = Path("/sys/class/kfd/kfd/topology/nodes")) -> tuple[str, ...]:

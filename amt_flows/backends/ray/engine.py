@@ -56,7 +56,8 @@ class RayEngine:
         if any(_fits(_amounts(need), totals) for totals in _totals(nodes)):
             return []
         has = "; ".join(_in_words(total) for total in _totals(nodes))
-        message = f"no node of the cluster would ever have room for one training job; its nodes have: {has}"
+        wants = _in_words(_amounts(need))
+        message = f"no node of the cluster would ever have room for a job's {wants}; they have: {has}"
         return [Problem("training_job.resources", need.amounts() or None, message)]
 
     def room(self, need: Resources) -> Room:

@@ -7,11 +7,12 @@ workers have another one, and kill after it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from amt_flows.backends.attended.engine import EngineJob, EngineState, Order
+from amt_flows.backends.attended.engine import START_SECONDS, EngineJob, EngineState, Order
 from amt_flows.backends.attended.http import Api, Refused
 from amt_flows.backends.work_pool.job_variables import from_resources, unknown
 from amt_flows.backends.work_pool.server import prefect_server
@@ -24,6 +25,10 @@ FLOW: Final = "amt-training-job"
 ENTRYPOINT: Final = "amt_flows.flows.training_job.training_job"
 TAG: Final = "amt-flows"
 PROCESS: Final = "process"
+PROCESS_START_SECONDS: Final = 300.0
+"""In which a process begins, or never will: it pulls no image. Its worker may have died meanwhile, and nobody
+tells the server of that."""
+logger = logging.getLogger("amt_flows")
 
 STATES: Final[Mapping[str, EngineState]] = {
     "SCHEDULED": EngineState.WAITING,
@@ -44,6 +49,7 @@ class WorkPoolEngine:
     def __init__(self, pool: str) -> None:
         self.pool = pool
         self._deployment: str | None = None
+        self._type: str | None = None
         self.bar_of: Callable[[str], Mapping[str, object]] | None = None
         """The task run that a training job's flow run is to be shown below, as the server makes one; None
         where no flow run drives the tuning job."""
@@ -65,6 +71,9 @@ class WorkPoolEngine:
         except BackendError as error:
             remedy = f"; {error.remedy}" if error.remedy else ""
             return [Problem("backend", self.address, f"{error.happened.rstrip('.')}{remedy}")]
+        if pool.get("is_paused"):
+            resume = f"`prefect work-pool resume {self.pool}`"
+            logger.warning("The work pool %s is paused: its training jobs wait for %s.", self.pool, resume)
         job = spec.training_job
         found = [
             Problem(
@@ -89,6 +98,7 @@ class WorkPoolEngine:
         pool = self._described_pool()
         limit = pool.get("concurrency_limit")
         why = f"the pool has {'no limit' if limit is None else f'a limit of {limit} flow runs'}"
+        why += ", is paused" * bool(pool.get("is_paused"))
         online = self._api.call("POST", f"/work_pools/{self.pool}/workers/filter", {})
         alive = sum(worker.get("status") == "ONLINE" for worker in online)
         return Room(limit, f"{why}, and {alive} of its workers {'is' if alive == 1 else 'are'} online")
@@ -145,7 +155,11 @@ class WorkPoolEngine:
             return None
 
     def jobs(self, tuning_job: str, names: Sequence[str]) -> Mapping[str, EngineJob]:
-        return {run["name"]: _job(run) for run in self._runs(tuning_job, names)}
+        runs = self._runs(tuning_job, names)
+        if runs and self._type is None:
+            self._described_pool()
+        within = PROCESS_START_SECONDS if self._type == PROCESS else START_SECONDS
+        return {run["name"]: _job(run, within) for run in runs}
 
     def drop(self, tuning_job: str, name: str, *, lost: bool = False) -> None:
         for run in self._runs(tuning_job, [name.lower()]):
@@ -185,7 +199,9 @@ class WorkPoolEngine:
             f"The Prefect server has no work pool {self.pool!r}.",
             remedy=f"make it: prefect work-pool create {self.pool} --type process",
         )
-        return self._found(f"/work_pools/{self.pool}", missing)
+        pool = self._found(f"/work_pools/{self.pool}", missing)
+        self._type = str(pool["type"])
+        return pool
 
     def _deployment_id(self) -> str:
         if self._deployment is None:
@@ -223,13 +239,13 @@ def _pairs(tags: Mapping[str, str]) -> list[str]:
     return [f"{name}:{text}" for name, text in tags.items()]
 
 
-def _job(run: Mapping[str, Any]) -> EngineJob:
+def _job(run: Mapping[str, Any], within: float) -> EngineJob:
     state = run.get("state") or {}
     kind = STATES.get(str(run.get("state_type")), EngineState.RUNNING)
     why = f"its flow run is {state.get('name')}: {str(state.get('message') or 'no more is known')[:600]}"
     # In a queue it may be for days; what was handed to a machine has to begin.
     begins = run.get("state_type") in ("PENDING", "RUNNING")
-    return EngineJob(kind, why, since=_seconds(state.get("timestamp")) if begins else None)
+    return EngineJob(kind, why, _seconds(state.get("timestamp")) if begins else None, within)
 
 
 def _seconds(timestamp: object) -> float | None:
