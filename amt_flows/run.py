@@ -115,7 +115,10 @@ def _only_of_a_spec(settings: Mapping[str, Any]) -> None:
     wrong = [name for name in settings if name not in known]
     if wrong:
         message = "what a spec says is not said once more beside it; write it into the spec"
-        raise SpecError([Problem(name, settings[name], message) for name in wrong])
+        home = "is said of a spec's parts: backend=LocalBackend(home), journal=open_journal(name, home)"
+        raise SpecError(
+            [Problem(name, settings[name], home if name == "home" else message) for name in wrong]
+        )
 
 
 def _run_function(
