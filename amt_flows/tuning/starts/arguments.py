@@ -1,4 +1,5 @@
-"""The command-line arguments of a training script, by its source: argparse's and click's."""
+"""The command-line arguments of a training script, argparse's and click's, and the parameters of a function,
+by their source."""
 
 from __future__ import annotations
 
@@ -38,6 +39,25 @@ def arguments_of(tree: ast.Module) -> tuple[Argument, ...]:
             if one is not None:
                 found.setdefault(one.name, one)
     return tuple(sorted(found.values(), key=lambda one: one.line))
+
+
+def parameters_of(tree: ast.Module, path: str) -> tuple[Argument, ...]:
+    """The parameters of the function at ``path`` (``train``, ``Trainer.fit``) that have a default."""
+    body, found = tree.body, None
+    for name in path.split("."):
+        kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+        found = next((one for one in body if isinstance(one, kinds) and one.name == name), None)
+        body = [] if found is None else found.body
+    if not isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef):
+        return ()
+    constants, given = dict(_constants(tree)), found.args
+    positional = [*given.posonlyargs, *given.args]
+    with_default = positional[len(positional) - len(given.defaults) :]
+    both = [
+        *zip(with_default, given.defaults, strict=True),
+        *zip(given.kwonlyargs, given.kw_defaults, strict=True),
+    ]
+    return tuple(Argument(one.arg, one.lineno, default=_literal(node, constants)) for one, node in both)
 
 
 def positional_in(tree: ast.Module) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Final
 
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.given_file import read_given
-from amt_flows.tuning.starts.arguments import Argument, arguments_of, called
+from amt_flows.tuning.starts.arguments import Argument, arguments_of, called, parameters_of
 
 MOST_FILES: Final = 20
 MOST_MEGABYTES: Final = 5
@@ -20,7 +20,8 @@ MOST_MEGABYTES: Final = 5
 @dataclass(frozen=True)
 class Script:
     """``imports`` are dotted names: ``from sklearn.svm import SVC`` gives ``sklearn.svm`` and
-    ``sklearn.svm.SVC``. ``calls`` are the last names of what is called."""
+    ``sklearn.svm.SVC``. ``calls`` are the last names of what is called. ``arguments`` are those of the
+    command line, or the parameters of the function that is tuned."""
 
     path: Path
     imports: frozenset[str]
@@ -48,7 +49,9 @@ def script_of(spec: TuningSpec) -> Script | None:
         for beside in _beside(names, path.parent):
             if beside not in read and (another := _tree(beside)) is not None:
                 waiting.append((beside, another))
-    return Script(path, frozenset(imports), frozenset(calls), arguments_of(tree))
+    function = spec.training_job.function
+    arguments = arguments_of(tree) if function is None else parameters_of(tree, function.partition(":")[2])
+    return Script(path, frozenset(imports), frozenset(calls), arguments)
 
 
 def _main_file(spec: TuningSpec) -> Path | None:

@@ -88,7 +88,8 @@ def why_not(parent: Parent, spec: TuningSpec) -> str | None:
         return "has no training job with a usable value"
     known = {*parent.tuned, *parent.static_hyperparameters}
     if other := _other_names(set(parent.tuned), known, spec):
-        return f"has other hyperparameters ({', '.join(other)} is not in both)"
+        are = "is" if len(other) == 1 else "are"
+        return f"has other hyperparameters ({', '.join(other)} {are} not in both)"
     for name, kind in kinds(spec).items():
         if parent.kinds.get(name, kind) != kind:
             return f"tuned {name} over a range that is {parent.kinds[name]}, and here it is {kind}"

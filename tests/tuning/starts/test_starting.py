@@ -235,6 +235,19 @@ def test_the_defaults_of_a_script_are_tried_first(tmp_path: Path) -> None:
     assert sources(plane(tmp_path, first_configurations=[own]), 2) == ["given", "bayesian/initial"]
 
 
+def test_the_defaults_of_a_function_are_tried_first(tmp_path: Path) -> None:
+    source = (
+        "class Plane:\n    def fly(self, lift_rate: float = RATE, wings=2, *, kind='b', flaps=False): ...\n"
+    )
+    for path, found in (("Plane.fly", "first guess"), ("Plane.land", "bayesian/initial")):
+        asked = plane(tmp_path, training_job={"function": f"fly:{path}", "working_directory": str(tmp_path)})
+        (tmp_path / "fly.py").write_text(f"RATE = 0.03\n{source}")
+        (first,) = opened(asked).propose(1)
+        assert first.source == found
+        if path == "Plane.fly":
+            assert first.configuration == {"lift_rate": 0.03, "wings": 2, "kind": "b", "flaps": "false"}
+
+
 def test_defaults_that_are_of_another_space_are_none(tmp_path: Path) -> None:
     assert sources(plane(tmp_path, kind="c"), 1) == ["bayesian/initial"], "a word that is no choice"
     more = [{"name": "tail", "min_value": 0.0, "max_value": 1.0}]
