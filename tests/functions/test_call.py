@@ -12,7 +12,7 @@ import pytest
 import amt_flows as amt
 from amt_flows.errors import SpecError
 
-JOBS = {"maximize": "accuracy", "jobs": 3}
+JOBS: dict[str, Any] = {"maximize": "accuracy", "jobs": 3}
 
 
 def train(learning_rate: float, depth: int = 3, optimizer: str = "sgd") -> float:
