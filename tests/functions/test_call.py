@@ -12,6 +12,11 @@ import pytest
 import amt_flows as amt
 from amt_flows.errors import SpecError
 
+
+class Kind(enum.Enum):
+    SGD = "sgd"
+
+
 JOBS: dict[str, Any] = {"maximize": "accuracy", "jobs": 3}
 
 
@@ -118,7 +123,7 @@ def test_a_wrong_setting_is_answered_with_the_right_one(settings: dict[str, Any]
         ({"learning_rate": 3}, "is no range"),
         ({"learning_rate": amt.Continuous(1, 0)}, "space['learning_rate']"),
         ({"learning_rate": (0.1, 1)}, "is it a range, write Continuous(0.1, 1)"),
-        ({"learning_rate": list(enum.Enum("Kind", "SGD"))}, "annotate"),
+        ({"learning_rate": list(Kind)}, "annotate"),
         ({"learning_rate": (0, 1), "optimizer": "sgd"}, "space['optimizer']: is no range"),
         (3, "is no space"),
     ],
