@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import takewhile
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -30,6 +31,29 @@ def number(value: float | None, digits: int = 5) -> str:
 
 def hyperparameter(value: Value) -> str:
     return value if isinstance(value, str) else number(value, 6) if isinstance(value, float) else str(value)
+
+
+def shortened(names: Sequence[str], longest: int) -> list[str]:
+    """Names of at most so many letters: where one is longer, they go without what all of them begin and end
+    with, and not without that in which they differ. ``…`` stands for what is left out."""
+    if max(map(len, names), default=0) <= longest:
+        return list(names)
+    before = after = 0
+    if len(set(names)) > 1:
+        before = _alike(names)
+        after = _alike([name[before:][::-1] for name in names])
+    # One letter is as short as its mark.
+    before, after = (0 if alike == 1 else alike for alike in (before, after))
+    told = ("…" * bool(before) + name[before : len(name) - after] + "…" * bool(after) for name in names)
+    return [one if len(one) <= longest else f"{one[: longest - 1]}…" for one in told]
+
+
+def _alike(names: Sequence[str]) -> int:
+    """With how many of the same letters all of them begin, in whole words."""
+    alike = [one for one, *_ in takewhile(lambda each: len(set(each)) == 1, zip(*names, strict=False))]
+    while alike and alike[-1].isalnum():
+        alike.pop()
+    return len(alike)
 
 
 def hyperparameters(configuration: Mapping[str, Value]) -> str:

@@ -27,7 +27,15 @@ from amt_flows.show.leaderboard_rows import leaderboard
 from amt_flows.show.markdown import cell, code, fenced, line_chart, table
 from amt_flows.show.report import best_so_far, failure_groups, report_markdown
 from amt_flows.show.terminal import terminal_summary
-from amt_flows.show.text import duration, hyperparameter, hyperparameters, money, number, place
+from amt_flows.show.text import (
+    duration,
+    hyperparameter,
+    hyperparameters,
+    money,
+    number,
+    place,
+    shortened,
+)
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.loop import drive
 from worlds import Train, ended_job, opened, rising, run, running_job, spec
@@ -498,3 +506,18 @@ def test_the_table_of_very_many_jobs_folds_no_line_and_cuts_none(
     for line, job in zip(lines, outcome.jobs, strict=True):
         assert line.startswith(job.name.removeprefix("demo-"))
         assert line.rstrip().endswith(hyperparameters(job.hyperparameters))
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["adam", "sgd"], ["adam", "sgd"]),
+        (["category-number-1", "category-number-12"], ["…1", "…12"]),
+        (["s3://data/1/train", "s3://data/20/train"], ["…1…", "…20…"]),
+        (["all-the-same-name"], ["all-the-sa…"]),
+        (["a-long-one-of-two", "b-long-two-of-two"], ["a-long-one…", "b-long-two…"]),
+        ([], []),
+    ],
+)
+def test_long_names_are_shortened_by_what_they_share(names: list[str], told: list[str]) -> None:
+    assert shortened(names, 11) == told

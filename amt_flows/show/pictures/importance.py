@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.show.pictures.drawing import COLOURS, FAINT, INK, new_figure, svg
 from amt_flows.show.pictures.space import axis_name
-from amt_flows.show.text import number
+from amt_flows.show.text import number, shortened
 from amt_flows.space.space import Categorical, Parameter
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 CURVES_IN_A_ROW = 3
 MOST_CURVES = 12
 MOST_BARS = 20
+MOST_LETTERS = 12
+LETTERS_IN_ALL = 36
+"""So many have room below one curve."""
 
 
 def importance_picture(ledger: Ledger) -> str | None:
@@ -86,7 +89,10 @@ def _curve(axes: Axes, parameter: Parameter, points: tuple[DependencePoint, ...]
             capsize=3,
             markersize=5,
         )
-        axes.set_xticks(places, [str(point.value)[:12] for point in points])
+        texts = shortened([str(point.value) for point in points], MOST_LETTERS)
+        shown = max(1, LETTERS_IN_ALL // (max(map(len, texts)) + 1))
+        every = math.ceil(len(points) / shown)
+        axes.set_xticks(places[::every], texts[::every])
         axes.set_xlim(-0.5, len(points) - 0.5)
         return
     # In the range's own scaling, as the model sees it.

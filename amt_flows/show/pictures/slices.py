@@ -10,7 +10,7 @@ from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.show.pictures.colours import COLOURS, MARKERS
 from amt_flows.show.pictures.jobs import job_of, state_of
 from amt_flows.show.pictures.plot import LEFT, LETTER, WIDTH, Plot, Scale, label, padded, picture
-from amt_flows.show.text import number
+from amt_flows.show.text import number, shortened
 from amt_flows.space.space import Categorical, Parameter, Scaling, Space
 
 IN_A_ROW = 3
@@ -97,10 +97,11 @@ def _across(parameter: Parameter, left: float, right: float) -> Scale:
 def _ticks(parameter: Parameter, scale: Scale) -> dict[float, str]:
     if isinstance(parameter, Categorical):
         room = (scale.end - scale.start) / LETTER
-        longest = min(max(map(len, parameter.choices)), MOST_LETTERS)
+        choices = shortened(parameter.choices, MOST_LETTERS)
+        longest = max(map(len, choices))
         shown = max(1, min(len(parameter.choices), int(room / (longest + 1))))
-        each = list(enumerate(parameter.choices))[:: math.ceil(len(parameter.choices) / shown)]
-        return {float(i): one if len(one) <= longest else f"{one[: longest - 1]}…" for i, one in each}
+        each = list(enumerate(choices))[:: math.ceil(len(choices) / shown)]
+        return {float(i): one for i, one in each}
     middle = float(parameter.decode(0.5))
     return {value: number(value, 3) for value in (scale.low, middle, scale.high)}
 

@@ -9,11 +9,12 @@ from typing import Any
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.show.pictures.drawing import FAINT, new_figure, svg
 from amt_flows.show.pictures.slices import valued
-from amt_flows.show.text import number
+from amt_flows.show.text import number, shortened
 from amt_flows.space.space import Categorical, Parameter, Space
 
 MOST_LINES = 300
 LONGEST = 40
+MOST_LETTERS = 14
 """Characters of what stands below an axis."""
 UNUSED = -0.15
 """Where the lines of training jobs run that lack a hyperparameter: below its axis, which goes from 0 to 1."""
@@ -100,6 +101,7 @@ def _height(parameter: Parameter, value: Any) -> float:
 
 def _ticks(parameter: Parameter) -> list[tuple[float, str]]:
     if isinstance(parameter, Categorical):
-        return [(_height(parameter, choice), choice[:14]) for choice in parameter.choices]
+        choices = zip(parameter.choices, shortened(parameter.choices, MOST_LETTERS), strict=True)
+        return [(_height(parameter, choice), text) for choice, text in choices]
     ends = (parameter.low, parameter.high)
     return [(_height(parameter, end), number(float(end))) for end in ends]
