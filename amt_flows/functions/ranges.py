@@ -185,9 +185,8 @@ def _ambiguous(one: object) -> str:
     if isinstance(one, tuple) and len(one) == 2 and float in map(type, one):
         low, high = one
         if isinstance(low, int | float) and isinstance(high, int | float):
-            return (
-                f"is it a range, write Continuous({low!r}, {high!r}); are it two values, [{low!r}, {high!r}]"
-            )
+            values = f"{low!r}, {high!r}"
+            return f"may mean two things; write Continuous({values}) for a range, [{values}] for two values"
     return ""
 
 

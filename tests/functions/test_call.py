@@ -122,7 +122,7 @@ def test_a_wrong_setting_is_answered_with_the_right_one(settings: dict[str, Any]
         ({"depth": amt.Integer(1, 3)}, "space['learning_rate']: the function needs it"),
         ({"learning_rate": 3}, "is no range"),
         ({"learning_rate": amt.Continuous(1, 0)}, "space['learning_rate']"),
-        ({"learning_rate": (0.1, 1)}, "is it a range, write Continuous(0.1, 1)"),
+        ({"learning_rate": (0.1, 1)}, "write Continuous(0.1, 1) for a range"),
         ({"learning_rate": list(Kind)}, "annotate"),
         ({"learning_rate": (0, 1), "optimizer": "sgd"}, "space['optimizer']: is no range"),
         (3, "is no space"),
