@@ -185,8 +185,8 @@ def _ambiguous(one: object) -> str:
     if isinstance(one, tuple) and len(one) == 2 and float in map(type, one):
         low, high = one
         if isinstance(low, int | float) and isinstance(high, int | float):
-            values = f"{low!r}, {high!r}"
-            return f"may mean two things; write Continuous({values}) for a range, [{values}] for two values"
+            pair = f"{low!r}, {high!r}"
+            return f"may mean two things; write Continuous({pair}) for a range, [{pair}] for two values"
     return ""
 
 
