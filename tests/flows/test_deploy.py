@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 from prefect import State, flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
@@ -20,6 +22,7 @@ from amt_flows.errors import (
     NotComparable,
     TuningJobNotFound,
 )
+from amt_flows.flows import tune
 from amt_flows.flows.promotion import deploy
 from amt_flows.flows.promotion.outcome import Decision, Outcome
 from amt_flows.flows.promotion.promote import Terms, promote, promote_on_terms
@@ -81,6 +84,18 @@ def test_a_finished_tuning_job_is_promoted_by_its_name(home: Path, tmp_path: Pat
     again = promote("digits-by-name", Target(directory=str(shelf)))
     assert again.decision is Decision.CHAMPION_ALREADY
     assert len(versions(shelf)) == 1
+
+
+def test_one_with_its_record_in_s3_is_promoted_by_a_worker_with_another_home(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by an automation, which knows no more than the name."""
+    with mock_aws():
+        boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="promoted")
+        spec = local_spec("kept-in-a-bucket", SAVES, jobs=2)
+        assert tune(spec, home="s3://promoted/tunings").best is not None
+        monkeypatch.setenv("AMT_FLOWS_HOME", str(tmp_path / "of another worker"))
+        assert promote("kept-in-a-bucket", Target(directory=str(tmp_path / "served"))).promoted
 
 
 def shelf_with(tmp_path: Path, value: float, **changes: Any) -> Path:
