@@ -38,8 +38,11 @@ def _a_place(name: str) -> str:
 
 
 PLACES = ("local", "sagemaker", "amt")
-PlaceName = Annotated[str, AfterValidator(_a_place), WithJsonSchema({"enum": list(PLACES), "type": "string"})]
-"""The form has a box of those without an address; for the others it has the training block."""
+PLACE_PATTERN = f"^({'|'.join(PLACES)}|ray:https?://.+|work-pool:.+)$"
+PlaceName = Annotated[
+    str, AfterValidator(_a_place), WithJsonSchema({"type": "string", "pattern": PLACE_PATTERN})
+]
+"""No box of names: the server checks the parameters of deployments by this, and a place may have an address."""
 
 
 def _number_or_none(value: object) -> object:

@@ -123,14 +123,16 @@ class AttendedBackend(LocalBackend):
         touched = paths.request.stat().st_mtime
         if known.state is EngineState.UNKNOWN and time.time() - touched < UNSUBMITTED_SECONDS:
             known = EngineJob(EngineState.WAITING)
-        if known.since is not None and time.time() - max(known.since, touched) > known.within:
+        late = known.since is not None and time.time() - max(known.since, touched) > known.within
+        if late:
             known = EngineJob(EngineState.OVER, f"it did not begin within {known.within:g} s: {known.why}")
         if known.state in (EngineState.WAITING, EngineState.RUNNING):
             stopping = paths.stop.exists() or paths.kill.exists()
             return Standing(JobState.STOPPING if stopping else JobState.STARTING)
         why = known.why or f"{self.engine.address} knows nothing of it any more"
         # From here on no worker can have it, however late one comes.
-        abandon(paths, JobState.LOST, f"it was never begun: {why}")
+        if abandon(paths, JobState.LOST, f"it was never begun: {why}") and late:
+            self._drop(paths, lost=True)
         return None
 
     def _is_kept_elsewhere(self, paths: JobPaths) -> bool | None:

@@ -85,8 +85,9 @@ def retune(
         data: Whether training data and algorithm are the same as then. TransferLearning: they may have
             changed, and the best configurations are tried first. IdenticalDataAndAlgorithm: results of then
             count as results.
-        backend: Where training jobs run: on the machine that runs this flow, or on SageMaker; with amt,
-            SageMaker's own tuner drives them, and is followed. It learns from its own tuning jobs only.
+        backend: Where training jobs run: local (the machine that runs this flow), ray:http://head:8265,
+            work-pool:NAME or sagemaker; with amt, SageMaker's own tuner drives them, and is followed. It
+            learns from its own tuning jobs only.
         region: The AWS region, for SageMaker. Empty: that of the environment or the profile.
         training: A block with more settings of the backend, which takes the place of the two above, e.g.
             amt-sagemaker-training/prod.

@@ -51,8 +51,8 @@ def tune(
 
     Args:
         spec: What to tune, how one training job is run, and when to stop.
-        backend: Where training jobs run: on the machine that runs this flow, or on SageMaker; with amt,
-            SageMaker's own tuner drives them, and is followed.
+        backend: Where training jobs run: local (the machine that runs this flow), ray:http://head:8265,
+            work-pool:NAME or sagemaker; with amt, SageMaker's own tuner drives them, and is followed.
         region: The AWS region, for SageMaker. Empty: that of the environment or the profile.
         training: A block with more settings of the backend, which takes the place of the two above, e.g.
             amt-sagemaker-training/prod.
