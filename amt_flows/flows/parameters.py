@@ -42,7 +42,7 @@ PLACE_PATTERN = f"^({'|'.join(PLACES)}|ray:https?://.+|work-pool:.+)$"
 PlaceName = Annotated[
     str, AfterValidator(_a_place), WithJsonSchema({"type": "string", "pattern": PLACE_PATTERN})
 ]
-"""No box of names: the server checks the parameters of deployments by this, and a place may have an address."""
+"""No box of names: by this the server checks what deployments are given, and a place may have an address."""
 
 
 def _number_or_none(value: object) -> object:
