@@ -101,12 +101,16 @@ def test_clicks_options_and_a_modules_constants_are_read(draft: Drafted) -> None
     spec = draft(
         "RATE = 1e-3\n@click.command()\n"
         '@click.option("--rate", type=float, default=RATE)\n@click.option("--layers", default=2)\n'
+        '@click.option("--depth", type=click.IntRange(1, 4), default=3)\n'
+        '@click.option("--dropout", type=click.FloatRange(max=0.3), default=0.2)\n'
         '@click.option("--bias/--no-bias", default=True)\n'
         '@click.option("--kind", type=click.Choice(["a", "b"]))\n'
         "def main(): ...\n"
     ).spec
-    assert [one.min_value for one in spec.continuous] == [1e-5]
-    assert [one.name for one in spec.integer] == ["layers"]
+    assert [one.min_value for one in spec.continuous] == [1e-5, 0.0]
+    assert spec.continuous[1].max_value == 0.3, "what the script refuses is not searched"
+    assert [one.name for one in spec.integer] == ["layers", "depth"]
+    assert (spec.integer[1].min_value, spec.integer[1].max_value) == (1, 4)
     assert [one.name for one in spec.categorical] == ["bias", "kind"]
     assert spec.training_job.flags == ("bias/no-bias",)
     assert not spec.first_configurations, "kind has no default"

@@ -201,7 +201,18 @@ def _range(one: Argument, hint: str | None) -> tuple[Range, str] | str:
         found, meaning = range_for(one.name, value)
     except ValueError as error:
         return str(error)
-    return found, f"from {'the hint' if hint is not None else 'the default'} {value} ({meaning})"
+    why = f"from {'the hint' if hint is not None else 'the default'} {value} ({meaning})"
+    return _within_bounds(found, one), why
+
+
+def _within_bounds(found: Range, one: Argument) -> Range:
+    """Not beyond what the script itself takes."""
+    if isinstance(found, CategoricalRange):
+        return found
+    low = found.min_value if one.least is None else max(found.min_value, one.least)
+    high = found.max_value if one.most is None else min(found.max_value, one.most)
+    number = int if isinstance(found, IntegerRange) else float
+    return found.model_copy(update={"min_value": number(low), "max_value": number(high)})
 
 
 def _categories(name: str, values: Sequence[str], why: str) -> tuple[Range, str] | str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 ADDS = ("add_argument", "option")
 KINDS = {"float": float, "int": int, "str": str, "bool": bool}
+CLICK_RANGES = {"IntRange": int, "FloatRange": float}
 ON, OFF = "store_true", "store_false"
 
 
@@ -16,6 +17,7 @@ ON, OFF = "store_true", "store_false"
 class Argument:
     """``name`` is that of the longest option, without its dashes; ``kind`` the type that it is made into,
     None when the source doesn't say. ``default`` is None when there is none, or none that is written out.
+    ``least`` and ``most`` are the bounds of click's ranges.
     ``flag`` is what :attr:`~amt_flows.spec.TrainingJobTemplate.flags` says of an option without a value."""
 
     name: str
@@ -27,6 +29,8 @@ class Argument:
     takes_one: bool = True
     flag: str = ""
     help: str = ""
+    least: float | None = None
+    most: float | None = None
 
 
 def arguments_of(tree: ast.Module) -> tuple[Argument, ...]:
@@ -116,6 +120,9 @@ def _argument(call: ast.Call, constants: dict[str, object]) -> Argument | None:
     choices = _literal(given.get("choices"), constants) or _click_choices(given.get("type"), constants)
     type_ = given.get("type")
     kind = KINDS.get(type_.id) if isinstance(type_, ast.Name) else None
+    least = most = None
+    if isinstance(type_, ast.Call) and (of_range := CLICK_RANGES.get(called(type_))) is not None:
+        kind, (least, most) = of_range, _bounds(type_, constants)
     action, flag = _action(given.get("action")), ""
     if action == ON or _literal(given.get("is_flag"), constants) is True or off:
         flag, default = f"{name}/{off.lstrip('-')}" if off else name, bool(default)
@@ -136,6 +143,19 @@ def _argument(call: ast.Call, constants: dict[str, object]) -> Argument | None:
         and bool(long),
         flag,
         help_ if isinstance(help_, str) else "",
+        least,
+        most,
+    )
+
+
+def _bounds(call: ast.Call, constants: dict[str, object]) -> tuple[float | None, float | None]:
+    """Of click's ``IntRange(1, 8)`` or ``FloatRange(min=0)``."""
+    given = dict(zip(("min", "max"), call.args, strict=False))
+    given |= {one.arg: one.value for one in call.keywords if one.arg is not None}
+    least, most = (_literal(given.get(name), constants) for name in ("min", "max"))
+    return (
+        least if isinstance(least, (int, float)) else None,
+        most if isinstance(most, (int, float)) else None,
     )
 
 
