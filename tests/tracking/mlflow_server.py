@@ -1,7 +1,7 @@
 """A real MLflow server for tests: its REST API and SQLite store, in this process, at an address of its own.
 
 Of the server's package that users run it lacks the pages alone (and uvicorn, which serves the same
-application); `.ci/mlflow` runs that one.
+application); `docs/make_mlflow_picture.py` runs that one.
 """
 
 from __future__ import annotations
