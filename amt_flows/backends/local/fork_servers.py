@@ -47,6 +47,7 @@ OF_ONE_JOB = (
     b"HIP_VISIBLE_DEVICES",
     b"ROCR_VISIBLE_DEVICES",
     b"NVIDIA_VISIBLE_DEVICES",
+    b"MLFLOW_RUN_ID",
 )
 """Variables that differ from job to job, as do those that begin with ``SM_``. If an import reads one, jobs
 don't share it."""
@@ -92,6 +93,8 @@ class ForkServers:
         self._take_note()
         server = self._servers.get(kind)
         if server is not None and server.environment != environment:
+            if server.waiting:
+                return None  # two environments in turn would end each other's before a job is begun
             self._end(kind)
             server = None
         if server is None:
