@@ -120,6 +120,19 @@ def test_jobs_share_an_import_and_are_otherwise_as_they_would_be(
     assert logs[0] == logs[2] == "imported\namt-report acc=3.0;\nat exit\n"
 
 
+@pytest.mark.parametrize(("variable", "imported"), [("MLFLOW_RUN_ID", 1), ("THEIRS", 3)])
+def test_jobs_with_other_environments_at_once_all_begin(
+    site: Site, place: Path, variable: str, imported: int
+) -> None:
+    """Whoever is first is not ended by whoever comes next; a run of MLflow's is each job's own."""
+    jobs = {trial: template(place, "facts", environment={variable: f"of-{trial}"}) for trial in (1, 2, 3)}
+    names = [site.launch(job, trial, hyperparameters=VALUES) for trial, job in jobs.items()]
+    assert [site.end(name).state for name in names] == [JobState.COMPLETED] * 3
+    told = [json.loads((site.directory(name) / "model" / "facts").read_text()) for name in names]
+    assert [one["environment"][variable] for one in told] == ["of-1", "of-2", "of-3"]
+    assert imports(place) == imported
+
+
 def test_each_is_a_process_of_its_own_that_can_be_found_stopped_and_killed(site: Site, place: Path) -> None:
     waiting = template(place, "wait", stop_grace_seconds=30)
     names = [site.launch(waiting, trial, hyperparameters=VALUES) for trial in (1, 2)]
