@@ -189,6 +189,15 @@ def test_what_can_not_be_drafted_says_what_to_give(
         draft(arguments, printed, wanted)
 
 
+def test_what_has_no_arguments_and_a_way_of_its_own_is_led_there(tmp_path: Path) -> None:
+    hydra, notebook = tmp_path / "train.py", tmp_path / "train.ipynb"
+    hydra.write_text("import hydra\n@hydra.main(config_name='config')\ndef main(config): ...\n")
+    notebook.write_text('{"cells": [], "nbformat": 4}')
+    for script, way in ((hydra, "docs/tools.md"), (notebook, "amt_flows.tune")):
+        with pytest.raises(AmtFlowsError, match=way):
+            draft_of(script, tmp_path, Wanted())
+
+
 # -- the command --------------------------------------------------------------------------------------------
 
 

@@ -24,6 +24,7 @@ from amt_flows.spec.toml import toml_text
 from amt_flows.tuning.autotune.hints import Range
 from amt_flows.tuning.autotune.ranges import range_for
 from amt_flows.tuning.starts.arguments import Argument, arguments_of, positional_in
+from amt_flows.tuning.starts.script import imports_of
 
 JOBS: Final = 20
 MOST_CHOICES: Final = 30
@@ -79,6 +80,8 @@ def draft_of(script: Path, directory: Path, wanted: Wanted) -> Draft:
     """
     tree = _parsed(script)
     arguments = arguments_of(tree)
+    if not arguments:
+        _must_not_be_tuned_otherwise(tree, script)
     _must_be_arguments({**wanted.hints, **wanted.fixed}, arguments, script)
     if positional := positional_in(tree):
         raise AmtFlowsError(
@@ -107,6 +110,21 @@ def _parsed(script: Path) -> ast.Module:
             because="only Python's source can be read for its arguments",
             remedy="mend it; or write the spec of another program by hand (docs/reference.md)",
         ) from None
+
+
+def _must_not_be_tuned_otherwise(tree: ast.Module, script: Path) -> None:
+    """Two kinds of file that have no arguments, and a way of their own."""
+    if script.suffix == ".ipynb":
+        raise AmtFlowsError(
+            f"{script} is a notebook, and takes no arguments.",
+            remedy="tune a function in one of its cells: `amt_flows.tune(train, {...})` (docs/functions.md)",
+        )
+    if any(name.split(".")[0] == "hydra" for name in imports_of(tree)):
+        raise AmtFlowsError(
+            f"{script} takes its hyperparameters by Hydra, as name=value.",
+            remedy="write the spec by hand, and start the script by the file in docs/tools.md#hydra, which "
+            "turns --name value into that",
+        )
 
 
 def _must_be_arguments(given: Mapping[str, str], arguments: Sequence[Argument], script: Path) -> None:

@@ -43,7 +43,7 @@ def script_of(spec: TuningSpec) -> Script | None:
     while waiting and len(read) < MOST_FILES:
         file, its = waiting.pop(0)
         read.add(file)
-        names = set(_imports(its))
+        names = set(imports_of(its))
         imports |= names
         calls |= {called(node) for node in ast.walk(its) if isinstance(node, ast.Call)}
         for beside in _beside(names, path.parent):
@@ -87,7 +87,8 @@ def _tree(path: Path) -> ast.Module | None:
         return None
 
 
-def _imports(tree: ast.Module) -> Iterator[str]:
+def imports_of(tree: ast.Module) -> Iterator[str]:
+    """Dotted names, as :class:`Script` has them."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (one.name for one in node.names)
