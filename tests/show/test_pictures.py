@@ -22,6 +22,7 @@ from amt_flows.ports import JobState
 from amt_flows.results import result_of
 from amt_flows.show.page import report_page
 from amt_flows.show.pictures import overview, pictures
+from amt_flows.show.pictures.plot import told_apart
 from amt_flows.show.pictures.progress import progress_picture
 from amt_flows.show.pictures.timeline import timeline_picture
 from amt_flows.tuning.engine import Tuning
@@ -262,3 +263,9 @@ def test_without_matplotlib_it_says_what_to_install() -> None:
     )
     assert done.returncode == 1
     assert "amt-flows[plots]" in done.stderr
+
+
+def test_ticks_that_differ_look_different() -> None:
+    assert told_apart([0.99991, 0.99995, 1.0]) == ["0.99991", "0.99995", "1"]
+    assert told_apart([0.5, 1.0]) == ["0.5", "1"]
+    assert told_apart([2.0, 2.0]) == ["2", "2"]

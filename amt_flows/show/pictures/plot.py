@@ -126,7 +126,8 @@ class Plot:
     def _marks(self, scale: Scale, given: Mapping[float, str] | None) -> list[tuple[float, str]]:
         if given is not None:
             return list(given.items())
-        return [(value, number(value, 4)) for value in scale.ticks() if scale.holds(value)]
+        ticks = [value for value in scale.ticks() if scale.holds(value)]
+        return list(zip(ticks, told_apart(ticks), strict=True))
 
     def line(
         self,
@@ -212,6 +213,12 @@ def _star(x: float, y: float, r: float) -> str:
         reach, turn = (r, r * 0.42)[k % 2], math.pi * (k / 5 - 0.5)
         corners.append(f"{x + reach * math.cos(turn):.1f} {y + reach * math.sin(turn):.1f}")
     return f"M{'L'.join(corners)}z"
+
+
+def told_apart(values: Sequence[float]) -> list[str]:
+    """Different numbers with as many digits as it takes to see that they differ, four at least."""
+    every = ([number(value, digits) for value in values] for digits in range(4, 18))
+    return next((texts for texts in every if len(set(texts)) == len(set(values))), [str(v) for v in values])
 
 
 def label(
