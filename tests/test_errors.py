@@ -6,10 +6,7 @@ import pytest
 
 from amt_flows import errors
 from amt_flows.errors import AmtFlowsError, Problem, SpecError, TuningJobFailed
-
-
-def tree(cls: type[AmtFlowsError] = AmtFlowsError) -> list[type[AmtFlowsError]]:
-    return [cls, *(sub for child in cls.__subclasses__() for sub in tree(child))]
+from error_tree import tree
 
 
 def test_the_drawn_tree_is_the_real_one() -> None:

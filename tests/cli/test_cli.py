@@ -37,6 +37,7 @@ from amt_flows.results.records import read_record
 from amt_flows.show.pictures.drawing import PicturesNotInstalled
 from amt_flows.tuning.engine import Tuning
 from commands import cli, ok, write_spec
+from error_tree import tree
 from worlds import spec
 
 SLOW = 'echo "amt-report epoch=1; accuracy=0.5;"; sleep 600'
@@ -109,12 +110,7 @@ def every_error() -> list[type[errors.AmtFlowsError]]:
         if derived.search(file.read_text()):
             import_module(".".join(file.relative_to(root.parent).with_suffix("").parts))
 
-    def below(kind: type[errors.AmtFlowsError]) -> Iterator[type[errors.AmtFlowsError]]:
-        yield kind
-        for child in kind.__subclasses__():
-            yield from below(child)
-
-    ours = {kind for kind in below(errors.AmtFlowsError) if kind.__module__.startswith("amt_flows")}
+    ours = {kind for kind in tree() if kind.__module__.startswith("amt_flows")}
     return sorted(ours, key=lambda kind: kind.__name__)
 
 

@@ -16,9 +16,9 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from amt_flows import errors
 from amt_flows.cli import main
-from amt_flows.errors import AmtFlowsError
 from amt_flows.plan.prices import PricesError
 from commands import cli
+from error_tree import tree
 from pages import blocks, page
 
 PAGE = page("docs/cli.md")
@@ -160,10 +160,6 @@ def test_the_other_examples_are_commands_that_exist() -> None:
     for name, rest in found:
         given = {word for word in rest.split() if word.startswith("-")}
         assert given <= set(options(main.commands[name])), name
-
-
-def tree(cls: type[AmtFlowsError] = AmtFlowsError) -> list[type[AmtFlowsError]]:
-    return [cls, *(sub for child in cls.__subclasses__() for sub in tree(child))]
 
 
 def test_the_exit_codes_are_those_of_the_errors() -> None:

@@ -14,8 +14,9 @@ from amt_flows.space.space import Categorical, Parameter, Space
 
 MOST_LINES = 300
 LONGEST = 40
-MOST_LETTERS = 14
 """Characters of what stands below an axis."""
+MOST_LETTERS = 14
+"""Of a category beside one."""
 UNUSED = -0.15
 """Where the lines of training jobs run that lack a hyperparameter: below its axis, which goes from 0 to 1."""
 
