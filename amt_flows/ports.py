@@ -271,8 +271,9 @@ class Journal(Protocol):
         """Leave a note that whoever drives this tuning job should stop it. Needs no fence."""
         ...
 
-    def asked_to_stop(self) -> str | None:
-        """The reason of the note, if there is one. Raises JournalError once the record has been damaged
+    def asked_to_stop(self, *, anew: bool = False) -> str | None:
+        """The reason of the note, if there is one. It may be some seconds old where a look costs; ``anew``
+        is for whoever must know what was left by now. Raises JournalError once the record has been damaged
         behind its writer's back: an entry is gone."""
         ...
 

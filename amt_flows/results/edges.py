@@ -55,7 +55,10 @@ def edges(result: TuningResult) -> tuple[Edge, ...]:
     found = []
     for parameter in space.parameters:
         value = best.hyperparameters.get(parameter.name)
-        if isinstance(parameter, Continuous | Integer) and isinstance(value, int | float):
+        if not isinstance(parameter, Continuous | Integer) or not isinstance(value, int | float):
+            continue
+        # A record that somebody changed may hold what was never proposed.
+        if parameter.contains(value):
             found.append(_edge(parameter, float(value)))
     return tuple(edge for edge in found if edge is not None)
 

@@ -175,6 +175,8 @@ class JournalConformance:
         other.ask_to_stop("first")
         other.ask_to_stop("enough")
         assert writer.asked_to_stop() == "enough"
+        other.ask_to_stop("at once")
+        assert writer.asked_to_stop(anew=True) == "at once"
         writer.append(1, [Attached(2.0, "me")])
         assert len(writer.read()) == 2
 

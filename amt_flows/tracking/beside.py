@@ -266,8 +266,8 @@ class _TellingJournal:
     def ask_to_stop(self, reason: str) -> None:
         self._journal.ask_to_stop(reason)
 
-    def asked_to_stop(self) -> str | None:
-        return self._journal.asked_to_stop()
+    def asked_to_stop(self, *, anew: bool = False) -> str | None:
+        return self._journal.asked_to_stop(anew=anew)
 
     def take_back_stop(self) -> None:
         self._journal.take_back_stop()

@@ -9,9 +9,15 @@ from amt_flows.events import Ended, Finished, Outcome, TuningStatus
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.secrets import hidden
 from amt_flows.ledger.unread import no_usable_value
-from amt_flows.ports import JobReport
+from amt_flows.ports import JobReport, JobState
 from amt_flows.rules.completion import nothing_usable
 from amt_flows.rules.hyperband import used_its_resource
+
+
+def is_unexpected(ledger: Ledger, report: JobReport) -> bool:
+    """Whether a job ended before its time and unasked. Whoever ends a tuning job leaves a note and then stops
+    what runs: nothing takes such a job's place before that note was looked for."""
+    return report.state is not JobState.COMPLETED and ledger.jobs[report.name].stop_asked_at is None
 
 
 def ending_of(

@@ -48,7 +48,7 @@ from amt_flows.strategies import Strategy
 from amt_flows.strategies.choose import strategy_of
 from amt_flows.tuning import proposals
 from amt_flows.tuning.autotune import Chosen, chosen
-from amt_flows.tuning.endings import ending_of, finished
+from amt_flows.tuning.endings import ending_of, finished, is_unexpected
 from amt_flows.tuning.launches import HalfLaunched, end_what_nobody_looks_for, job_request, unknown_jobs
 from amt_flows.tuning.patience import Patience
 from amt_flows.tuning.problems import problems_on, unsupported
@@ -219,7 +219,8 @@ class Tuning:
             if report.state.terminal:
                 metrics = self._observations.last_values(report.name)
                 report = replace(report, unread=self._observations.unread(report.name))
-                ends, secrets = self._stop_asked() is not None, self._secret_names
+                asked = self._stop_asked(anew=is_unexpected(self.ledger, report))
+                ends, secrets = asked is not None, self._secret_names
                 ending = ending_of(self.ledger, report, metrics, self.now(), secrets, is_ending=ends)
                 endings.append(ending)
         # In the order of finishing, on which "not improving" depends, not in that of asking.
@@ -269,9 +270,9 @@ class Tuning:
         """Make the next completion check end the tuning job as Stopped. Safe in a signal handler."""
         self._stop_reason = reason
 
-    def _stop_asked(self) -> str | None:
+    def _stop_asked(self, *, anew: bool = False) -> str | None:
         """By whom or what, if somebody wants the tuning job to end."""
-        return self._stop_reason or self.journal.asked_to_stop()
+        return self._stop_reason or self.journal.asked_to_stop(anew=anew)
 
     def check_completion(self) -> tuple[Reason, ...]:
         """Record and return the reasons to end, if any holds. Ends nothing by itself."""

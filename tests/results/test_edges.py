@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -121,3 +122,12 @@ def test_it_is_told_wherever_a_result_is_summed_up() -> None:
     assert str(edge) in dict(facts(result)).values()
     assert str(edge).replace("_", "\\_") in report_markdown(ledger, result)
     assert str(edge) in result_html(result)
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, 2.0])
+def test_a_value_that_was_never_proposed_is_on_no_edge(value: float) -> None:
+    ledger, _ = run(spec())
+    assert ledger.best is not None
+    changed = replace(ledger.trials[ledger.best.trial], configuration={"learning_rate": value})
+    ledger.trials[ledger.best.trial] = changed
+    assert edges(result_of(ledger, "memory:")) == ()

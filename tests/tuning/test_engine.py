@@ -404,3 +404,52 @@ def test_where_results_matter_nothing_is_chosen_before_they_are_in() -> None:
     waiting: list[int] = []
     drive(tuning, on_tick=lambda tuning, news: waiting.append(tuning.waiting()))
     assert set(waiting) == {0}
+
+
+class SeldomLooks(MemoryJournal):
+    """As a record in S3, where each look at the note costs: what was seen first is answered until somebody
+    must know."""
+
+    _seen: str | None = None
+    looks = 0
+
+    def asked_to_stop(self, *, anew: bool = False) -> str | None:
+        if anew:
+            self.looks += 1
+            self._seen = super().asked_to_stop()
+        return self._seen
+
+
+def someone_stops(tuning: Tuning, backend: SimulatedBackend, *, note: str | None) -> None:
+    """As from another terminal, in the middle of it: the note first, then what runs."""
+    done = False
+
+    def act(tuning: Tuning, news: object) -> None:
+        nonlocal done
+        if not done and tuning.ledger.ended and tuning.ledger.live:
+            done = True
+            if note is not None:
+                tuning.journal.ask_to_stop(note)
+            backend.stop("demo", [job.name for job in tuning.ledger.live])
+
+    drive(tuning, on_tick=act)
+    assert done
+
+
+def test_nothing_takes_the_place_of_what_was_stopped_with_its_tuning_job() -> None:
+    backend, journal = SimulatedBackend(VirtualClock(), rising), SeldomLooks()
+    tuning = Tuning.open(spec(), backend, journal, clock=backend.clock)
+    someone_stops(tuning, backend, note="enough")
+    ledger = tuning.ledger
+    assert (ledger.status, ledger.reasons[0].message) == (TuningStatus.STOPPED, "enough")
+    assert len(backend.launches) == len(ledger.jobs) == 4
+    assert [job.outcome for job in ledger.ended].count(Outcome.STOPPED) == 2
+
+
+def test_what_was_stopped_alone_is_replaced_and_only_what_ends_unexpectedly_costs_a_look() -> None:
+    backend, journal = SimulatedBackend(VirtualClock(), rising), SeldomLooks()
+    tuning = Tuning.open(spec(), backend, journal, clock=backend.clock)
+    someone_stops(tuning, backend, note=None)
+    outcomes = [job.outcome for job in tuning.ledger.ended]
+    assert (outcomes.count(Outcome.STOPPED_OUTSIDE), outcomes.count(Outcome.COMPLETED)) == (2, 8)
+    assert (tuning.ledger.status, journal.looks) == (TuningStatus.COMPLETED, 2)

@@ -253,7 +253,7 @@ class DirectoryJournal:
         except OSError as error:
             raise JournalError(f"The request to stop can't be taken back: {error}.") from error
 
-    def asked_to_stop(self) -> str | None:
+    def asked_to_stop(self, *, anew: bool = False) -> str | None:
         self._check_all_there(self._known)
         note = self.directory / STOP_NOTE
         try:

@@ -60,7 +60,7 @@ class MemoryJournal:
     def ask_to_stop(self, reason: str) -> None:
         self._stop = reason
 
-    def asked_to_stop(self) -> str | None:
+    def asked_to_stop(self, *, anew: bool = False) -> str | None:
         return self._stop
 
     def take_back_stop(self) -> None:

@@ -375,11 +375,15 @@ class S3Journal:
             raise self._unwritable(error) from error
         self._stop_note = self._stop_note_read_at = None
 
-    def asked_to_stop(self) -> str | None:
+    def asked_to_stop(self, *, anew: bool = False) -> str | None:
         """What is known of the note; a failure to look for it stops nothing, and is tried again. The same
         look shows whether the entries are all there still: raises JournalError when one is gone."""
         now = self._monotonic()
-        if self._stop_note_read_at is None or now - self._stop_note_read_at >= self._stop_note_seconds:
+        if (
+            anew
+            or self._stop_note_read_at is None
+            or now - self._stop_note_read_at >= self._stop_note_seconds
+        ):
             self._stop_note_read_at = now
             self._stop_note = self._look()
         return self._stop_note

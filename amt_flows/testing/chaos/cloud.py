@@ -246,7 +246,7 @@ class _InMoto:
     def ask_to_stop(self, reason: str) -> None:
         self._s3.put_object(BUCKET, f"{FOLDER}/{STOP_NOTE}", reason.encode())
 
-    def asked_to_stop(self) -> str | None:
+    def asked_to_stop(self, *, anew: bool = False) -> str | None:
         raise NotImplementedError("the world has no wish")
 
     def take_back_stop(self) -> None:

@@ -56,10 +56,10 @@ class FaultyJournal:
     def ask_to_stop(self, reason: str) -> None:
         self._inner.ask_to_stop(reason)
 
-    def asked_to_stop(self) -> str | None:
+    def asked_to_stop(self, *, anew: bool = False) -> str | None:
         if self._controller.dead:
             raise Died
-        return self._inner.asked_to_stop()
+        return self._inner.asked_to_stop(anew=anew)
 
     def take_back_stop(self) -> None:
         self._inner.take_back_stop()
