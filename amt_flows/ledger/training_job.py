@@ -228,6 +228,11 @@ class TrainingJob:
             return str(self.outcome.value)
         return "stopped"
 
+    @property
+    def began_at(self) -> float:
+        """When it started; of one that never did, or of which that is not known yet, when it was launched."""
+        return self.launched_at if self.started_at is None else self.started_at
+
     def training_seconds(self, now: float) -> float:
         if self.started_at is None:
             return 0.0

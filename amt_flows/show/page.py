@@ -48,9 +48,13 @@ figure a:hover > * { filter: brightness(1.35); stroke-width: 3; }
 .jobs input:checked + label, .jobs label:hover { opacity: 1; }
 .jobs input:focus-visible + label { outline: 2px solid; }
 .failed > div { opacity: .75; } .job:target { background: var(--mark); scroll-margin: 5em; }
+figcaption { position: sticky; left: 0; }
 @media (max-width: 40rem) {
   body { margin: .5rem auto; padding: 0 .6rem; font-size: 14px; }
   figure svg { min-width: 36rem; }
+}
+@media (max-width: 37rem) {
+  figcaption::after { content: "Wider than the screen: swipe it to see the rest. →"; opacity: .75; }
 }
 @media print { body { max-width: none; margin: 0; } .scrolled { max-height: none; } }
 """

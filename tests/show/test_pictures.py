@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
+from amt_flows.events import Concluding, Ended, Finished, Outcome, TuningStatus
 from amt_flows.ledger.journals.directory import DirectoryJournal
 from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.ledger.ledger import Ledger
@@ -136,6 +137,26 @@ def test_what_was_saved_is_drawn() -> None:
     assert "pattern" not in str(timeline_picture(unstopped))
 
 
+def test_each_training_job_has_a_bar_that_is_seen() -> None:
+    """One that was over at once, one that never came to run, and one that runs; all within the picture."""
+    ledger = opened()
+    ended_job(ledger, 1, outcome=Outcome.FAILED, seconds=0.0)
+    refused = running_job(ledger, 2)
+    ledger.apply(Ended(2.0, refused, Outcome.INFRASTRUCTURE, None, 2.0, {}, None, None, "no room"))
+    ended_job(ledger, 3, [0.5], seconds=3600.0)
+    running_job(ledger, 4, [0.1], at=4000.0)
+    ledger.apply(Concluding(4400.0, TuningStatus.STOPPED, ()))
+    ledger.apply(Finished(5000.0, TuningStatus.STOPPED))
+    drawn = str(timeline_picture(ledger))
+    bars = re.findall(r'<a href="#job-([^"]+)"><rect x="([0-9.]+)" y="[0-9.]+" width="([0-9.]+)"', drawn)
+    assert [name for name, _, _ in bars] == list(ledger.jobs)
+    assert all(float(width) >= 2 for _, _, width in bars)
+    assert 0.19 < float(bars[3][2]) / 722 < 0.21, "a fifth of the whole: from its launch until now"
+    assert float(bars[3][1]) + float(bars[3][2]) <= 746
+    (end,) = re.findall(r'd="M([0-9.]+) [0-9.]+V[0-9.]+" class="axis"', drawn)
+    assert float(end) == 746, "and the tuning job's end is where the picture ends"
+
+
 def test_a_thousand_jobs_are_still_a_picture() -> None:
     ledger: Ledger = opened()
     for trial in range(1, 1001):
@@ -143,6 +164,8 @@ def test_a_thousand_jobs_are_still_a_picture() -> None:
     curves = next(picture for picture in pictures(ledger) if picture.title == "Learning curves")
     assert len(curves.svg) < 500_000
     assert any("of 1000" in text for text in texts(curves.svg))
+    times = texts(str(timeline_picture(ledger)))
+    assert any("the newest 200 of 1000 training jobs" in text for text in times)
 
 
 # -- the page -------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ def running(ledger: Ledger, job: TrainingJob, flow_run_id: UUID) -> BarState:
 
 def ended(ledger: Ledger, job: TrainingJob, flow_run_id: UUID) -> BarState:
     """How it ended. A state's name is the outcome, and its message the reason."""
-    start = job.launched_at if job.started_at is None else job.started_at
+    start = job.began_at
     end = max(start, ledger.last_at if job.ended_at is None else job.ended_at)
     event = _event(ledger, job, flow_run_id, state_of(job), message_of(ledger, job), start, end)
     return BarState(job.name, event, tuple(_lines(ledger, job)), job.log, _links(job), job.failed)

@@ -16,9 +16,10 @@ def job_of(ledger: Ledger, job: TrainingJob) -> Job:
     value = job.final_value if job.final_value is not None else job.curve.last_value
     metric = ledger.algorithm_of(job).metric_name
     best = ", the best" if job is ledger.best else ""
+    seconds = ledger.last_at - job.began_at if job.live else job.training_seconds(ledger.last_at)
     lines = [
         f"{job.name}{best}",
-        f"{metric} {number(value)}, {job.standing}, {duration(job.training_seconds(ledger.last_at))}",
+        f"{metric} {number(value)}, {job.standing}, {duration(max(seconds, 0.0))}",
         *(f"{name} = {hyperparameter(v)}" for name, v in list(trial.configuration.items())),
     ]
     return Job(job.name, "\n".join(line[:120] for line in lines[: 2 + MOST_HYPERPARAMETERS]))

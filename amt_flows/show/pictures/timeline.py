@@ -19,10 +19,12 @@ from amt_flows.show.pictures.plot import (
     nice_ticks,
     picture,
     titled,
+    told_apart,
 )
-from amt_flows.show.text import number
 
 MOST_JOBS = 200
+NARROWEST = 2.0
+"""A training job that was over at once is still seen, on a phone too."""
 MINUTE, HOUR = 60.0, 3600.0
 HATCH = (
     '<defs><pattern id="saved" width="5" height="5" patternUnits="userSpaceOnUse" '
@@ -31,23 +33,24 @@ HATCH = (
 
 
 def timeline_picture(ledger: Ledger) -> str | None:
-    """None before the first training job has started. What a job that was stopped early would have gone on to
-    train, by the estimate that ``TuningResult.saved`` sums up, is hatched."""
-    jobs = [job for job in ledger.jobs.values() if job.started_at is not None][-MOST_JOBS:]
+    """None before the first training job was launched. Those that run have a bar until now, and those that
+    never came to run one from their launch on. What a job that was stopped early would have gone on to train,
+    by the estimate that ``TuningResult.saved`` sums up, is hatched."""
+    jobs = list(ledger.jobs.values())[-MOST_JOBS:]
     if not jobs:
         return None
     unit, seconds = _unit(ledger.last_at - ledger.opened_at)
     saved_by = saved_seconds(ledger)
     spans = []
     for job in jobs:
-        assert job.started_at is not None
         end = ledger.last_at if job.ended_at is None else job.ended_at
-        start = (job.started_at - ledger.opened_at) / seconds
-        spans.append((start, max(end - job.started_at, 0.0) / seconds, saved_by.get(job.name, 0.0) / seconds))
+        start = (job.began_at - ledger.opened_at) / seconds
+        spans.append((start, max(end - job.began_at, 0.0) / seconds, saved_by.get(job.name, 0.0) / seconds))
     each = min(16.0, max(2.0, 420.0 / len(jobs)))
     thick = each * 0.75
     height = TOP + 10 + each * len(jobs) + BOTTOM
-    latest = max(start + width + saved for start, width, saved in spans)
+    finish = (ledger.finished_at or ledger.opened_at) - ledger.opened_at
+    latest = max(finish / seconds, *(start + width + saved for start, width, saved in spans))
     plot = Plot(
         Scale(0.0, latest or 1.0, 24.0, WIDTH - RIGHT),
         Scale(0.0, float(len(jobs)), TOP + 10, height - BOTTOM),
@@ -56,8 +59,9 @@ def timeline_picture(ledger: Ledger) -> str | None:
     for row, (job, (start, width, saved)) in enumerate(zip(jobs, spans, strict=True)):
         top, state, said = plot.y(float(row)), state_of(ledger, job), job_of(ledger, job)
         left, right = plot.x(start), plot.x(start + width)
+        wide = max(right - left, NARROWEST)
         bar = (
-            f'<rect x="{left:.1f}" y="{top:.1f}" width="{max(right - left, 1):.1f}" height="{thick:.1f}" '
+            f'<rect x="{left:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{thick:.1f}" '
             f'fill="{COLOURS[state]}">{titled(said)}</rect>'
         )
         parts.append(linked(said, bar))
@@ -69,17 +73,22 @@ def timeline_picture(ledger: Ledger) -> str | None:
                 f'fill="url(#saved)" opacity="0.6"/>'
             )
     if ledger.concluding and ledger.finished_at is not None:
-        at = plot.x((ledger.finished_at - ledger.opened_at) / seconds)
+        at = plot.x(finish / seconds)
         parts.append(
             f'<path d="M{at:.1f} {TOP + 10}V{height - BOTTOM:.1f}" class="axis" stroke="{INK}" '
             'stroke-dasharray="2 3"/>'
         )
     axis = height - BOTTOM + 4
     marks = nice_ticks(0.0, latest, 8)
-    ticks = [label(plot.x(at), axis + 12, number(at, 4), anchor="middle") for at in marks]
+    ticks = [
+        label(plot.x(at), axis + 12, text, anchor="middle")
+        for at, text in zip(marks, told_apart(marks), strict=True)
+    ]
     note = "; hatched: saved by early stopping" if hatched else ""
-    since = f"{unit} since the tuning job began{note}"
-    below = label(WIDTH / 2, axis + 29, since, anchor="middle", longest=90)
+    among = len(ledger.jobs)
+    some = f"; the newest {len(jobs)} of {among} training jobs" if len(jobs) < among else ""
+    since = f"{unit} since the tuning job began{note}{some}"
+    below = label(WIDTH / 2, axis + 29, since, anchor="middle", longest=110)
     states = dict.fromkeys(state_of(ledger, job) for job in jobs)
     entries = [("s", COLOURS[state], state) for state in COLOURS if state in states]
     head = [HATCH] if hatched else []
