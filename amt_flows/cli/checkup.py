@@ -24,7 +24,7 @@ SECONDS: Final = 4
 LITTLE_MB, TOO_LITTLE_MB = 2_000, 200
 FEWEST_FILES: Final = 256
 WHAT_FOR: Final = {
-    "matplotlib": ("plots", "pictures in reports, plans and Prefect"),
+    "matplotlib": ("plots", "the picture of a plan"),
     "pandas": ("frame", "result.to_frame()"),
     "boto3": ("sagemaker", "SageMaker, and records in S3"),
     "mlflow": ("mlflow", "tuning jobs shown by MLflow"),

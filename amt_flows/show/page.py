@@ -8,7 +8,7 @@ from typing import Final
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.results import TuningResult
 from amt_flows.show.job_table import job_table, table_style
-from amt_flows.show.pictures.overview import is_installed, pictures
+from amt_flows.show.pictures.overview import pictures
 from amt_flows.show.report import report_markdown
 from amt_flows.show.text import visible
 
@@ -18,8 +18,7 @@ _STYLE: Final = """
 @media (prefers-color-scheme: dark) {
   :root { --ink: #ddd; --paper: #16181c; --line: #3a3d44; --soft: #22252b; --mark: #4d4415; }
   svg .ink { fill: #ccc; } svg .faint { stroke: #363a41; } svg .axis { stroke: #888; }
-  a { color: #8ab8ff; } figure:not(.card) svg { filter: brightness(1.4); }
-  figure.card svg { filter: invert(.914) hue-rotate(180deg); }
+  a { color: #8ab8ff; } figure svg { filter: brightness(1.4); }
 }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); }
 body { max-width: 68rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
@@ -34,7 +33,6 @@ code { background: var(--soft); padding: .1em .3em; border-radius: 3px; overflow
 pre { background: var(--soft); padding: .8em; overflow-x: auto; }
 pre code { padding: 0; background: none; overflow-wrap: normal; }
 figure { margin: 1.2rem 0; overflow-x: auto; } figure svg { width: 100%; max-width: 62rem; height: auto; }
-figure.card svg { background: #fff; border-radius: 4px; }
 figure a:hover > * { filter: brightness(1.35); stroke-width: 3; }
 .scrolled { overflow: auto; max-height: 80vh; border: 1px solid var(--line); font-size: .84rem; }
 .jobs { display: grid; grid-template-columns: repeat(var(--columns), auto); overflow-wrap: normal; }
@@ -64,26 +62,15 @@ _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def report_page(ledger: Ledger, result: TuningResult) -> str:
-    """An HTML document. Pictures that need matplotlib are left out, and named, where it is not installed."""
+    """An HTML document."""
     shown = "".join(
-        f"<figure{'' if picture.ours else CARD}>"
-        f"<figcaption><h2>{html.escape(picture.title)}</h2></figcaption>{picture.svg}</figure>"
-        for picture in pictures(ledger, without=True)
+        f"<figure><figcaption><h2>{html.escape(picture.title)}</h2></figcaption>{picture.svg}</figure>"
+        for picture in pictures(ledger)
     )
-    if not is_installed():
-        shown += f"<p>{html.escape(MISSING)}</p>"
     report = report_markdown(ledger, result, charts=False, local_links=True, leaderboard=False)
     head, _, rest = report.partition("\n\n## ")
     body = f"{_html(head)}\n{shown}\n{job_table(result)}\n{_html('## ' + rest)}"
     return document(f"{result.name}: {result.headline}", body, table_style(result))
-
-
-CARD: Final = ' class="card"'
-"""What is dark on white, and turned round where the page is dark."""
-MISSING: Final = (
-    "More pictures (all hyperparameters at once, importance, partial dependence) need matplotlib: "
-    "pip install 'amt-flows[plots]'."
-)
 
 
 def document(title: str, body: str, style: str = "") -> str:

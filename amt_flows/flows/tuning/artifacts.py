@@ -169,8 +169,8 @@ def _short(value: object) -> object:
 
 
 def pictures_page(ledger: Ledger, result: TuningResult) -> Page | None:
-    """All pictures as one image; those of our own plotter only where matplotlib is not installed. None when
-    there is none. It takes a second, so it is for the end."""
+    """All pictures as one image; None when there is none. It needs a model of the objective, so it is for the
+    end."""
     from amt_flows.show.pictures.overview import overview
 
     image = overview(ledger)

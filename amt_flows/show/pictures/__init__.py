@@ -1,4 +1,4 @@
-"""Pictures of a tuning job, as SVG. Needs the extra ``amt-flows[plots]`` (matplotlib)."""
+"""Pictures of a tuning job, as SVG."""
 
 from amt_flows.show.pictures.overview import Picture, overview, pictures
 

@@ -23,3 +23,16 @@ MARKERS: Final = {
 }
 INK: Final = "#333333"
 FAINT: Final = "#d9d9d9"
+_SHADES: Final = ((230, 159, 60), (196, 108, 120), (90, 107, 176), (24, 96, 140))
+"""From the worst to the best: ever darker, so that they are told apart without colours too, and none as light
+or as dark as a page."""
+
+
+def shade(share: float) -> str:
+    """The colour of a value from 0, the worst, to 1."""
+    at = min(max(share, 0.0), 1.0) * (len(_SHADES) - 1)
+    first = min(int(at), len(_SHADES) - 2)
+    mixed = (
+        round(a + (at - first) * (b - a)) for a, b in zip(_SHADES[first], _SHADES[first + 1], strict=True)
+    )
+    return "#" + "".join(f"{part:02x}" for part in mixed)

@@ -1,4 +1,4 @@
-"""What the pictures share that matplotlib draws: axes, and the way from a figure to SVG text.
+"""For pictures that matplotlib draws: from a figure to SVG text. A plan's do; a tuning job's need none.
 
 Figures are made without pyplot, which keeps a global state and looks for a screen.
 """
@@ -6,17 +6,15 @@ Figures are made without pyplot, which keeps a global state and looks for a scre
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from amt_flows.errors import AmtFlowsError
 from amt_flows.show.pictures.colours import COLOURS, FAINT, INK, MARKERS
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "FAINT", "INK", "MARKERS", "PicturesNotInstalled", "new_figure", "svg"]
+__all__ = ["COLOURS", "FAINT", "INK", "MARKERS", "PicturesNotInstalled", "svg"]
 
 WIDTH_INCHES: Final = 9.0
 MOST_MARKS: Final = 300
@@ -27,28 +25,11 @@ RASTER_DPI: Final = 144
 class PicturesNotInstalled(AmtFlowsError):
     def __init__(self) -> None:
         super().__init__(
-            "Pictures need matplotlib, which is not installed.",
+            "The picture of a plan needs matplotlib, which is not installed.",
             because="amt-flows was installed without the extra `plots`, which brings it",
             remedy="pip install matplotlib, or amt-flows with it: 'amt-flows[plots]', in a checkout "
-            "'.[plots]'; `amt-flows report NAME --markdown` needs none",
+            "'.[plots]'; `amt-flows plan` without a picture needs none",
         )
-
-
-def new_figure(
-    height: float, rows: int = 1, columns: int = 1, **options: Any
-) -> tuple[Figure, Sequence[Axes]]:
-    """A figure of the common width with its axes, row by row. Raises PicturesNotInstalled."""
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError:
-        raise PicturesNotInstalled from None
-    figure = Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
-    made = figure.subplots(rows, columns, squeeze=False, **options)
-    axes = [one for row in made for one in row]
-    for one in axes:
-        one.spines[["top", "right"]].set_visible(False)
-        one.tick_params(labelsize=8)
-    return figure, axes
 
 
 def svg(figure: Figure) -> str:

@@ -2,68 +2,83 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from itertools import pairwise
+from typing import Final
 
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.results.ranking import pareto_front
-from amt_flows.show.pictures.drawing import COLOURS, MARKERS, new_figure, svg
+from amt_flows.show.pictures.colours import COLOURS, MARKERS
+from amt_flows.show.pictures.jobs import job_of, state_of
+from amt_flows.show.pictures.plot import LEFT, RIGHT, WIDE, WIDTH, Plot, Scale, padded, picture
 from amt_flows.spec import Objective, ObjectiveType
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-WIDE = 100.0
-"""Values that span so many times the smallest are drawn on a logarithmic axis."""
+IN_A_ROW: Final = 3
+ROW: Final = 300.0
+GAP: Final = 34.0
+FAINTLY: Final = 0.35
 
 
 def front_picture(ledger: Ledger) -> str | None:
     """The main objective against each further one, the training jobs of the front large; with two objectives
     a line along it. None without further objectives, or while no training job has values of two."""
     others = ledger.spec.other_objectives
-    shown = {one.metric_name: _valued(ledger, one) for one in others}
-    if not any(shown.values()):
+    shown = [(one, _valued(ledger, one)) for one in others]
+    if not any(jobs for _, jobs in shown):
         return None
     front = pareto_front(ledger)
-    figure, axes = new_figure(3.6, 1, len(others), sharey=True)
-    for other, one in zip(others, axes, strict=True):
-        _scatter(ledger, other, one, jobs=shown[other.metric_name], front=front)
-        one.set_xlabel(_label(other), fontsize=9, parse_math=False)
-    axes[0].set_ylabel(_label(ledger.spec.objective), fontsize=9, parse_math=False)
-    if len(others) == 1:
-        _line(ledger, axes[0], front)
-    return svg(figure)
+    columns = min(len(others), IN_A_ROW)
+    width = (WIDTH - LEFT - GAP * (columns - 1) - RIGHT) / columns
+    low, high = padded([float(job.final_value or 0.0) for _, jobs in shown for job in jobs])
+    parts: list[str] = []
+    for place, (other, jobs) in enumerate(shown):
+        row, column = divmod(place, columns)
+        left, top = LEFT + column * (width + GAP), row * ROW + 24
+        values = [job.metrics[other.metric_name] for job in jobs]
+        plot = Plot(_across(values, left, left + width), Scale(low, high, top + ROW - 68, top))
+        first = _label(ledger.spec.objective) if column == 0 else ""
+        plot.axes(_label(other), first, y_ticks=None if column == 0 else {})
+        if len(others) == 1:
+            _line(ledger, plot, front)
+        _marks(ledger, other, plot, jobs=jobs, front=front)
+        parts += plot.parts
+    return picture(parts, ROW * math.ceil(len(others) / columns))
 
 
-def _scatter(
-    ledger: Ledger, other: Objective, axes: Axes, *, jobs: list[TrainingJob], front: list[TrainingJob]
+def _across(values: list[float], left: float, right: float) -> Scale:
+    if values and min(values) > 0 and max(values) >= WIDE * min(values):
+        low, high = padded([math.log10(min(values)), math.log10(max(values))])
+        return Scale(10.0 ** max(low, -307.0), 10.0 ** min(high, 308.0), left, right, logarithmic=True)
+    return Scale(*padded(values), left, right)
+
+
+def _marks(
+    ledger: Ledger, other: Objective, plot: Plot, *, jobs: list[TrainingJob], front: list[TrainingJob]
 ) -> None:
-    best, names = ledger.best, {job.name for job in front}
-    by_look: dict[tuple[str, bool], list[TrainingJob]] = {}
-    for job in jobs:
-        by_look.setdefault(("best" if job is best else job.standing, job.name in names), []).append(job)
-    values = [job.metrics[other.metric_name] for job in jobs]
-    if jobs and min(values) > 0 and max(values) >= WIDE * min(values):
-        axes.set_xscale("log")
-    for (state, on_front), its in by_look.items():
-        axes.scatter(
-            [job.metrics[other.metric_name] for job in its],
-            [float(job.final_value or 0.0) for job in its],
-            s=90 if state == "best" else 36 if on_front else 14,
-            color=COLOURS[state],
-            alpha=1.0 if on_front or state == "best" else 0.35,
-            marker=MARKERS[state],
-            zorder=3 if state == "best" else 2,
+    names = {job.name for job in front}
+    # Those that matter last, above the others.
+    for job in sorted(jobs, key=lambda one: (one is ledger.best, one.name in names)):
+        state, matters = state_of(ledger, job), job is ledger.best or job.name in names
+        plot.mark(
+            job.metrics[other.metric_name],
+            float(job.final_value or 0.0),
+            MARKERS[state],
+            COLOURS[state],
+            size=4.4 if matters else 2.6,
+            opacity=1.0 if matters else FAINTLY,
+            job=job_of(ledger, job),
         )
 
 
-def _line(ledger: Ledger, axes: Axes, front: list[TrainingJob]) -> None:
+def _line(ledger: Ledger, plot: Plot, front: list[TrainingJob]) -> None:
     """Steps: of two neighbours each has one better value, and both better ones together nobody has shown."""
     metric = ledger.spec.other_metrics[0]
-    # From the best of the main objective on it gets worse, and the other one better.
+    # From the best of the main objective on it gets worse, and the other one better: as in a row of steps,
+    # each value of the main objective is reached at once, and holds until the next.
     points = [(job.metrics[metric], float(job.final_value or 0.0)) for job in front]
-    xs, ys = [x for x, _ in points], [y for _, y in points]
-    axes.step(xs, ys, where="pre", color=COLOURS["best"], linewidth=1.2, zorder=1)
+    corners = [corner for one, following in pairwise(points) for corner in (one, (one[0], following[1]))]
+    plot.line([*corners, *points[-1:]], COLOURS["best"])
 
 
 def _valued(ledger: Ledger, other: Objective) -> list[TrainingJob]:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from amt_flows.ledger.ledger import Ledger
-from amt_flows.show.pictures.drawing import COLOURS, FAINT, INK, new_figure, svg
-from amt_flows.show.pictures.space import axis_name
-from amt_flows.show.text import number, shortened
+from amt_flows.show.pictures.colours import COLOURS
+from amt_flows.show.pictures.grid import grid, height_of, on_its_axis
+from amt_flows.show.pictures.plot import BOTTOM, LETTER, RIGHT, WIDTH, Plot, Scale, legend, picture
 from amt_flows.space.space import Categorical, Parameter
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from amt_flows.results.explain import DependencePoint
 
-CURVES_IN_A_ROW = 3
-MOST_CURVES = 12
-MOST_BARS = 20
-MOST_LETTERS = 12
-LETTERS_IN_ALL = 36
-"""So many have room below one curve."""
+MOST_CURVES: Final = 12
+MOST_BARS: Final = 20
+BAR: Final = 26.0
+LONGEST_NAME: Final = 24
+ALONE, TOTAL, UNSURE = COLOURS["completed"], "#b4c6d3", "#6f6f6f"
+MARKED: Final = 8
+"""The points of so few are marked: the line between them is a guess."""
 
 
 def importance_picture(ledger: Ledger) -> str | None:
@@ -33,21 +31,23 @@ def importance_picture(ledger: Ledger) -> str | None:
         found = importance(ledger)[:MOST_BARS]
     except NothingToExplain:
         return None
-    figure, (axes,) = new_figure(0.9 + 0.36 * len(found))
-    places = list(range(len(found)))
-    totals = [one.total for one in found]
-    # Only as far as a share can be.
-    below = [min(one.total, one.total_sd) for one in found]
-    above = [min(1.0 - one.total, one.total_sd) for one in found]
-    axes.barh(places, totals, height=0.72, color=FAINT, label="with interactions")
-    axes.barh(places, [one.alone for one in found], height=0.4, color=COLOURS["completed"], label="by itself")
-    axes.errorbar(totals, places, xerr=[below, above], fmt="none", ecolor=INK, elinewidth=1.0, capsize=2.5)
-    axes.set_yticks(places, [one.name for one in found])
-    axes.invert_yaxis()
-    axes.set_xlim(0.0, 1.0)
-    axes.set_xlabel(f"share of the variance of {ledger.spec.objective.metric_name}", fontsize=9)
-    axes.legend(fontsize=8, frameon=False, loc="lower right")
-    return svg(figure)
+    left = 20.0 + LETTER * min(LONGEST_NAME, max(len(one.name) for one in found))
+    top, height = 24.0, 24.0 + BAR * len(found) + BOTTOM
+    plot = Plot(Scale(0.0, 1.0, left, WIDTH - RIGHT), Scale(-0.5, len(found) - 0.5, height - BOTTOM, top))
+    # The axis goes up, and the largest is on top.
+    places = {float(len(found) - 1 - i): one for i, one in enumerate(found)}
+    metric = ledger.spec.objective.metric_name
+    plot.axes(
+        f"share of the variance of {metric}", "", y_ticks={place: one.name for place, one in places.items()}
+    )
+    for place, one in places.items():
+        plot.bar(place, one.total, 18.0, TOTAL)
+        plot.bar(place, one.alone, 10.0, ALONE)
+        # Only as far as a share can be.
+        reach = [(max(0.0, one.total - one.total_sd), place), (min(1.0, one.total + one.total_sd), place)]
+        plot.line(reach, UNSURE)
+    names = legend([("s", TOTAL, "with interactions"), ("s", ALONE, "by itself")], left=left + 8)
+    return picture([names, *plot.parts], height)
 
 
 def dependence_picture(ledger: Ledger) -> str | None:
@@ -61,45 +61,32 @@ def dependence_picture(ledger: Ledger) -> str | None:
     except NothingToExplain:
         return None
     space = ledger.spec.space()
-    parameters = {parameter.name: parameter for parameter in space.parameters}
-    columns = min(len(names), CURVES_IN_A_ROW)
-    rows = math.ceil(len(names) / columns)
-    figure, axes = new_figure(2.2 * rows, rows, columns, sharey=True)
-    for name, one in zip(names, axes, strict=False):
-        _curve(one, parameters[name], dependence(ledger, name))
-        one.set_xlabel(axis_name(space, parameters[name]), fontsize=9, parse_math=False)
-    for one in axes[len(names) :]:
-        one.set_visible(False)
-    for one in axes[::columns]:
-        one.set_ylabel(ledger.spec.objective.metric_name, fontsize=9)
-    return svg(figure)
+    by_name = {parameter.name: parameter for parameter in space.parameters}
+    curves = {name: dependence(ledger, name) for name in names}
+    reached = [value for points in curves.values() for point in points for value in _band(point)]
+    parts: list[str] = []
+    parameters = [by_name[name] for name in names]
+    for parameter, plot in grid(space, parameters, reached, ledger.spec.objective.metric_name):
+        _curve(plot, parameter, curves[parameter.name])
+        parts += plot.parts
+    return picture(parts, height_of(len(parameters)))
 
 
-def _curve(axes: Axes, parameter: Parameter, points: tuple[DependencePoint, ...]) -> None:
-    means, reach = [point.mean for point in points], [2 * point.sd for point in points]
-    colour = COLOURS["completed"]
-    if isinstance(parameter, Categorical):
-        places = list(range(len(points)))
-        axes.errorbar(
-            places,
-            means,
-            yerr=reach,
-            fmt="o-" if parameter.ordered else "o",
-            color=colour,
-            capsize=3,
-            markersize=5,
-        )
-        texts = shortened([str(point.value) for point in points], MOST_LETTERS)
-        shown = max(1, LETTERS_IN_ALL // (max(map(len, texts)) + 1))
-        every = math.ceil(len(points) / shown)
-        axes.set_xticks(places[::every], texts[::every])
-        axes.set_xlim(-0.5, len(points) - 0.5)
-        return
-    # In the range's own scaling, as the model sees it.
-    across = [parameter.encode(point.value) for point in points]
-    low = [mean - far for mean, far in zip(means, reach, strict=True)]
-    high = [mean + far for mean, far in zip(means, reach, strict=True)]
-    axes.fill_between(across, low, high, color=colour, alpha=0.2, linewidth=0)
-    axes.plot(across, means, color=colour, linewidth=1.8, marker="o" if len(points) < 8 else "")
-    marked = sorted({0, len(points) // 2, len(points) - 1})
-    axes.set_xticks([across[i] for i in marked], [number(float(points[i].value), 3) for i in marked])
+def _band(point: DependencePoint) -> tuple[float, float]:
+    return point.mean - 2 * point.sd, point.mean + 2 * point.sd
+
+
+def _curve(plot: Plot, parameter: Parameter, points: tuple[DependencePoint, ...]) -> None:
+    across = [on_its_axis(parameter, point.value) for point in points]
+    line = [(x, point.mean) for x, point in zip(across, points, strict=True)]
+    if not isinstance(parameter, Categorical):
+        plot.band([(x, *_band(point)) for x, point in zip(across, points, strict=True)], ALONE)
+        plot.line(line, ALONE, width=1.8)
+    else:
+        for x, point in zip(across, points, strict=True):
+            plot.line([(x, value) for value in _band(point)], ALONE)
+        if parameter.ordered:
+            plot.line(line, ALONE)
+    if isinstance(parameter, Categorical) or len(points) < MARKED:
+        for x, y in line:
+            plot.mark(x, y, "o", ALONE, size=3.2, job=None)

@@ -7,12 +7,10 @@ import html
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Final
 
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.show.pictures.curves import curves_picture
-from amt_flows.show.pictures.drawing import PicturesNotInstalled
 from amt_flows.show.pictures.front import front_picture
 from amt_flows.show.pictures.importance import dependence_picture, importance_picture
 from amt_flows.show.pictures.plot import still
@@ -41,40 +39,25 @@ _OF_ONE_ALGORITHM: Final[tuple[Callable[[Ledger], str | None], ...]] = (
 TITLE_HEIGHT: Final = 26.0
 
 
-_OURS: Final = (progress_picture, curves_picture, slices_picture, timeline_picture)
-"""Drawn by our own plotter, which needs nothing."""
-
-
 @dataclass(frozen=True)
 class Picture:
     title: str
     svg: str
-    """An ``<svg>`` element."""
-    ours: bool = False
-    """Its words and axes have classes, by which a page may turn them for its dark mode."""
+    """An ``<svg>`` element. Its words and axes have classes, by which a page may turn them for its dark
+    mode."""
 
 
-def pictures(ledger: Ledger, *, without: bool = False) -> list[Picture]:
-    """Those for which there is something to show. Raises PicturesNotInstalled; not ``without`` those that
-    need matplotlib, where it is missing."""
-    if not without and not is_installed():
-        raise PicturesNotInstalled
+def pictures(ledger: Ledger) -> list[Picture]:
+    """Those for which there is something to show."""
     name = ledger.leading_algorithm.name
     of_one = dict.fromkeys(_OF_ONE_ALGORITHM, f" of {name}" if name else "")
-    chosen = [one for one in _ALL if one[1] in _OURS] if without and not is_installed() else _ALL
-    drawn = ((title + of_one.get(draw, ""), draw(ledger), draw in _OURS) for title, draw in chosen)
-    return [Picture(title, text, ours) for title, text, ours in drawn if text is not None]
-
-
-def is_installed() -> bool:
-    """Whether matplotlib is. Doesn't load it, which takes a second."""
-    return find_spec("matplotlib") is not None
+    drawn = ((title + of_one.get(draw, ""), draw(ledger)) for title, draw in _ALL)
+    return [Picture(title, svg) for title, svg in drawn if svg is not None]
 
 
 def overview(ledger: Ledger) -> str | None:
-    """All of them below one another, as the ``data:`` address of one image; None when there is none. Without
-    matplotlib those of our own plotter."""
-    return _one_image(pictures(ledger, without=True))
+    """All of them below one another, as the ``data:`` address of one image; None when there is none."""
+    return _one_image(pictures(ledger))
 
 
 def live_overview(ledger: Ledger) -> str | None:
@@ -84,7 +67,7 @@ def live_overview(ledger: Ledger) -> str | None:
         ("Best so far", progress_picture(ledger, told=False)),
         ("Learning curves", curves_picture(ledger)),
     )
-    return _one_image([Picture(title, svg, True) for title, svg in live if svg is not None])
+    return _one_image([Picture(title, svg) for title, svg in live if svg is not None])
 
 
 def _one_image(shown: Sequence[Picture]) -> str | None:
@@ -96,7 +79,7 @@ def _one_image(shown: Sequence[Picture]) -> str | None:
         parts.append(
             f'<text x="8" y="{top + 18:g}" font-family="sans-serif" font-size="15" fill="#222">'
             f'{html.escape(picture.title)}</text><g transform="translate(0 {top + TITLE_HEIGHT:g})">'
-            f"{_of_size(still(picture.svg), its_width, its_height)}</g>"
+            f"{still(picture.svg)}</g>"
         )
         top += its_height + TITLE_HEIGHT + 10
         width = max(width, its_width)
@@ -108,18 +91,7 @@ def _one_image(shown: Sequence[Picture]) -> str | None:
     return "data:image/svg+xml;base64," + base64.b64encode(whole.encode()).decode()
 
 
-def _of_size(svg: str, width: float, height: float) -> str:
-    """The same in the units of what is around it: in the points that matplotlib writes it would be larger by
-    a third than its place, and cut."""
-    return re.sub(
-        r'width="[0-9.]+pt" height="[0-9.]+pt"|height="[0-9.]+pt" width="[0-9.]+pt"',
-        f'width="{width:g}" height="{height:g}"',
-        svg,
-        count=1,
-    )
-
-
 def _size(svg: str) -> tuple[float, float]:
     found = re.search(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"', svg)
-    assert found is not None, "matplotlib writes a viewBox"
+    assert found is not None, "a picture has a viewBox"
     return float(found[1]), float(found[2])

@@ -153,9 +153,35 @@ class Plot:
         )
         self.parts.append(linked(job, f"{drawn}>{titled(job)}</path>"))
 
-    def mark(self, x: float, y: float, look: str, colour: str, *, size: float = 3.4, job: Job | None) -> None:
+    def band(self, edges: Sequence[tuple[float, float, float]], colour: str) -> None:
+        """What is between a lower and an upper value at each place."""
+        lower = [(self.x(x), self.y(low)) for x, low, _ in edges]
+        upper = [(self.x(x), self.y(high)) for x, _, high in edges]
+        corners = "L".join(f"{x:.1f} {y:.1f}" for x, y in [*lower, *reversed(upper)])
+        self.parts.append(f'<path d="M{corners}z" fill="{colour}" fill-opacity="0.2"/>')
+
+    def bar(self, y: float, value: float, thick: float, colour: str) -> None:
+        """From the axis to a value, ``thick`` pixels."""
+        left, right = self.x(self.x.low), self.x(value)
+        self.parts.append(
+            f'<rect x="{left:.1f}" y="{self.y(y) - thick / 2:.1f}" width="{max(right - left, 0.0):.1f}" '
+            f'height="{thick:g}" fill="{colour}"/>'
+        )
+
+    def mark(
+        self,
+        x: float,
+        y: float,
+        look: str,
+        colour: str,
+        *,
+        size: float = 3.4,
+        opacity: float = 1.0,
+        job: Job | None,
+    ) -> None:
         """A mark at a value; beyond the axis, at its end."""
-        self.parts.append(linked(job, shape(self.x(x), self.y(y), look, colour, size, titled(job))))
+        drawn = linked(job, shape(self.x(x), self.y(y), look, colour, size, titled(job)))
+        self.parts.append(drawn if opacity >= 1.0 else f'<g opacity="{opacity:g}">{drawn}</g>')
 
     def note(self, text: str) -> None:
         """Some words in the middle."""
