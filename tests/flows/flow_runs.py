@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,17 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     DeploymentFilter,
     DeploymentFilterId,
+    FlowFilter,
+    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterName,
+    FlowRunFilterParentFlowRunId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.exceptions import Pause
+from prefect.exceptions import Pause, PrefectHTTPStatusError
 from prefect.flow_engine import run_flow
 from prefect.settings import get_current_settings
 from prefect.states import Scheduled
@@ -95,6 +101,52 @@ def respond(run: FlowRun, **given: str) -> bool:
     """Answer as the UI does; False if it is not taken."""
     with get_client(sync_client=True) as client:
         return client.resume_flow_run(run.id, run_input=given).status.value == "ACCEPT"
+
+
+def newest_paused(name: str, below: UUID | None = None) -> FlowRun | None:
+    """The paused run of a flow; that of a sub-flow of the flow run ``below``."""
+    flows = FlowFilter(name=FlowFilterName(any_=[name]))
+    paused = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PAUSED])),
+        parent_flow_run_id=None if below is None else FlowRunFilterParentFlowRunId(any_=[below]),
+    )
+    with get_client(sync_client=True) as client:
+        found = client.read_flow_runs(flow_filter=flows, flow_run_filter=paused)
+    return found[0] if found else None
+
+
+def answerable(name: str, below: UUID | None = None, after: FlowRun | None = None) -> FlowRun:
+    """The paused run of a flow, once its form is there: that is saved after the state. ``after``: not as it
+    was then, but when it has asked anew."""
+    found: list[FlowRun] = []
+
+    def has_its_form() -> bool:
+        run = newest_paused(name, below)
+        keys = run.state.state_details.run_input_keyset if run and run.state else None
+        if run is None or keys is None or (after is not None and run.state_id == after.state_id):
+            return False
+        try:
+            with get_client(sync_client=True) as client:
+                for key in ("schema", "description"):
+                    client.read_flow_run_input(run.id, keys[key])
+        except PrefectHTTPStatusError:
+            return False
+        found.append(run)
+        return True
+
+    assert eventually(has_its_form)
+    return found[-1]
+
+
+@contextmanager
+def in_a_thread(call: Callable[[], Any]) -> Iterator[list[Any]]:
+    """A flow as a script would run it; its answer is there after the block."""
+    answers: list[Any] = []
+    thread = threading.Thread(target=lambda: answers.append(call()))
+    thread.start()
+    yield answers
+    thread.join(180)
+    assert not thread.is_alive()
 
 
 @contextmanager

@@ -3,10 +3,7 @@ suspended. On a real Prefect server."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -15,12 +12,20 @@ from prefect import flow, task
 from prefect.automations import Automation
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import FlowRun
-from prefect.exceptions import MissingContextError, PrefectHTTPStatusError
+from prefect.exceptions import MissingContextError
 
 from amt_flows.flows.promotion import approval
 from amt_flows.flows.promotion.approval import Answer, Verdict, wait_for_approval
-from flows.flow_runs import deployed_run, read, respond, started, state_of
+from flows.flow_runs import (
+    answerable,
+    deployed_run,
+    in_a_thread,
+    newest_paused,
+    read,
+    respond,
+    started,
+    state_of,
+)
 from flows.local_jobs import eventually
 
 EXECUTED: list[str] = []
@@ -54,58 +59,7 @@ def _fresh() -> None:
     EXECUTED.clear()
 
 
-def newest_paused(name: str) -> FlowRun | None:
-    from prefect.client.schemas.filters import (
-        FlowFilter,
-        FlowFilterName,
-        FlowRunFilter,
-        FlowRunFilterState,
-        FlowRunFilterStateType,
-    )
-    from prefect.client.schemas.objects import StateType
-
-    paused = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PAUSED])))
-    with get_client(sync_client=True) as client:
-        found = client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=[name])), flow_run_filter=paused
-        )
-    return found[0] if found else None
-
-
-def waiting_for_an_answer(name: str) -> FlowRun:
-    """The paused run of a flow, once its form is there: that is saved after the state."""
-    found: list[FlowRun] = []
-
-    def has_its_form() -> bool:
-        run = newest_paused(name)
-        keys = run.state.state_details.run_input_keyset if run and run.state else None
-        if run is None or keys is None:
-            return False
-        try:
-            with get_client(sync_client=True) as client:
-                for key in ("schema", "description"):
-                    client.read_flow_run_input(run.id, keys[key])
-        except PrefectHTTPStatusError:
-            return False
-        found.append(run)
-        return True
-
-    assert eventually(has_its_form)
-    return found[-1]
-
-
 # -- a script --------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def in_a_thread(call: Callable[[], Any]) -> Iterator[list[Any]]:
-    """A flow as a script would run it; its answer is there after the block."""
-    answers: list[Any] = []
-    thread = threading.Thread(target=lambda: answers.append(call()))
-    thread.start()
-    yield answers
-    thread.join(180)
-    assert not thread.is_alive()
 
 
 @pytest.mark.parametrize(
@@ -119,7 +73,7 @@ def in_a_thread(call: Callable[[], Any]) -> Iterator[list[Any]]:
 )
 def test_a_script_waits_for_the_answer(given: dict[str, str], expected: Answer) -> None:
     with in_a_thread(asks) as answers:
-        run = waiting_for_an_answer("asks")
+        run = answerable("asks")
         with get_client(sync_client=True) as client:
             keys = run.state.state_details.run_input_keyset if run.state else None
             assert keys is not None
@@ -144,12 +98,12 @@ def test_nobody_answers_a_script() -> None:
 def test_a_flow_may_ask_more_than_once_and_in_a_subflow() -> None:
     with in_a_thread(asks_twice) as answers:
         for decision in ("Approve", "Reject"):
-            run = waiting_for_an_answer("asks twice")
+            run = answerable("asks twice")
             assert respond(run, decision=decision)
             assert eventually(lambda: newest_paused("asks twice") is None or len(answers) == 1)
     assert [answer.verdict for answer in answers[0]] == [Verdict.APPROVED, Verdict.REJECTED]
     with in_a_thread(asks_in_a_subflow) as answers:
-        run = waiting_for_an_answer("asks")
+        run = answerable("asks")
         assert respond(run, decision="Approve")
     assert answers == [Answer(Verdict.APPROVED)]
 

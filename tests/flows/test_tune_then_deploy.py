@@ -10,16 +10,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import boto3
 import pytest
-from moto import mock_aws
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterId
 from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, get_current_settings
 
 from amt_flows.deploy import Place, Target, current_version, promote_local, roll_back_local, versions
 from amt_flows.errors import DeployFailed, DeployRejected
-from amt_flows.flows import load_result
 from amt_flows.flows.promotion import deploy
 from amt_flows.flows.promotion.outcome import Decision
 from amt_flows.flows.promotion.promotion_page import headline, page
@@ -27,7 +24,7 @@ from amt_flows.flows.promotion.tune_then_deploy import tune_then_deploy
 from amt_flows.spec import TuningSpec
 from backends.sagemaker_world import spec as sagemaker_spec
 from deploy.candidates import candidate, model_directory
-from flows.flow_runs import deployed_run, outcome_of, read, respond, scheduled_runs, started, state_of
+from flows.flow_runs import deployed_run, outcome_of, read, respond, started, state_of
 from flows.local_jobs import eventually, local_spec
 
 JOBS = 3
@@ -102,38 +99,6 @@ def test_an_approved_pipeline_does_not_tune_again(tmp_path: Path, shelf: Path) -
     # The tuning job got its name from this run, under which a retry finds it.
     assert outcome.tuning_job == f"tune-then-deploy-{run_id.hex[-12:]}"
     assert len(versions(shelf)) == 1
-
-
-def scheduled_run(parameters: dict[str, Any]) -> UUID:
-    """A run that the server makes of a schedule that is switched on, of whose deployment these are the
-    parameters."""
-    made: Any = tune_then_deploy.to_deployment("weekly", parameters=parameters, interval=3600)
-    deployment = made.apply()
-    (run,) = scheduled_runs(deployment, 1)
-    with get_client(sync_client=True) as client:
-        client._client.patch(f"/deployments/{deployment}", json={"paused": True})
-    return run
-
-
-def test_a_scheduled_pipeline_waits_for_a_person_and_deploys_with_its_record_in_s3(
-    tmp_path: Path, shelf: Path, home: Path
-) -> None:
-    """The worker has a home of its own, and who looks later reads the record from the bucket."""
-    records = "s3://records/tunings"
-    with mock_aws():
-        boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="records")
-        run_id = scheduled_run(parameters(tmp_path, shelf, home=records, ask_for_approval=True))
-        assert started(tune_then_deploy, run_id).name == "Suspended"
-        assert respond(read(run_id), decision="Approve", decided_by="anna", comment="")
-        assert started(tune_then_deploy, run_id).is_completed()
-        outcome = outcome_of(run_id)
-        assert outcome.promoted
-        assert trained(tmp_path) == JOBS
-        assert load_result(outcome.tuning_job, records).journal.startswith(records)
-    version = current_version(shelf)
-    assert version is not None
-    assert version.candidate.tuning_job == outcome.tuning_job
-    assert not (home / outcome.tuning_job / "journal").exists(), "the record is in the bucket alone"
 
 
 def test_the_record_is_enough_for_not_tuning_again(tmp_path: Path, shelf: Path) -> None:
