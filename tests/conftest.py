@@ -18,7 +18,7 @@ from core import is_core, may_hold_core, nothing_of_the_outer_world
 from spreading import TwoServers, longest_first, processes
 
 hypothesis.settings.register_profile("default", deadline=None, derandomize=False, print_blob=True)
-hypothesis.settings.register_profile("core", hypothesis.settings.get_profile("default"), max_examples=20)
+hypothesis.settings.register_profile("core", hypothesis.settings.get_profile("default"), max_examples=10)
 hypothesis.settings.load_profile("default")
 
 

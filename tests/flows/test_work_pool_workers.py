@@ -90,8 +90,8 @@ def workers(prefect_server: None, tmp_path: Path) -> Iterator[Callable[[str], su
 
     yield start
     for worker in started:
-        worker.terminate()
-        worker.wait(60)
+        worker.kill()  # at a first SIGTERM, on a busy machine, Prefect's may go on
+        worker.wait()
 
 
 def test_killed_workers_flow_runs_and_controllers_lose_no_tuning_job(
@@ -172,7 +172,7 @@ def test_a_cancel_of_one_child_stops_that_one_and_a_cancel_of_the_parent_stops_a
         assert (first.parent / "model" / "saved").exists(), "it had its grace time"
         until(lambda: len(list(jobs.glob("*/metrics.jsonl"))) == 3)
         assert not ledger().concluding
-        assert state_of(run_called(child).id) in ("Cancelled", "Stopped")
+        until(lambda: state_of(run_called(child).id) in ("Cancelled", "Stopped"))
 
         cancel(run_called(name).id)
         assert controller.wait(120) != 0

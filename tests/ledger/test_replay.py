@@ -135,7 +135,7 @@ def recorded() -> Entries:
     return journal.read()
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(st.sets(st.integers(0, 200), max_size=8))
 def test_a_tuning_jobs_journal_may_be_read_in_any_pieces(cuts: set[int]) -> None:
     entries = recorded()

@@ -105,7 +105,7 @@ def test_what_yaml_and_json_write_is_read_back(tmp_path_factory: pytest.TempPath
         ("a.toml", b"a = 'caf\xe9'", "byte 0xe9 in line 1"),
         ("a.json", codecs.BOM_UTF16_LE + b"{\0}\0x", "as a text"),
         ("a.json", b"[" * 100_000, "depth"),
-        ("a.yaml", b"[" * 5_000, "depth"),
+        ("a.yaml", b"[" * 500, "depth"),
         ("a.toml", b"a = " + b"[" * 5_000, "depth"),
         ("a.json", b'{"a": ' * 60 + b"1" + b"}" * 60, "depth"),
         ("a.json", b'{"a": 1, "a": 2}', "'a' twice"),

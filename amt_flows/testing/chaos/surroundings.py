@@ -34,13 +34,14 @@ class Surroundings:
 
 
 @contextmanager
-def surroundings(*, as_flow: bool, in_s3: bool) -> Iterator[Surroundings]:
-    """A Prefect server and a simulated AWS, as far as they are asked for, until the block is left."""
+def surroundings(*, as_flow: bool, in_s3: bool, server: str = "") -> Iterator[Surroundings]:
+    """A Prefect server and a simulated AWS, as far as they are asked for, until the block is left.
+    ``server``: the URL of the API of one that is there already, and stays."""
     environment: dict[str, str] = {}
     s3 = None
     with ExitStack() as opened:
         if as_flow:
-            environment["PREFECT_API_URL"] = opened.enter_context(_prefect_server())
+            environment["PREFECT_API_URL"] = server or opened.enter_context(_prefect_server())
         if in_s3:
             s3, variables = opened.enter_context(_simulated_s3())
             environment.update(variables)
