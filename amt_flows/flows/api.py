@@ -10,13 +10,16 @@ from contextvars import copy_context
 from typing import TypeVar
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.context import SettingsContext, get_settings_context
 
 T = TypeVar("T")
 Ask = Callable[[SyncPrefectClient], T]
 
 TIMEOUT_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 300.0
+BRIEF_SECONDS = 3.0
+"""What is told again and again is first told after so long, or at the end: a tuning job that is over by then
+tells everything once."""
 
 
 class Api:
@@ -30,14 +33,23 @@ class Api:
     def __init__(self, client: SyncPrefectClient, thread: ThreadPoolExecutor) -> None:
         self._client = client
         self._thread = thread
-        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
-            self._without_retries = copy_context()
+        self._without_retries = copy_context()
+        self._without_retries.run(_try_once)
 
     def soon(self, ask: Ask[T]) -> Future[T]:
         return self._thread.submit(self._without_retries.run, ask, self._client)
 
     def now(self, ask: Ask[T]) -> T:
         return ask(self._client)
+
+
+def _try_once() -> None:
+    """From here on clients don't try again. By copies of the settings: ``temporary_settings`` reads all of
+    them anew, which takes a tenth of a second."""
+    now = get_settings_context()
+    client = now.settings.client.model_copy(update={"max_retries": 0})
+    settings = now.settings.model_copy(update={"client": client})
+    SettingsContext(profile=now.profile, settings=settings).__enter__()
 
 
 @contextmanager
@@ -50,19 +62,21 @@ def open_api() -> Iterator[Api]:
 
 
 class Recurrence:
-    """When something is due again: ``seconds`` after it was done, and later and later while it fails."""
+    """When something is due again: ``seconds`` after it was done, and later and later while it fails. At
+    first it is due after ``first`` seconds."""
 
     def __init__(
         self,
         seconds: float,
         clock: Callable[[], float] = time.monotonic,
         longest: float = LONGEST_PAUSE_SECONDS,
+        first: float = 0.0,
     ) -> None:
         self._seconds = seconds
         self._clock = clock
         self._longest = longest
         self._failures = 0
-        self._due_at = clock()
+        self._due_at = clock() + first
 
     def due(self) -> bool:
         return self._clock() >= self._due_at

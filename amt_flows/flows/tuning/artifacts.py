@@ -28,7 +28,7 @@ from prefect.exceptions import PrefectException
 
 from amt_flows.errors import TuningInterrupted
 from amt_flows.events import number_to_json
-from amt_flows.flows.api import Api, Recurrence
+from amt_flows.flows.api import BRIEF_SECONDS, Api, Recurrence
 from amt_flows.flows.tuning.actions import actions, forms
 from amt_flows.flows.tuning.run_log import standing
 from amt_flows.ledger.ledger import Ledger
@@ -69,9 +69,13 @@ LONGEST_METADATA = 500
 """Prefect cuts longer ones."""
 
 
+KINDS = ("progress", "leaderboard", "report", "curves", "pictures", "result")
+
+
 @dataclass(frozen=True)
 class Page:
-    """One artifact's content. The description is what the list of artifacts shows, so it has the news."""
+    """One artifact's content. ``kind`` is one of the ``KINDS``; the description is what the list of artifacts
+    shows, so it has the news."""
 
     kind: str
     type: str
@@ -113,11 +117,6 @@ def live_page(ledger: Ledger, headline: str) -> Page | None:
     if image is None or len(image) > LARGEST_PICTURE:
         return None
     return Page("curves", "image", image, headline)
-
-
-def _load() -> None:
-    """Load what draws, where nothing waits for it."""
-    import amt_flows.show.pictures.overview  # noqa: F401
 
 
 def most_important(ledger: Ledger) -> list[str]:
@@ -235,8 +234,9 @@ class Publisher:
         self._flow_run_id = flow_run_id
         self._name = name
         self._metadata: dict[str, str] | None = None
-        self._again = again or Recurrence(PUBLISH_SECONDS)
-        self._ids: dict[str, UUID] = {}
+        self._again = again or Recurrence(PUBLISH_SECONDS, first=BRIEF_SECONDS)
+        self._made: dict[str, UUID] | None = None
+        """By their kind; None while it isn't known which the flow run has."""
         self._sending: Future[None] | None = None
         self._drawn_at = -math.inf
         self._drawing: Iterator[Page] | None = None
@@ -245,12 +245,12 @@ class Publisher:
         self._records: dict[str, TrainingJobRecord] = {}
         self._warned = False
         self._addresses: dict[str, str] | None = None
-        self._loading = api.soon(lambda client: _load())
+        self._preparing = api.soon(self._prepare)
 
     def tick(self, tuning: RunningTuningJob) -> None:
         """Publish where the tuning job stands, if there is news and it is time to."""
         self._metadata = metadata(tuning)
-        if not self._loading.done():
+        if not self._preparing.done():
             return
         if self._sending is not None:
             if not self._sending.done():
@@ -314,6 +314,7 @@ class Publisher:
     def conclude(self, tuning: RunningTuningJob) -> None:
         """Publish the end, the result first: another flow may be waiting for it. Nothing is held up by it,
         so it may take the time of a few retries."""
+        wait([self._preparing])
         if self._sending is not None:
             wait([self._sending])
             self._take_note(self._sending)
@@ -330,29 +331,41 @@ class Publisher:
         except Exception as error:
             self._fail(error)
 
+    def _prepare(self, client: SyncPrefectClient) -> None:
+        """Load what draws, and ask what will be needed, where nothing waits for it."""
+        import amt_flows.show.pictures.overview  # noqa: F401
+
+        with contextlib.suppress(PrefectException, httpx.HTTPError):
+            self._made = self._made_before(client)
+            self._addresses = forms(client)
+
     def _put(self, client: SyncPrefectClient, drawn: Iterable[Page]) -> None:
+        # Forgotten until it has worked: an artifact that somebody deleted is made anew, and one whose making
+        # had no answer is found.
+        made, self._made = self._made, None
+        if made is None:
+            made = self._made_before(client)
         for page in drawn:
-            # Forgotten until it has worked: an artifact that somebody deleted is made anew.
-            known = self._ids.pop(page.kind, None) or self._made_before(client, page.kind)
-            if known is not None:
+            if page.kind in made:
                 news = ArtifactUpdate(data=page.data, description=page.description, metadata_=self._metadata)
-                client.update_artifact(known, news)
+                client.update_artifact(made[page.kind], news)
             else:
-                known = client.create_artifact(self._artifact(page)).id
-            self._ids[page.kind] = known
+                made[page.kind] = client.create_artifact(self._artifact(page)).id
+        self._made = made
         if self._addresses is None:
             with contextlib.suppress(PrefectException, httpx.HTTPError):
                 self._addresses = forms(client)
 
-    def _made_before(self, client: SyncPrefectClient, kind: str) -> UUID | None:
-        """The flow run's artifact, if there is one: its making had no answer, or this is a retry."""
-        made = client.read_artifacts(
+    def _made_before(self, client: SyncPrefectClient) -> dict[str, UUID]:
+        """The flow run's artifacts: this may be a retry."""
+        kinds = {artifact_key(kind, self._name): kind for kind in KINDS}
+        found = client.read_artifacts(
             artifact_filter=ArtifactFilter(
-                key=ArtifactFilterKey(any_=[artifact_key(kind, self._name)]),
+                key=ArtifactFilterKey(any_=list(kinds)),
                 flow_run_id=ArtifactFilterFlowRunId(any_=[self._flow_run_id]),
             )
         )
-        return made[0].id if made else None
+        return {kinds[one.key]: one.id for one in found if one.key in kinds}
 
     def _artifact(self, page: Page) -> ArtifactCreate:
         # The flow run is named, for there is no run context in the background.

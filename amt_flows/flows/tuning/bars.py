@@ -47,7 +47,8 @@ PARTING_SECONDS: Final = 3.0
 
 
 class Bars:
-    """Tells of the training jobs of one flow run, those that it took over included."""
+    """Tells of the training jobs of one flow run, those that it took over included. It begins after ``first``
+    seconds."""
 
     def __init__(
         self,
@@ -55,12 +56,13 @@ class Bars:
         flow_run_id: UUID,
         budget: TaskRunBudget,
         clock: Callable[[], float] = time.monotonic,
+        first: float = 0.0,
     ) -> None:
         self._api = api
         self._flow_run_id = flow_run_id
         self._budget = budget
         self._clock = clock
-        self._again = Recurrence(TELL_SECONDS, clock, LONGEST_PAUSE_SECONDS)
+        self._again = Recurrence(TELL_SECONDS, clock, LONGEST_PAUSE_SECONDS, first)
         self._seen = 0
         self._best: TrainingJob | None = None
         self._shown: set[str] = set()

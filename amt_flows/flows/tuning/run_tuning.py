@@ -19,7 +19,7 @@ from amt_flows.backends.local.controller import this_controller
 from amt_flows.backends.places import Place, SageMakerTuner, open_journal
 from amt_flows.backends.quota import with_quota
 from amt_flows.events import TuningStatus
-from amt_flows.flows.api import open_api
+from amt_flows.flows.api import BRIEF_SECONDS, open_api
 from amt_flows.flows.tuning import run_log
 from amt_flows.flows.tuning.announcements import Announcer
 from amt_flows.flows.tuning.artifacts import Publisher
@@ -110,7 +110,7 @@ def run_tuning(
         watch = CancelWatch(api, flow_run)
         publisher = Publisher(api, flow_run.id, followed.ledger.name)
         announcer = Announcer(flow_run, followed)
-        bars = Bars(api, flow_run.id, budget)
+        bars = Bars(api, flow_run.id, budget, first=BRIEF_SECONDS)
         summary = Summary()
 
         def on_tick(followed: RunningTuningJob, news: News) -> None:
