@@ -2,16 +2,22 @@
 
     python benchmarks/functions.py                      # needs scikit-learn, and Optuna to compare with
     python benchmarks/functions.py --jobs 30 --parallel 2 --rounds 5 --no-prefect
+    python benchmarks/functions.py --starts 200         # how long a training job takes to begin
 
 The function fits a small random forest. It is called (a) in a loop, (b) by Optuna in so many processes that
 share a study in a journal file, (c) by ``amt_flows.tune`` with so many jobs at once, and (d) by the flow, on
 a Prefect server of its own or the one in ``PREFECT_API_URL``. All of them draw at random: what is compared is
-what a call costs, not how well it was chosen.
+what a call costs, not how well it was chosen. What Prefect takes for any flow is told by (e) one that has the
+same parameters and does nothing, on the same kind of server; the last row is the flow without that.
 
 Each is a process of its own, one after another in every round, so that all see the same noise of the machine.
 Its time begins when it has imported the library and the function (and the server is up), and ends with the
 result. Optuna's processes, and the one that training jobs start from, import the function anew within that
 time. The ratios are those of each round, and their median is printed.
+
+A start, with ``--starts``, is from the moment that the record has of a launch, which is before anything is
+done for it, to the first line of the function; one at a time, after one that imports. Beside it stands how
+long a bare ``fork`` of a process with the same modules takes until its first line.
 """
 
 from __future__ import annotations
@@ -31,6 +37,8 @@ from rich.console import Console
 from rich.table import Table
 
 FOREST = """
+import time
+
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import train_test_split
@@ -45,7 +53,14 @@ def train(max_depth: int, min_samples_leaf: int) -> float:
     )
     return float(forest.fit(train_images, train_digits).score(test_images, test_digits))
 """
-BY_HAND, OPTUNA, PLAIN, FLOW = "in a loop", "Optuna", "amt-flows", "amt-flows, a flow"
+BEGIN = """
+
+def begin(max_depth: int) -> float:
+    return time.time()
+"""
+BY_HAND, OPTUNA, PLAIN = "in a loop", "Optuna", "amt-flows"
+EMPTY, FLOW = "an empty flow", "amt-flows, a flow"
+OURS_OF_A_FLOW = "the flow less the empty one"
 
 
 def in_a_loop(jobs: int, parallel: int, place: Path) -> float:
@@ -111,13 +126,29 @@ def by_amt_flows(jobs: int, parallel: int, place: Path) -> float:
 
 
 def by_a_flow(jobs: int, parallel: int, place: Path) -> float:
-    import forest
-
-    import amt_flows as amt
     from amt_flows.flows import tune  # first: it has Prefect wait longer for a server on a busy machine
 
+    return seconds_of_flow(tune, jobs, parallel, place)
+
+
+def by_an_empty_flow(jobs: int, parallel: int, place: Path) -> float:
+    import amt_flows.flows  # noqa: F401
+
     # isort: split
+    from prefect import flow
+
+    @flow(persist_result=True, validate_parameters=False)
+    def nothing(spec: object, home: str) -> None:
+        return None
+
+    return seconds_of_flow(nothing, jobs, parallel, place)
+
+
+def seconds_of_flow(flow: Callable[..., object], jobs: int, parallel: int, place: Path) -> float:
+    import forest
     from prefect.client.orchestration import get_client
+
+    import amt_flows as amt
 
     spec = amt.spec_of(
         forest.train,
@@ -132,14 +163,62 @@ def by_a_flow(jobs: int, parallel: int, place: Path) -> float:
     with get_client(sync_client=True) as client:
         client.hello()
     began = time.monotonic()
-    tune(spec, home=str(place / "home"))
+    flow(spec, home=str(place / "home"))
     return time.monotonic() - began
+
+
+def starts(jobs: int, place: Path) -> None:
+    """Print how long training jobs take to begin."""
+    sys.path.insert(0, str(place))
+    (place / "forest.py").write_text(FOREST + BEGIN, encoding="utf-8")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(place), os.environ.get("PYTHONPATH", "")])
+    os.chdir(place)
+    import forest
+
+    import amt_flows as amt
+
+    result = amt.tune(
+        forest.begin,
+        {"max_depth": amt.Integer(1, 10 * jobs)},
+        maximize="began",
+        jobs=jobs + 1,
+        parallel=1,
+        strategy="Random",
+        home=place / "home",
+        progress=False,
+    )
+    _, *later = sorted(result.jobs, key=lambda job: job.launched_at)
+    print_starts("a training job", [float(job.objective_value or 0.0) - job.launched_at for job in later])
+    print_starts("a bare fork", [a_fork() for _ in range(jobs)])
+
+
+def a_fork() -> float:
+    reader, writer = os.pipe()
+    began = time.time()
+    child = os.fork()
+    if child == 0:
+        os.write(writer, repr(time.time()).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    took = float(os.read(reader, 100)) - began
+    os.close(reader)
+    os.close(writer)
+    return took
+
+
+def print_starts(what: str, seconds: list[float]) -> None:
+    shares = statistics.quantiles(seconds, n=20)
+    print(
+        f"{what} began after {1000 * statistics.median(seconds):.1f} ms (median of {len(seconds)}), "
+        f"{1000 * shares[-1]:.1f} ms (95 %)"
+    )
 
 
 CONTENDERS: Mapping[str, Callable[[int, int, Path], float]] = {
     BY_HAND: in_a_loop,
     OPTUNA: by_optuna,
     PLAIN: by_amt_flows,
+    EMPTY: by_an_empty_flow,
     FLOW: by_a_flow,
 }
 
@@ -181,16 +260,21 @@ def main() -> None:
     parser.add_argument("--parallel", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-prefect", action="store_true")
+    parser.add_argument("--starts", type=int, help="time so many starts, and nothing else")
     parser.add_argument("--only", choices=CONTENDERS, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.only:
         print(CONTENDERS[given.only](given.jobs, given.parallel, Path.cwd()))
         return
+    if given.starts:
+        with tempfile.TemporaryDirectory() as directory:
+            starts(given.starts, Path(directory))
+        return
     contenders = [
         one
         for one in CONTENDERS
         if not (one == OPTUNA and importlib.util.find_spec("optuna") is None)
-        and not (one == FLOW and given.no_prefect)
+        and not (one in (EMPTY, FLOW) and given.no_prefect)
     ]
     seconds: dict[str, list[float]] = {one: [] for one in contenders}
     with tempfile.TemporaryDirectory() as directory:
@@ -198,6 +282,9 @@ def main() -> None:
             for one in contenders:
                 place = Path(directory, str(number), one.replace(" ", "-"))
                 seconds[one].append(seconds_of(one, given.jobs, given.parallel, place))
+    if FLOW in seconds:
+        pairs = zip(seconds[FLOW], seconds[EMPTY], strict=True)
+        seconds[OURS_OF_A_FLOW] = [whole - empty for whole, empty in pairs]
     print_comparison(seconds, given.jobs)
 
 
