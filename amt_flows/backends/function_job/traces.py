@@ -32,6 +32,7 @@ from typing import Any
 from amt_flows.backends.local_worker.endings import children_of
 
 LIMITS = tuple(value for name, value in sorted(vars(resource).items()) if name.startswith("RLIMIT_"))
+PACKAGES = ("site-packages", "dist-packages")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 LIBRARY = (
     *(builtins, errno, fcntl, gc, json, math, os, os.path, re, select, signal, threading, time),
@@ -160,6 +161,8 @@ class Sources:
 
     def __init__(self, read: set[str]) -> None:
         installed = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+        # Those of another environment below this one, too: a thousand files would be looked at for each job.
+        installed |= {path for path in sys.path if os.path.basename(path) in PACKAGES}  # noqa: PTH119
         beside = tuple(f"{path}{os.sep}" for path in (*installed, "/proc", "/sys", "/dev"))
         modules = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
         files = {file for file in modules if isinstance(file, str)} | read
