@@ -130,9 +130,10 @@ def _run_function(
     progress: bool | None = None,
     **settings: Any,
 ) -> TuningResult:
-    from amt_flows.functions.call import asked, refuse_to_travel
+    from amt_flows.functions.call import asked, refuse_as_home, refuse_to_travel
     from amt_flows.tuning.parents import parents_in
 
+    refuse_as_home(home)
     refuse_to_travel(backend or "local")
     place = open_place(backend or "local", home=home) if isinstance(backend, str | None) else backend
     call = asked(train, space, settings)

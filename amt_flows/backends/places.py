@@ -7,13 +7,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import unquote
 
 from amt_flows.backends.home import Home, home_directory, home_text, is_in_s3
 from amt_flows.errors import BackendError, JournalError, TuningJobNotFound
 from amt_flows.ledger.journals.directory import DirectoryJournal
 from amt_flows.names import is_tuning_job_name
+from amt_flows.nearest import nearest
 from amt_flows.ports import Backend, Journal
 
 if TYPE_CHECKING:
@@ -116,11 +117,22 @@ def open_backend(kind: str = LOCAL, *, home: Home = None, region: str | None = N
         from amt_flows.backends.work_pool.engine import WorkPoolEngine
 
         return _attended(WorkPoolEngine(where), home)
+    close = nearest(engine, _AS_WRITTEN)
     raise BackendError(
         f"There is no backend {kind!r} that could be reached by its name.",
-        because="the names are local, sagemaker, ray:http://head:8265 and work-pool:NAME; others are objects",
-        remedy="open it in Python, and give it to the function that does the same as the command",
+        because=f"the names are {', '.join(_AS_WRITTEN.values())}; others are objects",
+        remedy=f"write {_AS_WRITTEN[close]!r}"
+        if close
+        else "open it in Python, and give it to the function that does the same as the command",
     )
+
+
+_AS_WRITTEN: Final = {
+    LOCAL: LOCAL,
+    SAGEMAKER: SAGEMAKER,
+    RAY: f"{RAY}:http://head:8265",
+    WORK_POOL: f"{WORK_POOL}:NAME",
+}
 
 
 def _attended(engine: Engine, home: Home) -> Backend:

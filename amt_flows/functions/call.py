@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,17 @@ def spec_of(
 ) -> TuningSpec:
     """The spec of a call. A function that goes by value is kept in ``home``. Raises SpecError,
     AmtFlowsError."""
+    refuse_as_home(home)
     both = asked(train, space, settings)
     both.function.keep(home_directory(home))
     return both.spec
+
+
+def refuse_as_home(home: object) -> None:
+    """Raises SpecError for what is no directory and no address: its text would be made a directory."""
+    if not isinstance(home, str | PathLike | None):
+        message = "is no place to keep tuning jobs; write a directory, or s3://bucket/folder"
+        raise SpecError([Problem("home", home, message)])
 
 
 def refuse_to_travel(place: Place | str) -> None:

@@ -145,7 +145,10 @@ def space_fields(space: object) -> tuple[dict[str, list[dict[str, Any]]], list[P
     if isinstance(space, Mapping):
         given: list[tuple[str, object]] = list(space.items())
     elif isinstance(space, Sequence) and not isinstance(space, str | bytes):
-        given = [(getattr(one, "name", f"[{i}]"), one) for i, one in enumerate(space)]
+        ours = ContinuousRange | IntegerRange | CategoricalRange
+        given = [(one.name, one) for one in space if isinstance(one, ours)]
+        others = [(i, one) for i, one in enumerate(space) if not isinstance(one, ours)]
+        problems += [Problem(f"space[{i}]", one, _NAMELESS) for i, one in others]
     else:
         return {}, [Problem("space", space, _WANTED)]
     for name, one in given:
@@ -203,3 +206,4 @@ _WANTED_RANGE = (
     "goes into the function's defaults"
 )
 _WANTED = 'is no space; write a range for each hyperparameter, e.g. {"depth": Integer(1, 8)}'
+_NAMELESS = 'has no name; write a mapping from names to ranges, e.g. {"depth": Integer(1, 8)}'

@@ -119,7 +119,10 @@ def spec_fields(
     said: dict[str, Any] = {}
     for name, value in settings.items():
         short = name if name in _PATHS or name in _OTHERS else _LONG.get(plain(name))
-        if short is None:
+        if name in more:
+            message = "says where it runs, which is no part of a spec; give it to `amt_flows.tune`"
+            problems.append(Problem(name, value, message))
+        elif short is None:
             problems.append(Problem(name, value, f"is no setting of tune; {_instead(name, more)}"))
         elif short in said:
             problems.append(Problem(name, value, f"is said twice; leave `{short}` or this out"))

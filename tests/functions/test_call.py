@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import amt_flows as amt
-from amt_flows.errors import SpecError
+from amt_flows.errors import BackendError, SpecError
 
 
 class Kind(enum.Enum):
@@ -25,7 +25,7 @@ def train(learning_rate: float, depth: int = 3, optimizer: str = "sgd") -> float
 
 
 def refusal(call: Any, *args: Any, **settings: Any) -> str:
-    with pytest.raises(SpecError) as refused:
+    with pytest.raises((SpecError, BackendError)) as refused:
         call(*args, **settings)
     return str(refused.value)
 
@@ -108,6 +108,9 @@ def test_amts_names_and_a_specs_ranges_will_do() -> None:
         ({"max_number_of_training_jobs": 4}, "is said twice"),
         ({"jobs": 0}, "jobs: "),
         ({"strategy": "Bayes"}, "Bayesian"),
+        ({"home": 3}, "write a directory"),
+        ({"backend": "locl"}, "write 'local'"),
+        ({"backend": "ray"}, "write 'ray:http://head:8265'"),
     ],
 )
 def test_a_wrong_setting_is_answered_with_the_right_one(settings: dict[str, Any], said: str) -> None:
@@ -126,6 +129,7 @@ def test_a_wrong_setting_is_answered_with_the_right_one(settings: dict[str, Any]
         ({"learning_rate": list(Kind)}, "annotate"),
         ({"learning_rate": (0, 1), "optimizer": "sgd"}, "space['optimizer']: is no range"),
         (3, "is no space"),
+        ([("learning_rate", 1)], "space[0]: has no name"),
     ],
 )
 def test_a_wrong_space_is_answered_with_the_right_one(space: Any, said: str) -> None:
@@ -139,6 +143,12 @@ def test_a_wrong_range_is_answered_with_the_right_one() -> None:
     space = {"learning_rate": amt.Continuous(1, 3, scaling)}
     assert "write `Logarithmic`" in refusal(amt.tune, train, space, **JOBS)
     assert "write a list of values" in refusal(amt.Categorical, "adam")
+
+
+def test_where_it_runs_is_no_part_of_a_spec() -> None:
+    elsewhere: dict[str, Any] = {"backend": "local"}
+    space = {"learning_rate": amt.Continuous(0, 1)}
+    assert "give it to `amt_flows.tune`" in refusal(amt.spec_of, train, space, **JOBS, **elsewhere)
 
 
 def test_a_function_that_takes_no_names_is_told_how_it_can() -> None:
