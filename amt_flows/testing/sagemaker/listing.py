@@ -34,7 +34,13 @@ def list_training_jobs(
     may be short or empty and still have a next one. The newest come first unless SortOrder says otherwise;
     the reference has it both ways, and the command line shows it so.
     """
-    matching = [job for job in jobs if _matches(job, params)]
+    asked = str(params.get("NameContains") or "").lower()
+    times = [(holds, params[name]) for name, holds in _TIMES.items() if params.get(name) is not None]
+    matching = [
+        job
+        for job in jobs
+        if asked in job.name.lower() and all(holds(job, moment) for holds, moment in times)
+    ]
     order = _ORDERS[str(params.get("SortBy") or "CreationTime")]
     descending = params.get("SortOrder") != "Ascending"
     found, token = page(matching, order, params, descending=descending)
@@ -44,9 +50,3 @@ def list_training_jobs(
     if wanted:
         found = [job for job in found if (pool_status(job) or {}).get("Status") == wanted]
     return found, token
-
-
-def _matches(job: SimulatedTrainingJob, params: Mapping[str, Any]) -> bool:
-    if str(params.get("NameContains") or "").lower() not in job.name.lower():
-        return False
-    return all(holds(job, params[name]) for name, holds in _TIMES.items() if params.get(name) is not None)

@@ -6,7 +6,7 @@ of both refusals are quoted in public issues (the questions ``taken-name`` and `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,8 +97,10 @@ class TrainingOperations:
         found = None if name is None else self.algorithm_of(place, str(name))
         return {} if found is None else found.answer["TrainingSpecification"]
 
-    def _of(self, place: Place) -> list[SimulatedTrainingJob]:
-        return [job for (where, _), job in self.existing.items() if where == place]
+    def _of(self, place: Place) -> Iterator[SimulatedTrainingJob]:
+        """Not a list: at each creation all jobs would be gone through, of which quotas and warm pools, where
+        there are any, want to know."""
+        return (job for (where, _), job in self.existing.items() if where == place)
 
     def _find(self, call: Call) -> SimulatedTrainingJob:
         job = self.existing.get((call.place, str(call.params["TrainingJobName"]).lower()))

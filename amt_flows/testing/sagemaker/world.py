@@ -323,7 +323,8 @@ class SimulatedSageMaker:
         """Let virtual time pass until no job lives and no tuning job tunes, nothing is going to happen any
         more, or ``seconds`` are over. Jobs that hang run into their time limit."""
         until = self.clock.now() + seconds
-        while self._tuner.busy or any(job.live for job in self.jobs):
+        # The newest first: they live longest, and one that lives is enough.
+        while self._tuner.busy or any(job.live for job in reversed(self._service.training.jobs)):
             due = self.next_event()
             if due is None or due > until:
                 break
