@@ -7,6 +7,7 @@ Results go to standard output, progress and messages to standard error; the exit
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import threading
@@ -72,6 +73,9 @@ class Commands(click.Group):
             ctx.exit(known.exit_code)
         finally:
             self._no_more_interrupts()
+            if self.ends_process:
+                # On its way out Python looks through all that was loaded for what could be dropped.
+                gc.freeze()
 
     def _no_more_interrupts(self) -> None:
         if self.ends_process and threading.current_thread() is threading.main_thread():

@@ -10,6 +10,7 @@ import click
 
 from amt_flows.cli.completion import TRAINING_JOB, TUNING_JOB
 from amt_flows.cli.group import examples, home_option, json_option, main
+from amt_flows.cli.one_go import in_one_go
 from amt_flows.cli.printing import print_csv, print_described, print_json, print_result, say, show
 from amt_flows.errors import AmtFlowsError
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @click.argument("name", required=False, type=TUNING_JOB)
 @home_option
 @json_option("SageMaker's DescribeHyperParameterTuningJob answer (or, without NAME, the list's)")
+@in_one_go
 def status(name: str | None, home: str | None, as_json: bool) -> None:
     """Show how a tuning job stands, or list all of them.
 
@@ -74,6 +76,7 @@ def _list(home: str | None, *, as_json: bool) -> None:
 @home_option
 @json_option("SageMaker's ListTrainingJobsForHyperParameterTuningJob answer")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a row for each job as CSV.")
+@in_one_go
 def jobs(name: str, home: str | None, as_json: bool, as_csv: bool) -> None:
     """List the training jobs of a tuning job, the best first."""
     from amt_flows.results.amt_shapes import training_jobs
@@ -127,6 +130,7 @@ def logs(job: tuple[str, ...], home: str | None, lines: int, as_json: bool) -> N
 )
 @click.option("--markdown", is_flag=True, help="Print it as markdown, without pictures.")
 @json_option("the result, as `run` does,")
+@in_one_go
 def report(name: str, home: str | None, output: str | None, markdown: bool, as_json: bool) -> None:
     """Write a report with pictures, as one HTML file that needs nothing else."""
     from pathlib import Path
@@ -159,6 +163,7 @@ def report(name: str, home: str | None, output: str | None, markdown: bool, as_j
 @click.argument("job", required=False, type=TRAINING_JOB)
 @home_option
 @json_option("the figures")
+@in_one_go
 def explain(name: str, job: str | None, home: str | None, as_json: bool) -> None:
     """Say which hyperparameters mattered, and where their best values lie.
 
@@ -228,6 +233,7 @@ def _explain_tuning_job(record: Record, *, as_json: bool) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="NAME NAME...", type=TUNING_JOB)
 @home_option
 @json_option("the figures")
+@in_one_go
 def compare(names: tuple[str, ...], home: str | None, as_json: bool) -> None:
     """Set tuning jobs side by side: what they found, and what that took. The first is compared with."""
     from amt_flows.results.records import read_record

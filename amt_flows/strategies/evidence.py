@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from amt_flows.ledger.history import TrialRow, TrialState, held_back
 from amt_flows.space.space import Space
@@ -151,13 +150,19 @@ def targets_of(losses: Array) -> tuple[Array, float]:
     # A quarter of each: two losses may lie further apart than the largest float.
     below = _median(losses) / 4 - losses / 4
     better = below >= 0
-    scores = ndtri((rankdata(losses) - 0.5) / len(losses))
+    scores = ndtri((_ranks(losses) - 0.5) / len(losses))
     spread = _spread(below[better])
     if spread == 0.0:
         return np.where(better, 0.0, scores), 0.0
     with np.errstate(over="ignore"):  # the bound is less than infinity
         gains = np.minimum(below / spread, 1.0 + 2.0 * np.abs(scores))
     return np.where(better, -gains, scores), min(4 * spread, sys.float_info.max)
+
+
+def _ranks(losses: Array) -> Array:
+    """From 1 on; equal losses have the mean of theirs. scipy's takes a third of a second to load."""
+    _, place, amounts = np.unique(losses, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(amounts) - (amounts - 1) / 2)[place])
 
 
 def _spread(gaps: Array) -> float:

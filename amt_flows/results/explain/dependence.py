@@ -12,12 +12,12 @@ from amt_flows.errors import AmtFlowsError
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.nearest import nearest
 from amt_flows.results.explain.plausible import PlausibleFunctions
+from amt_flows.results.explain.spread import spread_out
 from amt_flows.results.explain.surface import (
     NothingToExplain,
     Surface,
     allowed,
     on_values,
-    spread_out,
     surface_of,
 )
 from amt_flows.space.space import Categorical, Parameter, Space, Value

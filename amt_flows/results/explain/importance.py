@@ -19,7 +19,7 @@ from amt_flows.strategies.gaussian_process import Array
 from amt_flows.strategies.one_thread import one_thread
 
 # Each parameter costs as many predictions. The error of an estimate is about 0.01.
-SAMPLE = 512
+SAMPLE = 768
 
 
 @dataclass(frozen=True)

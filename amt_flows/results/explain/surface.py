@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy.linalg import cho_solve
-from scipy.stats import qmc
 
 from amt_flows.errors import AmtFlowsError
 from amt_flows.ledger.history import TrialState
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.results.explain.plausible import PlausibleFunctions, plausible_functions
+from amt_flows.results.explain.spread import spread_out
 from amt_flows.space.space import Categorical, Continuous, Parameter, Space
 from amt_flows.strategies.evidence import MAX_ROWS, has_loss, honest_losses
 from amt_flows.strategies.gaussian_process import (
@@ -170,13 +169,6 @@ def _foretold(posterior: Posterior, targets: Array) -> float:
     inverse = cho_solve((posterior.factor, True), np.eye(len(targets)))
     errors = posterior.weights / np.diag(inverse)
     return max(0.0, 1.0 - float(np.mean(errors**2) / targets.var()))
-
-
-def spread_out(dimension: int, amount: int) -> Array:
-    """Shape ``(amount, dimension)``: points of a scrambled Sobol sequence, always the same. ``amount`` is a
-    power of two."""
-    sequence = qmc.Sobol(dimension, scramble=True, seed=np.random.default_rng(0))
-    return np.asarray(sequence.random_base2(int(math.log2(amount))), dtype=np.float64)
 
 
 def on_values(space: Space, places: Array) -> Array:
