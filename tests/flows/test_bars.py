@@ -199,7 +199,7 @@ def test_of_ten_thousand_the_failed_the_best_and_the_newest_are_shown_and_the_re
     [
         (Outcome.COMPLETED, [0.5], "COMPLETED", "Completed"),
         (Outcome.COMPLETED, [float("nan")], "FAILED", "Failed"),
-        (Outcome.STOPPED_EARLY, [0.5], "COMPLETED", "StoppedEarly"),
+        (Outcome.STOPPED_EARLY, [0.5], "CANCELLED", "StoppedEarly"),
         (Outcome.TIMED_OUT, [0.5], "COMPLETED", "TimedOut"),
         (Outcome.TIMED_OUT, [], "FAILED", "TimedOut"),
         (Outcome.STOPPED, [], "CANCELLED", "Stopped"),

@@ -38,7 +38,8 @@ COMPLETED: Final = ("COMPLETED", "Completed")
 UNFOLLOWED: Final = ("CANCELLED", "Unfollowed")
 _ENDS: Final = {
     Outcome.COMPLETED: COMPLETED,
-    Outcome.STOPPED_EARLY: ("COMPLETED", "StoppedEarly"),
+    # Its value counts, but its bar is to be told from those that went to their end; AMT counts it as Stopped.
+    Outcome.STOPPED_EARLY: ("CANCELLED", "StoppedEarly"),
     Outcome.STOPPED: ("CANCELLED", "Stopped"),
     Outcome.STOPPED_OUTSIDE: ("CANCELLED", "StoppedOutside"),
     Outcome.FAILED: ("FAILED", "Failed"),
