@@ -17,6 +17,11 @@ import collecting
 from core import is_core, may_hold_core, nothing_of_the_outer_world
 from spreading import TwoServers, longest_first, processes
 
+# Before numpy is loaded: on cores that other tests keep busy, small matrices cost many times as much in two
+# threads as in one.
+for _library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+
 hypothesis.settings.register_profile("default", deadline=None, derandomize=False, print_blob=True)
 hypothesis.settings.register_profile("core", hypothesis.settings.get_profile("default"), max_examples=10)
 hypothesis.settings.load_profile("default")

@@ -31,7 +31,13 @@ def called(world: SimulatedSageMaker) -> set[str]:
 def s3_journal(world: SimulatedSageMaker) -> Iterator[S3Journal]:
     client("s3").create_bucket(Bucket="journals", CreateBucketConfiguration={"LocationConstraint": REGION})
     world.actions.clear()
-    yield S3Journal("s3://journals/tunings/demo", client("s3"), monotonic=world.clock.now, sleep=world.sleep)
+    yield S3Journal(
+        "s3://journals/tunings/demo",
+        client("s3"),
+        monotonic=world.clock.now,
+        sleep=world.sleep,
+        stop_note_seconds=60,
+    )
 
 
 def models_left_out(world: SimulatedSageMaker, actions: set[str]) -> set[str]:

@@ -40,7 +40,13 @@ def s3_journal(world: SimulatedSageMaker) -> Iterator[S3Journal]:
     where = {"LocationConstraint": REGION}
     client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=where)
     before = dict(world.actions)
-    yield S3Journal(f"s3://{BUCKET}/tunings/demo", client("s3"), monotonic=world.clock.now, sleep=world.sleep)
+    yield S3Journal(
+        f"s3://{BUCKET}/tunings/demo",
+        client("s3"),
+        monotonic=world.clock.now,
+        sleep=world.sleep,
+        stop_note_seconds=60,
+    )
     for action in set(before) - {"s3:ListBucket"}:
         world.actions[action] -= before[action]
 
@@ -81,7 +87,9 @@ def test_an_extended_tuning_job_goes_on_with_its_training_jobs_and_launches_none
         after = extend(first.name, journal, more, clock=world.clock)
         assert after.status is TuningStatus.IN_PROGRESS
         # Another machine, with the file as it was.
-        again = S3Journal(journal.location, client("s3"), monotonic=world.clock.now, sleep=world.sleep)
+        again = S3Journal(
+            journal.location, client("s3"), monotonic=world.clock.now, sleep=world.sleep, stop_note_seconds=60
+        )
         ledger = run(early(), backend(world, poll_seconds=8), world.clock, again)
         assert ledger.status is TuningStatus.COMPLETED
         assert list(ledger.jobs)[:10] == list(first.jobs)
