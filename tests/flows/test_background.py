@@ -102,6 +102,20 @@ def test_there_is_no_publication_without_news() -> None:
     assert api.asked == loading + 1
 
 
+def test_a_tuning_job_that_is_over_within_seconds_has_published_nothing_before_its_end() -> None:
+    clock, tuning = VirtualClock(0.0), opened()
+    api = Answers(*(answered() for _ in range(100)))
+    publisher = Publisher(api, uuid4(), "demo", Recurrence(10.0, clock.now, first=3.0))
+    preparing = api.asked
+    while clock.now() < 3.0:
+        tuning.propose(1)
+        publisher.tick(tuning)
+        clock.advance(0.5)
+    assert api.asked == preparing
+    publisher.tick(tuning)
+    assert api.asked == preparing + 1
+
+
 def test_a_long_tuning_publishes_each_hundredth_of_its_time() -> None:
     clock = VirtualClock(0.0)
     tuning = opened(clock)

@@ -11,13 +11,15 @@ from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.results.ranking import pareto_front
 from amt_flows.show.pictures.colours import COLOURS, MARKERS
 from amt_flows.show.pictures.jobs import job_of, state_of
-from amt_flows.show.pictures.plot import LEFT, RIGHT, WIDE, WIDTH, Plot, Scale, padded, picture
+from amt_flows.show.pictures.plot import LEFT, RIGHT, WIDE, WIDTH, Plot, Scale, label, padded, picture
 from amt_flows.spec import Objective, ObjectiveType
 
 IN_A_ROW: Final = 3
 ROW: Final = 300.0
 GAP: Final = 34.0
 FAINTLY: Final = 0.35
+MOST_MARKS: Final = 500
+"""Of those beside the front, the better ones; a mark that tells its training job takes half a kilobyte."""
 
 
 def front_picture(ledger: Ledger) -> str | None:
@@ -43,7 +45,12 @@ def front_picture(ledger: Ledger) -> str | None:
             _line(ledger, plot, front)
         _marks(ledger, other, plot, jobs=jobs, front=front)
         parts += plot.parts
-    return picture(parts, ROW * math.ceil(len(others) / columns))
+    height = ROW * math.ceil(len(others) / columns)
+    most = max(len(jobs) for _, jobs in shown)
+    if most > MOST_MARKS + len(front):
+        text = f"the front, and the best {MOST_MARKS} of {most}"
+        parts.append(label(WIDTH - RIGHT, height - 6, text, anchor="end", longest=60))
+    return picture(parts, height)
 
 
 def _across(values: list[float], left: float, right: float) -> Scale:
@@ -57,8 +64,11 @@ def _marks(
     ledger: Ledger, other: Objective, plot: Plot, *, jobs: list[TrainingJob], front: list[TrainingJob]
 ) -> None:
     names = {job.name for job in front}
+    beside = (job for job in jobs if job.name not in names and job is not ledger.best)
+    better = sorted(beside, key=lambda one: ledger.loss(one.final_value or 0.0))[:MOST_MARKS]
+    ahead = [job for job in jobs if job.name in names and job is not ledger.best]
     # Those that matter last, above the others.
-    for job in sorted(jobs, key=lambda one: (one is ledger.best, one.name in names)):
+    for job in (*better, *ahead, *(job for job in jobs if job is ledger.best)):
         state, matters = state_of(ledger, job), job is ledger.best or job.name in names
         plot.mark(
             job.metrics[other.metric_name],
