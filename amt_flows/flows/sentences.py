@@ -16,6 +16,7 @@ from prefect.states import Failed
 from prefect.utilities.callables import parameter_schema
 
 from amt_flows.errors import AmtFlowsError, SpecError
+from amt_flows.flows.quiet import quiet_end_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,6 +53,9 @@ def in_sentences(run: Callable[P, R]) -> Callable[P, R]:
             # The process of a deployment's run raises the state once more, after the flow.
             for name in _ENGINES:
                 logging.getLogger(name).addFilter(_says_more_than_the_state)
+            here = FlowRunContext.get()
+            if here is not None and here.flow_run is not None:
+                quiet_end_of(here.flow_run.id)
 
     # Prefect binds a run's parameters before any flow begins, and what it raises then is a traceback.
     signature = inspect.signature(run)

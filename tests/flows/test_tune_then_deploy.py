@@ -3,9 +3,11 @@ a real Prefect server, with training jobs that are real processes."""
 
 from __future__ import annotations
 
+import logging
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -56,9 +58,24 @@ def parameters(tmp_path: Path, shelf: Path, **changes: Any) -> dict[str, Any]:
     }
 
 
-def test_a_better_model_is_promoted_and_a_second_run_finds_it_there(tmp_path: Path, shelf: Path) -> None:
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """What flow runs and task runs say."""
+    loggers = [logging.getLogger(f"prefect.{kind}") for kind in ("flow_runs", "task_runs")]
+    for one in loggers:
+        one.addHandler(caplog.handler)
+    yield caplog
+    for one in loggers:
+        one.removeHandler(caplog.handler)
+
+
+def test_a_better_model_is_promoted_and_a_second_run_finds_it_there(
+    tmp_path: Path, shelf: Path, log: pytest.LogCaptureFixture
+) -> None:
     spec = counting_spec("digits", tmp_path)
     outcome = tune_then_deploy(spec, Target(directory=str(shelf)))
+    assert f"{outcome.training_job} is current; before it was none." in log.text
+    assert "Finished in state" not in log.text, "that something went well its state says"
     assert outcome.promoted
     version = current_version(shelf)
     assert version is not None

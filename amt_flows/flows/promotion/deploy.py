@@ -16,8 +16,9 @@ refusal would be repeated, and a deployment that failed has been rolled back.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Final, TypedDict
 
 from prefect import State, Task, get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
@@ -246,6 +247,11 @@ TASKS = promotion.Steps(
     approve_model_package=approve_model_package,
 )
 """The steps of :func:`amt_flows.deploy.promotion.promote` as task runs."""
+STEP_NAMES: Final = [
+    compare_with_champion.name,
+    *(str(getattr(TASKS, field.name).name) for field in fields(promotion.Steps)),
+]
+"""Of the tasks of a promotion, the comparison before it included."""
 
 
 def promote_in_tasks(

@@ -22,10 +22,11 @@ from amt_flows.flows.parameters import (
     labelled,
 )
 from amt_flows.flows.promotion.approval import DAY_SECONDS, Mode, Verdict, wait_for_approval
-from amt_flows.flows.promotion.deploy import compare_with_champion, promote_in_tasks
+from amt_flows.flows.promotion.deploy import STEP_NAMES, compare_with_champion, promote_in_tasks
 from amt_flows.flows.promotion.outcome import SERIALIZER, Decision, Outcome
-from amt_flows.flows.promotion.promotion_page import publish, request_for_approval
+from amt_flows.flows.promotion.promotion_page import RECORDS, publish, request_for_approval
 from amt_flows.flows.promotion.saved_steps import saved_step
+from amt_flows.flows.quiet import quiet_task_runs
 from amt_flows.flows.sentences import in_sentences, required_in_the_form, run_called
 from amt_flows.flows.tuning.results import result_named
 from amt_flows.flows.tuning.run_tuning import this_flow_run
@@ -97,14 +98,15 @@ def promote_on_terms(result: Deployable, target: Target, terms: Terms | None = N
     terms, candidate = terms or Terms(), candidate_of(result)
     check_target(target, candidate)
     run_id = this_flow_run().flow_run.id
-    # What the person has seen who approved; and a run that died after its promotion was still about this.
-    comparison = saved_step(
-        f"amt-flows-{run_id}-comparison",
-        Comparison,
-        lambda: compare_with_champion(candidate, target, terms.min_improvement),
-    )
-    outcome = _decided(candidate, target, terms, comparison)
-    publish(outcome, target)
+    with quiet_task_runs([*STEP_NAMES, RECORDS]):
+        # What the person has seen who approved; and a run that died after its promotion was still about this.
+        comparison = saved_step(
+            f"amt-flows-{run_id}-comparison",
+            Comparison,
+            lambda: compare_with_champion(candidate, target, terms.min_improvement),
+        )
+        outcome = _decided(candidate, target, terms, comparison)
+        publish(outcome, target)
     return outcome
 
 

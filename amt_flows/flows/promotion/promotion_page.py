@@ -20,6 +20,8 @@ from amt_flows.deploy.target import Place, Target
 from amt_flows.flows.promotion.outcome import Outcome
 from amt_flows.flows.tuning.artifacts import artifact_key
 
+RECORDS = "record model"
+"""The task by which Prefect hears of a model that was promoted."""
 _RESTRICTED = str.maketrans(dict.fromkeys("\n\r\t\x00 #?&%\"'<>[]{}|\\^`", "_"))
 
 
@@ -156,7 +158,7 @@ def _materialize(outcome: Outcome, made: Promotion) -> None:
     @materialize(
         asset,
         by="amt_flows",
-        name="record model",
+        name=RECORDS,
         task_run_name=f"record-{outcome.training_job}",
         cache_policy=NO_CACHE,
         persist_result=False,

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -144,22 +143,3 @@ class Summary:
         if line != self._told:
             get_run_logger().info("%s.", line)
         self._told = line
-
-
-FINISHED: Final = "Finished in state Completed"
-
-
-@contextmanager
-def quiet_task_runs(names: Sequence[str]) -> Iterator[None]:
-    """Meanwhile Prefect says of no task of these names that it has finished well: its state says so too."""
-    log = logging.getLogger("prefect.task_runs")
-
-    def says_something(record: logging.LogRecord) -> bool:
-        ours = getattr(record, "task_name", None) in names
-        return not (ours and record.getMessage().startswith(FINISHED))
-
-    log.addFilter(says_something)
-    try:
-        yield
-    finally:
-        log.removeFilter(says_something)

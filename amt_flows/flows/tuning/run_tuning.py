@@ -20,6 +20,7 @@ from amt_flows.backends.places import Place, SageMakerTuner, open_journal
 from amt_flows.backends.quota import with_quota
 from amt_flows.events import TuningStatus
 from amt_flows.flows.api import BRIEF_SECONDS, open_api
+from amt_flows.flows.quiet import quiet_task_runs
 from amt_flows.flows.tuning import run_log
 from amt_flows.flows.tuning.announcements import Announcer
 from amt_flows.flows.tuning.artifacts import Publisher
@@ -29,7 +30,7 @@ from amt_flows.flows.tuning.budget import TaskRunBudget
 from amt_flows.flows.tuning.cancel import CancelWatch
 from amt_flows.flows.tuning.library_warnings import in_the_log_of
 from amt_flows.flows.tuning.parents import parents_known
-from amt_flows.flows.tuning.run_log import Summary, quiet_task_runs
+from amt_flows.flows.tuning.run_log import Summary
 from amt_flows.flows.tuning.stages import STAGES, TaskStages, accounts, hand_over
 from amt_flows.ledger.running_tuning_job import News, OnTick, RunningTuningJob
 from amt_flows.names import tuning_job_name_from
