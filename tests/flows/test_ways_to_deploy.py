@@ -38,6 +38,7 @@ from flows.local_jobs import local_spec
 from flows.pipelines import pipeline
 
 JOBS = 3
+SLOWLY = wait_for_approval.__kwdefaults__ or {}
 HOME = "s3://records/tunings"
 
 
@@ -156,7 +157,7 @@ def runs_on(place: Path, run_id: UUID, s3: dict[str, str]) -> Iterator[ready_pro
 def test_a_pipeline_whose_machine_dies_as_its_sub_flow_waits_is_deployed_by_another(
     given: dict[str, Any], s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(wait_for_approval.__kwdefaults__, "poll_seconds", 1)
+    monkeypatch.setattr(wait_for_approval, "__kwdefaults__", {**SLOWLY, "poll_seconds": 1})
     run_id = deployed_run(pipeline, **given)
     with runs_on(tmp_path / "first", run_id, s3) as process:
         asked = answerable("tune-then-deploy", below=run_id)
@@ -165,8 +166,8 @@ def test_a_pipeline_whose_machine_dies_as_its_sub_flow_waits_is_deployed_by_anot
     assert not (tmp_path / "served").exists()
     with get_client(sync_client=True) as client:
         # As its worker says, and a person who retries.
-        for state in (Crashed(), Scheduled(name="AwaitingRetry")):
-            client.set_flow_run_state(run_id, state, force=True)
+        client.set_flow_run_state(run_id, Crashed(), force=True)
+        client.set_flow_run_state(run_id, Scheduled(name="AwaitingRetry"), force=True)
     with machine(tmp_path / "second", monkeypatch):
         with in_a_thread(lambda: started(pipeline, run_id)):
             again = answerable("tune-then-deploy", below=run_id, after=asked)
