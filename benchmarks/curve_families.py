@@ -1,7 +1,8 @@
 """Learning curves to try stopping rules on: families of made-up ones, and surrogates of real ones.
 
-There are two halves. Constants of a rule may be chosen on the curves for ``choosing``; the ``unseen`` ones
-are other shapes, of other lengths, with other noise, and other data sets, and only judge. A tuning draws its
+Constants of a rule may be chosen on the curves for ``choosing``; the ``unseen`` ones are other shapes, of
+other lengths, with other noise, and other data sets, and only judge. Between two variants of a rule they have
+decided once, so the ones kept ``aside`` are others again, that nothing was chosen by. A tuning draws its
 configurations' curves from one family, with what is common to all of them (length, how rates and ends go
 together) drawn once, as the jobs of a tuning have a script in common. Losses; smaller is better.
 """
@@ -19,12 +20,16 @@ Rng: TypeAlias = np.random.Generator
 # The curves (shape ``(jobs, epochs)``) of one tuning.
 Family: TypeAlias = Callable[[Rng, int], Floats]
 
-# About a half of LCBench's data sets; the public ones of the benchmark (7593, 168868) are for choosing.
+# LCBench's data sets; the public ones of the benchmark (7593, 168868) are for choosing.
 DATA_SETS: Mapping[str, tuple[str, ...]] = {
     "choosing": ("7593", "126025", "146212", "167104", "167161", "167184", "168868", "168330", "189354"),
     "unseen": (
         *("3945", "34539", "126026", "167149", "167168"),
         *("167190", "168331", "168908", "189862", "189906"),
+    ),
+    "aside": (
+        *("126029", "167083", "167152", "167181", "167185", "167200", "167201", "168329"),
+        *("168335", "168910", "189865", "189866", "189873", "189905", "189908"),
     ),
 }
 
@@ -165,15 +170,77 @@ def overfitting(rng: Rng, jobs: int) -> Floats:
     return _noisy(rng, _falling(progress, _ends(rng, jobs), rates) + rise, 0.006)
 
 
+# -- aside -----------------------------------------------------------------------------------------
+
+
+def setting_in(rng: Rng, jobs: int) -> Floats:
+    """Gompertz curves: learning sets in by itself, in the first third, and then goes on quickly."""
+    epochs = _epochs(rng, (15, 40, 60))
+    progress, turns = epochs / len(epochs), rng.uniform(0.0, 0.33, jobs)[:, None]
+    risen = np.exp(-np.exp(-rng.uniform(6, 18, jobs)[:, None] * (progress - turns)))
+    return _noisy(rng, 1.0 - (1.0 - _ends(rng, jobs)[:, None]) * risen, 0.005)
+
+
+def lagging(rng: Rng, jobs: int) -> Floats:
+    """Power laws of the epochs and a lag, which stretches the beginning."""
+    epochs, lags = _epochs(rng, (15, 40, 60)), rng.uniform(0.5, 8, jobs)[:, None]
+    ends, powers = _ends(rng, jobs, 1.5)[:, None], rng.uniform(0.5, 2.0, jobs)[:, None]
+    return _noisy(rng, ends + (1.0 - ends) * ((epochs + lags) / (1 + lags)) ** -powers, 0.004)
+
+
+def few_late(rng: Rng, jobs: int) -> Floats:
+    """One job in eight begins to learn between a quarter and two fifths of training."""
+    epochs = _epochs(rng, (15, 40, 60))
+    waits = np.where(rng.random(jobs) < 1 / 8, rng.uniform(0.25, 0.4, jobs), rng.uniform(0, 0.1, jobs))
+    progress = np.maximum(0.0, epochs[None, :] / len(epochs) - waits[:, None])
+    return _noisy(rng, _falling(progress, _ends(rng, jobs), rng.uniform(5, 14, jobs)), 0.006)
+
+
+def stalling(rng: Rng, jobs: int) -> Floats:
+    """Half of what there is to learn comes at once, the rest after a rest in the middle of training."""
+    epochs = _epochs(rng, (15, 40, 60))
+    progress, ends = epochs[None, :] / len(epochs), _ends(rng, jobs)
+    rests = rng.uniform(0.2, 0.5, jobs)[:, None]
+    first = np.exp(-rng.uniform(10, 25, jobs)[:, None] * progress)
+    then = np.exp(-rng.uniform(6, 14, jobs)[:, None] * np.maximum(0.0, progress - rests))
+    return _noisy(rng, ends[:, None] + (1.0 - ends[:, None]) * (first + then) / 2, 0.005)
+
+
+def long_warm_up(rng: Rng, jobs: int) -> Floats:
+    """The rate rises as a cosine for up to three tenths of training, and falls to nothing by its end."""
+    epochs, rises = _epochs(rng, (15, 40, 60)), rng.uniform(0.05, 0.3, jobs)[:, None]
+    progress = epochs[None, :] / len(epochs)
+    rate = np.where(progress < rises, (1 - np.cos(np.pi * progress / rises)) / 2, (1 - progress) / (1 - rises))
+    driven = np.cumsum(rate, axis=1) / len(epochs)
+    return _noisy(rng, _falling(driven, _ends(rng, jobs), rng.uniform(5, 16, jobs)), 0.005)
+
+
+def outliers(rng: Rng, jobs: int) -> Floats:
+    """Most epochs are quiet, some are far off, either way (noise with heavy tails)."""
+    epochs = _epochs(rng, (15, 40, 60))
+    curves = _falling(epochs / len(epochs), _ends(rng, jobs), rng.uniform(2, 12, jobs))
+    return np.asarray(curves + 0.012 * rng.standard_t(2.5, curves.shape))
+
+
+def quieter_drops(rng: Rng, jobs: int) -> Floats:
+    """The learning rate falls at a third and at two thirds, and with it the noise and what it costs."""
+    epochs = _epochs(rng, (15, 40, 60))
+    progress, above = epochs / len(epochs), rng.uniform(0.02, 0.25, jobs)[:, None]
+    heat = np.where(progress < 1 / 3, 1.0, np.where(progress < 2 / 3, 0.3, 0.05))
+    curves = _falling(progress, _ends(rng, jobs), rng.uniform(6, 16, jobs)) + above * heat
+    return np.asarray(curves + 0.2 * above * heat * rng.standard_normal(curves.shape))
+
+
 FAMILIES: Mapping[str, tuple[Family, ...]] = {
     "choosing": (exponential, crossing, warm_up, plateau, late, noisy, drops),
     "unseen": (power, slow_and_good, sigmoids, cosine, restarts, wandering, overfitting),
+    "aside": (setting_in, lagging, few_late, stalling, long_warm_up, outliers, quieter_drops),
 }
 
 
 def made_up(family: Family, seed: int, jobs: int) -> list[tuple[list[float], list[float]]]:
     """Losses and seconds of each epoch, of so many jobs of one tuning. Epochs take equally long."""
-    number = [one.__name__ for half in FAMILIES.values() for one in half].index(family.__name__)
+    number = [one.__name__ for part in FAMILIES.values() for one in part].index(family.__name__)
     curves = family(np.random.default_rng([number, seed]), jobs)
     return [(curve.tolist(), [1.0] * len(curve)) for curve in curves]
 

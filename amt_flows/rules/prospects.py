@@ -14,12 +14,18 @@ from dataclasses import dataclass
 
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.training_job import TrainingJob
-from amt_flows.rules.tallies import Completed, LargestGain, Lengths, Longest
+from amt_flows.rules.tallies import Completed, LargestGain, Lengths, Longest, WholeGains
 
 # More hardly move a median, and each costs a walk over its curve at every epoch that is judged.
 PACEMAKERS = 100
-# Of n gains the largest is taken to fall short of what is possible by so many n-ths of it.
-SHORT_BY = 3
+# Of n gains the largest is taken to fall short of what is possible by so many n-ths of it: for a job that has
+# begun to learn, and for one that hasn't.
+SHORT_BY = 1
+SHORT_BY_UNBEGUN = 3
+# A job has begun to learn that has gained this share of what a completed one gains in all, and has come this
+# share of the way.
+BEGUN = 0.1
+BEGUN_FROM = 0.2
 # Of a handful of operations on numbers of one size.
 ROUNDING = 1e-15
 
@@ -111,7 +117,8 @@ def prospect(ledger: Ledger, job: TrainingJob, epoch: int) -> Prospect | None:
     end = _end(ledger)
     if not _is_limit(ledger):
         end = max(end, _end_at_its_pace(ledger, (epoch, reached)))
-    gain = max(_own_gain(losses, end), _gain_of_others(ledger, epoch))
+    begun = _has_begun(ledger, epoch, losses[0][1] - reached)
+    gain = max(_own_gain(losses, end), _gain_of_others(ledger, epoch, begun))
     if not math.isfinite(gain):
         return None
     return Prospect(reached - gain, ledger.loss(best.final_value))
@@ -131,11 +138,24 @@ def _own_gain(losses: Sequence[tuple[int, float]], end: float) -> float:
     return 0.5 * rate * max(0, end - now) if rate else 0.0
 
 
-def _gain_of_others(ledger: Ledger, epoch: int) -> float:
+def _has_begun(ledger: Ledger, epoch: int, gained: float) -> bool:
+    """Whether a job that has ``gained`` so much from its first epoch to ``epoch`` has begun to learn. The
+    first fifth of the longest completed job is too early to say so; later it takes a tenth of what the
+    completed jobs gained in all, at the median."""
+    gains = ledger.over_ended(WholeGains())
+    if not gains or epoch < BEGUN_FROM * longest(ledger):
+        return False
+    return gained > 0 and gained >= BEGUN * statistics.median(gains)
+
+
+def _gain_of_others(ledger: Ledger, epoch: int, begun: bool) -> float:
     """The largest gain that may be made from ``epoch`` to the end, judged by those of n completed jobs: the
-    largest seen, and three n-ths more. By one n-th the largest of n equally likely amounts falls short, on
-    average, of the largest possible one, and its standard deviation is about one n-th too (the estimate of
-    serial numbers: Goodman 1952, "Serial Number Analysis"): two of those more, so that a handful of completed
-    jobs rarely condemns what none of them has shown."""
+    largest seen, and one n-th more, by which the largest of n equally likely amounts falls short, on average,
+    of the largest possible one (the estimate of serial numbers: Goodman 1952, "Serial Number Analysis").
+
+    Of a job that hasn't begun to learn nothing is known but what others did, and when learning begins differs
+    more than how it goes on. There it is three n-ths: the standard deviation is about one n-th too, and two
+    of those more rarely condemn what none of a handful of completed jobs has shown."""
     largest, count = ledger.over_ended(LargestGain(epoch))
-    return max(0.0, largest) * (1 + SHORT_BY / count) if count else 0.0
+    short_by = SHORT_BY if begun else SHORT_BY_UNBEGUN
+    return max(0.0, largest) * (1 + short_by / count) if count else 0.0

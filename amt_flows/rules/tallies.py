@@ -99,6 +99,23 @@ class LargestGain:
 
 
 @dataclass(frozen=True)
+class WholeGains:
+    """The gains from the first epoch to the best one of those that completed, as differences of losses,
+    ascending. What isn't finite tells nothing."""
+
+    def start(self) -> list[float]:
+        return []
+
+    def step(self, ledger: Ledger, state: list[float], job: TrainingJob) -> list[float]:
+        if job.outcome is Outcome.COMPLETED and len(job.curve):
+            losses = [ledger.loss(value) for _, value in job.curve]
+            gain = losses[0] - min(losses)
+            if math.isfinite(gain):
+                bisect.insort(state, gain)
+        return state
+
+
+@dataclass(frozen=True)
 class Meets:
     """The first that met a target, given as a loss, and its value that did: the last one, or one of an epoch
     that ended the tuning job."""

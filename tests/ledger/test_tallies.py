@@ -73,6 +73,9 @@ def agrees(ledger: Ledger) -> None:
     assert ledger.over_ended(tallies.Completed()) == completed
     assert ledger.over_ended(tallies.Lengths()) == sorted(job.curve.last_epoch for job in completed)
     assert ledger.over_ended(tallies.Longest()) == max((job.curve.last_epoch for job in ended), default=0)
+    curves = [[ledger.loss(value) for _, value in job.curve] for job in completed]
+    whole = [curve[0] - min(curve) for curve in curves if curve]
+    assert ledger.over_ended(tallies.WholeGains()) == sorted(gain for gain in whole if math.isfinite(gain))
     for epoch in (1, 2, 4):
         reached = [job for job in completed if job.curve.last_epoch >= epoch]
         gains = [

@@ -258,12 +258,29 @@ def test_a_job_is_spared_while_it_may_gain_what_a_completed_one_gained(gain: flo
     ledger = opened()
     ended_job(ledger, 1, [0.6] * 20)
     ended_job(ledger, 2, [0.2] * 10 + [0.2 + gain] * 10)
-    # Flat, at 0.2 with 0.4 to go to the best; the largest of two gains, and one and a half of it more.
+    # Flat, at 0.2 with 0.4 to go to the best; the largest of two gains, and one and a half of it more, since it
+    # hasn't begun to learn.
     name = running_job(ledger, 9, [0.2] * 5)
     judgements = MedianRule(grace_epochs=0).judge(ledger)
     last = judgements[-1]
     assert (last.job, last.stop) == (name, not spared)
     assert last.numbers["reach"] == pytest.approx(0.2 + 2.5 * gain)
+
+
+@pytest.mark.parametrize(
+    ("gained", "epochs", "short_by"), [(0.0, 9, 3), (0.019, 9, 3), (0.021, 9, 1), (0.021, 4, 1), (0.021, 3, 3)]
+)
+def test_a_job_that_has_not_begun_to_learn_may_gain_more_than_one_that_has(
+    gained: float, epochs: int, short_by: int
+) -> None:
+    """The completed jobs have 20 epochs, and gained 0.2 in all at the median; the most that one gained from
+    where the other job stands is 0.3."""
+    ledger = opened()
+    for trial, whole in enumerate((0.1, 0.2, 0.4), start=1):
+        ended_job(ledger, trial, [0.5] + [0.5 + whole / 4] * 10 + [0.5 + whole] * 9)
+    running_job(ledger, 9, [0.0, *[gained] * (epochs - 1)])
+    last = MedianRule(grace_epochs=epochs).judge(ledger)[-1]
+    assert last.numbers["reach"] == pytest.approx(gained + 0.3 * (1 + short_by / 3))
 
 
 def test_one_bad_epoch_does_not_condemn_a_job_that_was_nearly_the_best() -> None:
