@@ -210,7 +210,8 @@ def long_warm_up(rng: Rng, jobs: int) -> Floats:
     """The rate rises as a cosine for up to three tenths of training, and falls to nothing by its end."""
     epochs, rises = _epochs(rng, (15, 40, 60)), rng.uniform(0.05, 0.3, jobs)[:, None]
     progress = epochs[None, :] / len(epochs)
-    rate = np.where(progress < rises, (1 - np.cos(np.pi * progress / rises)) / 2, (1 - progress) / (1 - rises))
+    rising, falling = (1 - np.cos(np.pi * progress / rises)) / 2, (1 - progress) / (1 - rises)
+    rate = np.where(progress < rises, rising, falling)
     driven = np.cumsum(rate, axis=1) / len(epochs)
     return _noisy(rng, _falling(driven, _ends(rng, jobs), rng.uniform(5, 16, jobs)), 0.005)
 

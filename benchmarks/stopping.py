@@ -1,7 +1,7 @@
 """What stopping saves and what it gives up: early stopping, Hyperband and convergence, on the benchmark.
 
     python benchmarks/stopping.py --bench DIR early-stopping [--seeds 20] [--workers 4] [--jobs 20]
-    python benchmarks/stopping.py --bench DIR early-stopping --curves unseen     # or choosing
+    python benchmarks/stopping.py --bench DIR early-stopping --curves aside      # or unseen, choosing
     python benchmarks/stopping.py --bench DIR hyperband [--seeds 3] [--budget 20]
     python benchmarks/stopping.py --bench DIR convergence traces.jsonl ...
 

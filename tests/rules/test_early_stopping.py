@@ -258,8 +258,8 @@ def test_a_job_is_spared_while_it_may_gain_what_a_completed_one_gained(gain: flo
     ledger = opened()
     ended_job(ledger, 1, [0.6] * 20)
     ended_job(ledger, 2, [0.2] * 10 + [0.2 + gain] * 10)
-    # Flat, at 0.2 with 0.4 to go to the best; the largest of two gains, and one and a half of it more, since it
-    # hasn't begun to learn.
+    # Flat, at 0.2 with 0.4 to go to the best; the largest of two gains, and one and a half of it more,
+    # since it hasn't begun to learn.
     name = running_job(ledger, 9, [0.2] * 5)
     judgements = MedianRule(grace_epochs=0).judge(ledger)
     last = judgements[-1]
@@ -268,7 +268,8 @@ def test_a_job_is_spared_while_it_may_gain_what_a_completed_one_gained(gain: flo
 
 
 @pytest.mark.parametrize(
-    ("gained", "epochs", "short_by"), [(0.0, 9, 3), (0.019, 9, 3), (0.021, 9, 1), (0.021, 4, 1), (0.021, 3, 3)]
+    ("gained", "epochs", "short_by"),
+    [(0.0, 9, 3), (0.019, 9, 3), (0.021, 9, 1), (0.021, 4, 1), (0.021, 3, 3)],
 )
 def test_a_job_that_has_not_begun_to_learn_may_gain_more_than_one_that_has(
     gained: float, epochs: int, short_by: int
