@@ -3,6 +3,8 @@
     python benchmarks/sagemaker_calls.py
     python benchmarks/sagemaker_calls.py --live 10 100 --epochs 20
     python benchmarks/sagemaker_calls.py --live 1000 --per-second 5
+    python benchmarks/sagemaker_calls.py --live 10000
+    python benchmarks/sagemaker_calls.py --live 100 --through-http      # the same figures, in more time
 
 The calls are those that the backend makes to the simulated SageMaker in scripted time; nothing is sent
 anywhere. Every job trains for ``--epochs`` epochs of a minute, then all of them end. The columns:
@@ -27,14 +29,19 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from botocore.config import Config
 from rich.console import Console
 from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from amt_flows.backends.sagemaker import SageMakerBackend
 from amt_flows.errors import CapacityUnavailable
@@ -43,6 +50,7 @@ from amt_flows.spec import TrainingJobTemplate
 from amt_flows.testing.sagemaker import SimulatedSageMaker
 from amt_flows.testing.sagemaker.scripts import JobScript
 from amt_flows.testing.sagemaker.throttling import TokenBucket
+from benchmarks.direct_calls import direct_calls
 
 REGION = "eu-west-1"
 TUNING_JOB = "benchmark"
@@ -139,12 +147,17 @@ def spent(world: SimulatedSageMaker, before: Mapping[str, int]) -> Counter[str]:
     return Counter(world.calls) - Counter(before)
 
 
-def measure(live: int, epochs: int, seconds_per_call: float, per_second: float | None) -> Row:
+def measure(
+    live: int, epochs: int, seconds_per_call: float, per_second: float | None, *, through_http: bool = False
+) -> Row:
     # They start slowly, so that the last is launched before the first trains.
     each = 0.3 + 2 * max(seconds_per_call, 0.0 if per_second is None else 1 / per_second)
     script = JobScript([0.5] * epochs, seconds_per_epoch=60.0, starting_seconds=60.0 + each * live)
     limit = {} if per_second is None else {"*": TokenBucket(per_second, max(1, int(4 * per_second)))}
-    with SimulatedSageMaker(script, tick_seconds=seconds_per_call, throttles=limit) as world:
+    with (
+        SimulatedSageMaker(script, tick_seconds=seconds_per_call, throttles=limit) as world,
+        nullcontext() if through_http else direct_calls(world, REGION),
+    ):
         backend = backend_of(world)
         for trial in range(1, live + 1):
             launch(world, backend, trial)
@@ -224,10 +237,15 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seconds-per-call", type=float, default=0.1)
     parser.add_argument("--per-second", type=float, help="calls that are let through; the others are refused")
+    parser.add_argument("--through-http", action="store_true", help="make each call as boto3 does")
     logging.getLogger("amt_flows").setLevel(logging.ERROR)  # refused calls are what is measured
     words = parser.parse_args()
     rate = words.per_second
-    show([measure(live, words.epochs, words.seconds_per_call, rate) for live in words.live], words.epochs)
+    rows = [
+        measure(live, words.epochs, words.seconds_per_call, rate, through_http=words.through_http)
+        for live in words.live
+    ]
+    show(rows, words.epochs)
 
 
 if __name__ == "__main__":
