@@ -7,7 +7,7 @@ small, versioned, and facts: writing one twice, or in another order than it happ
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -493,8 +493,11 @@ def _version_of(event: Event) -> int:
 
 
 @cache
-def _reader(kind: str) -> TypeAdapter[Event]:
-    return TypeAdapter(_KINDS[kind])
+def _reader(kind: str) -> Callable[[object], Event]:
+    # The validator itself: an adapter asks each time whether it was made by then.
+    adapter: TypeAdapter[Event] = TypeAdapter(_KINDS[kind])
+    read: Callable[[object], Event] = adapter.validator.validate_python
+    return read
 
 
 _Row: TypeAlias = tuple[Text, Ordinal, Number, Number | None, Count, Flag, Text, Mapping[Text, Number]]
@@ -536,7 +539,7 @@ def event_from_json(data: Mapping[str, Any]) -> Event:
             raise WrittenByNewer(f"it holds an event {kind!r}, which this amt-flows does not know")
         if kind == Judged.kind and version > 1:
             return _judged_in_rows(data)
-        return _reader(kind).validate_python(dict(data))
+        return _reader(kind)(dict(data))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(step) for step in first["loc"])

@@ -546,15 +546,23 @@ class Ledger:
         elif job.has_usable_value:
             state = TrialState.COMPLETED if job.outcome is Outcome.COMPLETED else TrialState.STOPPED
             loss = self._loss_of(job)
-        others = () if loss is None else self.other_losses(job)
-        return replace(
-            self.pending_row(trial), state=state, loss=loss, curve=curve, seconds=seconds, other_losses=others
+        return TrialRow(
+            trial.number,
+            trial.configuration,
+            state,
+            loss=loss,
+            curve=curve,
+            seconds=seconds,
+            other_losses=() if loss is None else self.other_losses(job),
+            is_start=self._is_start(trial),
         )
 
     def pending_row(self, trial: Trial) -> TrialRow:
         """That of a trial of which nothing is known yet."""
-        is_start = bool(self.starts) and trial.source in {start.source for start in self.starts}
-        return TrialRow(trial.number, trial.configuration, TrialState.PENDING, is_start=is_start)
+        return TrialRow(trial.number, trial.configuration, TrialState.PENDING, is_start=self._is_start(trial))
+
+    def _is_start(self, trial: Trial) -> bool:
+        return bool(self.starts) and trial.source in {start.source for start in self.starts}
 
 
 class EndedFold(Hashable, Protocol[T]):
@@ -577,15 +585,23 @@ class _KeptHistory:
     _open: dict[int, int] = field(default_factory=dict)
 
     def brought_up_to_date(self, ledger: Ledger, algorithm: Algorithm | None) -> History:
-        for number in ledger.trial_numbers[self._seen :]:
-            trial = ledger.trials[number]
-            if algorithm is None or ledger.algorithm(trial) is algorithm:
-                self._open[trial.number] = self.history.add(ledger.pending_row(trial))
-        self._seen = len(ledger.trial_numbers)
         for number, place in list(self._open.items()):
-            attempts = ledger.attempts(number)
-            job = attempts[-1] if attempts else None
-            self.history.replace(place, ledger.row_of(ledger.trials[number], job))
-            if job is not None and not job.live and job.outcome not in RETRYABLE:
+            row, settled = self._row(ledger, number)
+            self.history.replace(place, row)
+            if settled:
                 del self._open[number]
+        for number in ledger.trial_numbers[self._seen :]:
+            if algorithm is None or ledger.algorithm(ledger.trials[number]) is algorithm:
+                row, settled = self._row(ledger, number)
+                place = self.history.add(row)
+                if not settled:
+                    self._open[number] = place
+        self._seen = len(ledger.trial_numbers)
         return self.history
+
+    def _row(self, ledger: Ledger, number: int) -> tuple[TrialRow, bool]:
+        """That of a trial as it stands, and whether it stays so."""
+        attempts = ledger.attempts(number)
+        job = attempts[-1] if attempts else None
+        settled = job is not None and not job.live and job.outcome not in RETRYABLE
+        return ledger.row_of(ledger.trials[number], job), settled

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amt_flows.backends.simulated import VirtualClock
-from amt_flows.flows.tuning.budget import TaskRunBudget
+from amt_flows.flows.tuning.budget import TaskRunBudget, most_stages
 from amt_flows.flows.tuning.run_tuning import name_for_run
 from amt_flows.flows.tuning.stages import spans
 
@@ -40,6 +40,18 @@ def test_stages_that_decided_nothing_never_take_the_place_of_those_that_did() ->
         assert budget.started == before + 4
         clock.advance(2.5)
     assert budget.started == 500
+
+
+def test_of_very_many_jobs_ever_fewer_stages_are_shown_and_always_that_which_ends_it() -> None:
+    clock = VirtualClock(0.0)
+    budget = TaskRunBudget(clock=clock.now)
+    for jobs in range(1, 10_001):
+        clock.advance(5)
+        for _ in range(3):
+            budget.admit(jobs, decides=True)
+    assert budget.started == most_stages(10_000) < 800
+    assert not budget.admit(10_000, decides=True)
+    assert budget.admit(10_000, decides=True, ends=True)
 
 
 def test_spans_are_short() -> None:

@@ -39,8 +39,13 @@ YOUNG_SECONDS: Final = 1.0
 BATCH: Final = 200
 AT_THE_END: Final = 1000
 """So many states are told at once when nothing more comes."""
-ALL_OF: Final = 1000
-"""Beyond so many training jobs only some are shown that are neither failed nor the best."""
+ALL_OF: Final = 200
+"""Beyond so many training jobs only some are shown while others run, of those that are neither failed nor
+the best. In the end there may be room for more."""
+KEPT_FREE: Final = 250
+"""Bars for failures and each new best that are still to come."""
+FAILURES: Final = 200
+"""So many go before all others."""
 UNSURE_SECONDS: Final = 60.0
 """What a server took so long before it went away, it may not have written down."""
 PARTING_SECONDS: Final = 3.0
@@ -64,6 +69,7 @@ class Bars:
         self._clock = clock
         self._again = Recurrence(TELL_SECONDS, clock, LONGEST_PAUSE_SECONDS, first)
         self._seen = 0
+        self._failures = 0
         self._best: TrainingJob | None = None
         self._shown: set[str] = set()
         self._open: set[str] = set()
@@ -90,7 +96,9 @@ class Bars:
             self._settle()
         if not self._again.due():
             return
-        batch = self._untold or self._chosen(tuning, min(self._budget.bar_states(), BATCH))
+        batch = self._untold or self._chosen(
+            tuning, min(self._budget.bar_states(), BATCH), MOST_BARS - KEPT_FREE
+        )
         self._untold = []
         if batch:
             self._sending = self._api.soon(partial(put, states=batch)), batch
@@ -102,8 +110,9 @@ class Bars:
             wait([self._sending[0]])
             self._settle()
         self._take_note(tuning.ledger)
-        self._rest = [*self._spare, *self._rest]
-        batch = [*self._untold, *self._chosen(tuning, AT_THE_END)]
+        spare = sorted(self._spare, key=lambda job: job.ended_at or 0.0)
+        self._rest, self._spare = [*spare, *self._rest], []
+        batch = [*self._untold, *self._chosen(tuning, AT_THE_END, MOST_BARS)]
         self._untold = []
         try:
             for first in range(0, len(batch), BATCH):
@@ -137,7 +146,9 @@ class Bars:
 
     def _take_note(self, ledger: Ledger) -> None:
         for job in ledger.ended[self._seen :]:
-            if job.failed or job.name in self._open or (job is ledger.best and job is not self._best):
+            self._failures += job.failed
+            goes_first = (job.failed and self._failures <= FAILURES) or job.name in self._open
+            if goes_first or (job is ledger.best and job is not self._best):
                 self._first.append(job)
             elif is_one_of_many(job.trial):
                 self._rest.append(job)
@@ -146,15 +157,18 @@ class Bars:
         self._seen = len(ledger.ended)
         self._best = ledger.best
 
-    def _chosen(self, tuning: RunningTuningJob, most: int) -> list[BarState]:
-        """Up to ``most`` states, those that matter most first; they are told from now on."""
+    def _chosen(self, tuning: RunningTuningJob, most: int, bars: int) -> list[BarState]:
+        """Up to ``most`` states, those that matter most first; they are told from now on. Beyond so many
+        ``bars`` none that has to go after others."""
         states: list[BarState] = []
         before = len(self._shown)
-        for job in self._in_order(tuning):
+        for job, goes_first in self._in_order(tuning):
             if len(states) >= most:
                 self._put_back(job)
                 break
-            if job.name not in self._shown and len(self._shown) >= MOST_BARS:
+            if job.name not in self._shown and len(self._shown) >= (MOST_BARS if goes_first else bars):
+                if not job.live:
+                    self._spare.append(job)
                 continue
             self._shown.add(job.name)
             if job.live:
@@ -166,15 +180,16 @@ class Bars:
         self._budget.tell(states=len(states), bars=len(self._shown) - before)
         return states
 
-    def _in_order(self, tuning: RunningTuningJob) -> Iterator[TrainingJob]:
+    def _in_order(self, tuning: RunningTuningJob) -> Iterator[tuple[TrainingJob, bool]]:
+        """Each with whether it goes before all others."""
         while self._first:
-            yield self._first.popleft()
+            yield self._first.popleft(), True
         old = tuning.now() - YOUNG_SECONDS
         for job in tuning.ledger.live:
             if job.name not in self._shown and job.launched_at <= old and is_one_of_many(job.trial):
-                yield job
+                yield job, False
         while self._rest:
-            yield self._rest.pop()
+            yield self._rest.pop(), False
 
     def _put_back(self, job: TrainingJob) -> None:
         if not job.live:
@@ -213,8 +228,8 @@ def put(client: SyncPrefectClient, states: Sequence[BarState]) -> None:
 
 
 def is_one_of_many(trial: int) -> bool:
-    """Whether a training job is among those that stand for all: of the first thousand each one, then ever
-    fewer, some 2,300 of the next 9,000."""
+    """Whether a training job is among those that stand for all: of the first two hundred each one, then ever
+    fewer, some 800 of the next 9,800."""
     if trial <= ALL_OF:
         return True
     return math.floor(ALL_OF * math.log(trial)) != math.floor(ALL_OF * math.log(trial - 1))

@@ -7,6 +7,7 @@ up. What is decided is in the journal either way: over budget, the same stage ru
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,10 +18,15 @@ PER_SECOND = 2.0
 BURST = 20
 STATES_OF_A_STAGE: Final = 3
 """What the server records of one: Pending, Running, Completed. A training job's bar has one or two."""
-MOST_STAGES: Final = 3000
-MOST_BARS: Final = 5000
-"""Together, with sub-flows and steps of one's own, below the 10,000 nodes beyond which Prefect's server
-refuses to draw a run's graph."""
+MOST_BARS: Final = 1250
+"""With the stages some 2,000 in all: what both of Prefect's UIs draw in a while. Of 3,000 the older one draws
+nothing within two minutes, and the newer one takes a minute and a half (docs/figures.md)."""
+
+
+def most_stages(jobs: int) -> int:
+    """Of so many training jobs, whatever there was time for: some 650 of 1,000, 760 of 10,000. It grows
+    without end, so that there is always one to come."""
+    return round(300 + 50 * math.log(max(jobs, 1)))
 
 
 class TaskRunBudget:
@@ -67,13 +73,15 @@ class TaskRunBudget:
         """Stages that ran in plain Python."""
         return self.beyond.total()
 
-    def admit(self, jobs: int, *, decides: bool, kind: str = "", leaves: int = 0) -> bool:
+    def admit(self, jobs: int, *, decides: bool, kind: str = "", leaves: int = 0, ends: bool = False) -> bool:
         """Whether the next stage becomes a task run; it is counted either way. ``jobs`` is the number of
-        training jobs looked after so far. A stage that may go without leaves room for some others."""
+        training jobs looked after so far. A stage that may go without leaves room for some others; for one
+        that ``ends`` the tuning job it does not matter how many there were in all."""
         self._refill()
         # Of the training jobs' bars also those that are yet to be told.
         bars = max(self.bars, jobs) if self.has_bars else self.bars
-        most = min(self._per_job * max(jobs, 1) - bars, MOST_STAGES)
+        most = self._per_job * max(jobs, 1) - bars
+        most = most if ends else min(most, most_stages(jobs))
         room = self.stages.total() < most and self._for_stages >= STATES_OF_A_STAGE * (1 + leaves)
         if not decides:
             plenty = self._for_stages >= self._half / 2

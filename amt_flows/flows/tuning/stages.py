@@ -148,6 +148,7 @@ class TaskStages:
             lambda: run_log.check_completion(tuning),
             COMPLETION if decides else NOTHING,
             decides=decides,
+            ends=decides,
         )
 
     def _run(
@@ -160,10 +161,11 @@ class TaskStages:
         *,
         decides: bool = True,
         leaves: int = 0,
+        ends: bool = False,
     ) -> T:
         """``act`` as a task run if the budget allows, else as it is."""
         jobs = len(tuning.ledger.jobs) - self._inherited_ends
-        if not self.budget.admit(jobs, decides=decides, kind=kind, leaves=leaves):
+        if not self.budget.admit(jobs, decides=decides, kind=kind, leaves=leaves, ends=ends):
             return act().answer
         answers: list[T] = []
 
