@@ -49,7 +49,7 @@ def test_of_very_many_jobs_ever_fewer_stages_are_shown_and_always_that_which_end
         clock.advance(5)
         for _ in range(3):
             budget.admit(jobs, decides=True)
-    assert budget.started == most_stages(10_000) < 800
+    assert budget.started == most_stages(10_000) < 600
     assert not budget.admit(10_000, decides=True)
     assert budget.admit(10_000, decides=True, ends=True)
 

@@ -39,12 +39,12 @@ YOUNG_SECONDS: Final = 1.0
 BATCH: Final = 200
 AT_THE_END: Final = 1000
 """So many states are told at once when nothing more comes."""
-ALL_OF: Final = 200
+ALL_OF: Final = 150
 """Beyond so many training jobs only some are shown while others run, of those that are neither failed nor
 the best. In the end there may be room for more."""
-KEPT_FREE: Final = 250
+KEPT_FREE: Final = 200
 """Bars for failures and each new best that are still to come."""
-FAILURES: Final = 200
+FAILURES: Final = 150
 """So many go before all others."""
 UNSURE_SECONDS: Final = 60.0
 """What a server took so long before it went away, it may not have written down."""
@@ -228,8 +228,8 @@ def put(client: SyncPrefectClient, states: Sequence[BarState]) -> None:
 
 
 def is_one_of_many(trial: int) -> bool:
-    """Whether a training job is among those that stand for all: of the first two hundred each one, then ever
-    fewer, some 800 of the next 9,800."""
+    """Whether a training job is among those that stand for all: of the first 150 each one, then ever fewer,
+    some 630 of the next 9,850."""
     if trial <= ALL_OF:
         return True
     return math.floor(ALL_OF * math.log(trial)) != math.floor(ALL_OF * math.log(trial - 1))

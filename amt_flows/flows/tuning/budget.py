@@ -18,15 +18,15 @@ PER_SECOND = 2.0
 BURST = 20
 STATES_OF_A_STAGE: Final = 3
 """What the server records of one: Pending, Running, Completed. A training job's bar has one or two."""
-MOST_BARS: Final = 1250
-"""With the stages some 2,000 in all: what both of Prefect's UIs draw in a while. Of 3,000 the older one draws
-nothing within two minutes, and the newer one takes a minute and a half (docs/figures.md)."""
+MOST_BARS: Final = 1000
+"""With the stages some 1,500 in all, which the older of Prefect's UIs draws in 20 s. Of 2,250 and more it drew
+nothing within two minutes (docs/figures.md)."""
 
 
 def most_stages(jobs: int) -> int:
-    """Of so many training jobs, whatever there was time for: some 650 of 1,000, 760 of 10,000. It grows
+    """Of so many training jobs, whatever there was time for: some 530 of 1,000, 560 of 10,000. It grows
     without end, so that there is always one to come."""
-    return round(300 + 50 * math.log(max(jobs, 1)))
+    return round(450 + 12 * math.log(max(jobs, 1)))
 
 
 class TaskRunBudget:
