@@ -11,6 +11,7 @@ the pipeline does not end well.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -24,7 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Locator, Page, TimeoutError, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -32,6 +33,7 @@ IMAGES = ROOT / "docs" / "images"
 WIDTH = 760
 LAST_SERVED = "/deployments/name/clean-up-after-flow-run/clean-up"
 PATIENCE_SECONDS = 600
+RESUMES = 5
 
 
 class Server:
@@ -65,7 +67,10 @@ class Server:
         finally:
             for process in reversed(started):
                 process.send_signal(signal.SIGINT)
-                process.wait(60)
+                try:
+                    process.wait(60)
+                except subprocess.TimeoutExpired:
+                    process.kill()
 
     def wait_for(self, path: str, process: subprocess.Popen[bytes]) -> None:
         give_up_at = time.monotonic() + PATIENCE_SECONDS
@@ -237,6 +242,17 @@ def pipeline(page: Page, server: Server, directory: Path, run: str) -> None:
     picture(page, "pipeline", directory, top=graph)
 
 
+def resume(page: Page, dialog: Locator) -> None:
+    """As a person does it: a busy server on SQLite may refuse it at first."""
+    for _ in range(RESUMES):
+        dialog.get_by_role("button", name="Resume").click()
+        with contextlib.suppress(TimeoutError):
+            # The page's requests pass through this process, so they stand still while it does.
+            page.get_by_text("Flow run resumed").wait_for(timeout=90_000)
+            return
+    raise SystemExit("The flow run can't be resumed.")
+
+
 def take(page: Page, server: Server, directory: Path) -> None:
     ui = f"{server.address}/v2"
     switch_on(page, server, directory)
@@ -287,9 +303,7 @@ def take(page: Page, server: Server, directory: Path) -> None:
     Form(page, dialog)["Decision"].choose("Approve")
     Form(page, dialog)["Comment"].write("Looks right on last week's images, too.")
     picture(page, "approval", directory, top=dialog)
-    dialog.get_by_role("button", name="Resume").click()
-    # The page's requests pass through this process, so they stand still while it does.
-    page.get_by_text("Flow run resumed").wait_for()
+    resume(page, dialog)
     server.state(run["id"], "Completed")
     page.goto(f"{ui}{server.artifact('amt-promotion-digits')}")
     page.get_by_role("heading", name="Promoted").wait_for()
@@ -312,6 +326,7 @@ def main() -> None:
         with server.running():
             browser = playwright.chromium.launch(executable_path=chromium)
             page = browser.new_page(viewport={"width": WIDTH, "height": 1500})
+            page.set_default_timeout(1000 * PATIENCE_SECONDS)
             # The UI asks for news of its makers; nothing but the server is needed.
             page.route("**/*", lambda route: _here(route, server.address))
             take(page, server, Path(name))
