@@ -17,7 +17,7 @@ MOST_CURVES: Final = 12
 MOST_BARS: Final = 20
 BAR: Final = 26.0
 LONGEST_NAME: Final = 24
-ALONE, TOTAL, UNSURE = COLOURS["completed"], "#b4c6d3", "#6f6f6f"
+ALONE, TOTAL, UNSURE = COLOURS["completed"], "#8ca8bb", "#595959"
 MARKED: Final = 8
 """The points of so few are marked: the line between them is a guess."""
 
