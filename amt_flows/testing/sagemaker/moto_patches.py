@@ -10,12 +10,13 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, Protocol
 
 from botocore.exceptions import ConnectionClosedError
 from botocore.model import OperationNotFoundError
 from moto.core import errors as moto_errors
+from moto.core import responses as moto_responses
 from moto.core.exceptions import JsonRESTError
 from moto.core.responses import ActionResult, BaseResponse, EmptyResult
 from moto.core.utils import camelcase_to_underscores
@@ -155,6 +156,8 @@ def _patch_all() -> None:
             _patch(SageMakerRuntimeResponse, name, wrap(getattr(SageMakerRuntimeResponse, name)))
     known = list(moto_errors.COMMON_ERROR_CODES)
     _patch(moto_errors, "COMMON_ERROR_CODES", [*known, *CODES])
+    # At every call moto looks through its class for methods, which from now on stay what they are.
+    _patch(moto_responses, "method_names_from_class", cache(moto_responses.method_names_from_class))
 
 
 def _empty_log_pages() -> int:
