@@ -289,7 +289,7 @@ def tell_of_pages(server: Server, run: str, chromium: str) -> None:
         for ui in ("/v2", ""):
             for title, path, sign in pages:
                 page = browser.new_page(viewport={"width": 1400, "height": 1000})
-                page.route("**/*", lambda route: _here(route, server.address))
+                page.route("**/*", lambda route: here(route, server.address))
                 began = time.perf_counter()
                 page.goto(f"{server.address}{ui}{path}")
                 with suppress(playwright.TimeoutError):
@@ -304,7 +304,8 @@ def tell_of_pages(server: Server, run: str, chromium: str) -> None:
 CONTENTS: Final = {"leaderboard": "learning_rate", "report": "Best training job", "result": NAME}
 
 
-def _here(route: Any, address: str) -> None:
+def here(route: Any, address: str) -> None:
+    """Nothing from elsewhere is loaded."""
     if route.request.url.startswith((address, "data:", "blob:")):
         route.continue_()
     else:
