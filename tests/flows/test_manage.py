@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.states import Cancelling, Crashed, Suspended
 
 from amt_flows.backends.places import open_journal
@@ -15,6 +16,7 @@ from amt_flows.errors import TuningJobNotFound
 from amt_flows.events import TuningStatus
 from amt_flows.flows import load_result, tune
 from amt_flows.flows.tuning import manage
+from amt_flows.flows.tuning.bar_states import TASK_KEY as BAR
 from amt_flows.flows.tuning.clean_up import CleanedUp, Remedy, clean_up
 from amt_flows.flows.tuning.liveness import driver_of, silent_since
 from amt_flows.flows.tuning.manage import extend_tuning, resume_tuning, stop_tuning
@@ -148,11 +150,19 @@ def test_a_lost_run_is_marked_as_what_it_is(home: Path, state: str) -> None:
     assert "Nothing was heard of its process since" in str(end.message)
 
 
-def test_what_somebody_else_drives_by_now_is_left_alone(home: Path) -> None:
+def bars(run_id: UUID) -> list[str | None]:
+    """The states of the task runs that show training jobs."""
+    which = FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))
+    with get_client(sync_client=True) as client:
+        return [run.state_name for run in client.read_task_runs(flow_run_filter=which) if run.task_key == BAR]
+
+
+def test_what_somebody_else_drives_by_now_is_left_alone_and_the_dead_runs_bars_are_ended(home: Path) -> None:
     with tuning_in_a_process("taken", home) as process:
+        run_id = run_called("taken").id
+        assert eventually(lambda: bars(run_id) == ["Running"] * 2)
         process.kill()
         process.wait()
-    run_id = run_called("taken").id
     crash(run_id)
     dead = driver_of(open_journal("taken", home))
     with tuning_in_a_process("taken", home):
@@ -160,6 +170,7 @@ def test_what_somebody_else_drives_by_now_is_left_alone(home: Path) -> None:
         assert "left alone" in cleaned(run_id).done
         assert len(workers(home)) >= 2
         stop_tuning("taken", str(home))
+    assert eventually(lambda: bars(run_id) == ["Unfollowed"] * 2)
 
 
 def test_a_dead_runs_tuning_job_can_be_gone_on_with(home: Path, tmp_path: Path) -> None:

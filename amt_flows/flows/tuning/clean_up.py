@@ -89,6 +89,7 @@ def clean_up(
             return _told(CleanedUp(done=f"Flow run {flow_run.name} lives: {driver.name} drives {job.name}."))
         _mark(client, flow_run, since)
         if driver is not None and not is_its_own:
+            close_bars(flow_run.id, load_ledger(journal, job.name))
             return _told(CleanedUp(done=f"{job.name} is left alone: {driver.name} drives it by now."))
     return _told(_remedied(job, remedy, flow_run.id))
 
