@@ -19,8 +19,8 @@ BURST = 20
 STATES_OF_A_STAGE: Final = 3
 """What the server records of one: Pending, Running, Completed. A training job's bar has one or two."""
 MOST_BARS: Final = 1000
-"""With the stages some 1,500 in all, which the older of Prefect's UIs draws in 20 s. Of 2,250 and more it drew
-nothing within two minutes (docs/figures.md)."""
+"""With the stages some 1,500 in all, which the older of Prefect's UIs draws in 20 s. Of 2,250 and more it
+drew nothing within two minutes (docs/figures.md)."""
 
 
 def most_stages(jobs: int) -> int:
