@@ -145,7 +145,9 @@ def _has_begun(ledger: Ledger, epoch: int, gained: float) -> bool:
     gains = ledger.over_ended(WholeGains())
     if not gains or epoch < BEGUN_FROM * longest(ledger):
         return False
-    return gained > 0 and gained >= BEGUN * statistics.median(gains)
+    # They are ascending, and there may be thousands: no median that sorts them.
+    median = gains[len(gains) // 2] / 2 + gains[~(len(gains) // 2)] / 2
+    return gained > 0 and gained >= BEGUN * median
 
 
 def _gain_of_others(ledger: Ledger, epoch: int, begun: bool) -> float:
