@@ -211,7 +211,7 @@ def test_while_no_job_may_be_the_best_nothing_has_converged() -> None:
 series = st.lists(st.sampled_from([0.1, 0.4999, 0.5, 0.6, 0.9]), min_size=45, max_size=90)
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(series, st.sampled_from([2.0**-9, 1.0, 2.0**9]))
 def test_convergence_is_the_same_in_either_direction_and_any_unit(losses: list[float], unit: float) -> None:
     expected = converged_after(losses)
