@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from amt_flows.deploy.bodies import digest_of
 from amt_flows.deploy.candidate import Candidate, Deployable, candidate_of
@@ -31,6 +31,8 @@ from amt_flows.errors import (
 )
 from amt_flows.tracking import facts
 from amt_flows.tracking.mlflow_client import experiment_id, in_our_words, lacking, open_client
+
+T = TypeVar("T")
 
 ALIAS: Final = "champion"
 IDENTITY: Final = f"{facts.OURS}identity"
@@ -136,6 +138,18 @@ class _Registry:
         except TrackingError as error:
             raise BackendError(error.happened, because=error.because, remedy=error.remedy) from None
 
+    def _write(self, write: Callable[[], T]) -> T:
+        """What may be written twice. Of those who write the same row of its tables for the first time, at the
+        same moment, MLflow refuses all but one, though none of them would be refused alone."""
+        try:
+            with self._asked():
+                return write()
+        except CapacityUnavailable:
+            raise
+        except BackendError:
+            with self._asked():
+                return write()
+
     # -- the alias -------------------------------------------------------------------------------
 
     def _registered(self) -> Any:
@@ -152,8 +166,7 @@ class _Registry:
         return None if version is None else str(version)
 
     def point_to(self, version: str) -> None:
-        with self._asked():
-            self._client.set_registered_model_alias(self._model, ALIAS, version)
+        self._write(lambda: self._client.set_registered_model_alias(self._model, ALIAS, version))
 
     def behind(self, version: str | None) -> Line:
         """What a version took over from, the latest first."""
@@ -163,8 +176,8 @@ class _Registry:
         return () if version is None else behind(line, version) or ()
 
     def write_line(self, line: Line) -> None:
-        with self._asked():
-            self._client.set_registered_model_tag(self._model, LINE, json.dumps(line[:LONGEST_LINE]))
+        text = json.dumps(line[:LONGEST_LINE])
+        self._write(lambda: self._client.set_registered_model_tag(self._model, LINE, text))
 
     def has(self, version: str) -> bool:
         return any(str(one.version) == version for one in self._versions())
@@ -211,14 +224,15 @@ class _Registry:
         tags = {f"{facts.OURS}{key}": text for key, text in metadata_of(candidate).items()}
         tags |= {f"{facts.OURS}data:{name}": place for name, place in candidate.inputs.items()}
         tags |= {**lineage, **candidate.tags, IDENTITY: identity}
-        with self._asked():
-            made = self._client.create_model_version(
+        made = self._write(
+            lambda: self._client.create_model_version(
                 self._model,
                 source,
                 run_id,
                 tags={key: text[:LONGEST_TEXT] for key, text in tags.items() if text},
                 description=_description(candidate),
             )
+        )
         # Somebody else may have registered the same model at the same time: the first one counts.
         first = self._known(identity) or str(made.version)
         if first != str(made.version):

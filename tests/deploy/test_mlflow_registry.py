@@ -107,6 +107,34 @@ def test_promotions_at_the_same_time_leave_one_champion_and_a_version_for_each_m
     assert champion.training_job in {one.training_job for one in those}
 
 
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize(
+    "what", ["create_model_version", "set_registered_model_tag", "set_registered_model_alias"]
+)
+def test_a_row_that_another_wrote_at_the_same_moment_is_written_again_and_a_refusal_is_told(
+    server: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, times: int
+) -> None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import RestException
+
+    really, refused = getattr(MlflowClient, what), iter(range(times))
+
+    def write(*given: Any, **named: Any) -> Any:
+        if next(refused, None) is not None:
+            raise RestException({"error_code": "BAD_REQUEST", "message": "UNIQUE constraint failed"})
+        return really(*given, **named)
+
+    monkeypatch.setattr(MlflowClient, what, write)
+    one = trained(tmp_path, 1, 0.9)
+    if times == 2:
+        with pytest.raises(BackendError, match="UNIQUE constraint failed"):
+            promote_mlflow(one, server, model)
+    promote_mlflow(one, server, model)
+    champion = mlflow_champion(server, model)
+    assert champion is not None
+    assert len(versions(server, model)) == 1
+
+
 def test_a_champion_of_another_program_is_compared_with_nothing(server: str, model: str) -> None:
     client: Any = open_client(server)
     client.create_registered_model(model)
