@@ -12,6 +12,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from hypothesis.internal.conjecture import providers
 
 import collecting
 from core import is_core, may_hold_core, nothing_of_the_outer_world
@@ -22,14 +23,19 @@ from spreading import TwoServers, longest_first, processes
 for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
-hypothesis.settings.register_profile("default", deadline=None, derandomize=False, print_blob=True)
+# What passes once passes always: the same examples in each run, without the numbers and texts of those of our
+# modules that happen to be loaded. ``--hypothesis-profile=explore`` looks for others.
+providers._get_local_constants = providers.Constants
+hypothesis.settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.register_profile("core", hypothesis.settings.get_profile("default"), max_examples=10)
+hypothesis.settings.register_profile("explore", deadline=None, derandomize=False, max_examples=1000)
 hypothesis.settings.load_profile("default")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     collecting.keep_what_is_compiled()
-    if config.option.markexpr == "core":  # in seconds; the gate tries more
+    if config.option.markexpr == "core" and not config.getoption("--hypothesis-profile"):
+        # In seconds; the gate tries more.
         hypothesis.settings.load_profile("core")
 
 

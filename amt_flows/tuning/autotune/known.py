@@ -5,7 +5,7 @@ meaning (names, e.g.)       range for the hint h                                
 ==========================  =====================================================  ==================
 learning rate               h/100 to 10 h, at most 1                               Logarithmic
 momentum, beta, decay rate  1 - 10 (1-h) to 1 - (1-h)/10, at least 0               ReverseLogarithmic
-weight decay                h/1000 to 100 h, at most 1; for 0: 1e-6 to 0.1         Logarithmic
+weight decay                h/1000 to 100 h, at most 1 if h is; 0: 1e-6 to 0.1     Logarithmic
 regularisation (l1, alpha)  h/1000 to 1000 h; for 0: 1e-4 to 10                    Logarithmic
 dropped share (dropout)     0 to h + (1-h)/2, at least 0.5 (h at most 0.9)          Linear
 kept share (subsample)      h/2, at most 0.5, to 1                                 Linear
@@ -103,7 +103,7 @@ def _weight_decay(name: str, hint: Hint) -> Range:
     h = _not_negative(hint)
     if h == 0:
         return continuous(name, 1e-6, 0.1, LOG)
-    return continuous(name, h / 1000, max(min(100 * h, 1.0), h), LOG)
+    return continuous(name, h / 1000, 100 * h if h > 1 else min(100 * h, 1.0), LOG)
 
 
 def _regularisation(name: str, hint: Hint) -> Range:
