@@ -7,12 +7,12 @@ import os
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
-from hypothesis.internal.conjecture import providers
 
 import collecting
 from core import is_core, may_hold_core, nothing_of_the_outer_world
@@ -25,7 +25,11 @@ for _library in ("OMP", "OPENBLAS", "MKL"):
 
 # What passes once passes always: the same examples in each run, without the numbers and texts of those of our
 # modules that happen to be loaded. ``--hypothesis-profile=explore`` looks for others.
-providers._get_local_constants = providers.Constants
+with suppress(ImportError):  # Older ones have no such pool.
+    from hypothesis.internal.conjecture import providers
+    from hypothesis.internal.constants_ast import Constants
+
+    providers._get_local_constants = Constants
 hypothesis.settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.register_profile("core", hypothesis.settings.get_profile("default"), max_examples=10)
 hypothesis.settings.register_profile("explore", deadline=None, derandomize=False, max_examples=1000)
