@@ -11,9 +11,10 @@ from amt_flows.testing.sagemaker.paging import page
 
 PoolStatus = Callable[[SimulatedTrainingJob], "Mapping[str, Any] | None"]
 
+CREATION = "CreationTime"
 _ORDERS: Mapping[str, Callable[[SimulatedTrainingJob], tuple[Any, str]]] = {
     "Name": lambda job: (job.name.lower(), job.name),
-    "CreationTime": lambda job: (job.created_at, job.name),
+    CREATION: lambda job: (job.created_at, job.name),
     "Status": lambda job: (job.status, job.name),
 }
 
@@ -36,14 +37,16 @@ def list_training_jobs(
     """
     asked = str(params.get("NameContains") or "").lower()
     times = [(holds, params[name]) for name, holds in _TIMES.items() if params.get(name) is not None]
-    matching = [
-        job
-        for job in jobs
-        if asked in job.name.lower() and all(holds(job, moment) for holds, moment in times)
-    ]
-    order = _ORDERS[str(params.get("SortBy") or "CreationTime")]
+    by = str(params.get("SortBy") or CREATION)
     descending = params.get("SortOrder") != "Ascending"
-    found, token = page(matching, order, params, descending=descending)
+    # They are known in the order of their creation.
+    in_order = by == CREATION
+    matching = (
+        job
+        for job in (reversed(jobs) if in_order and descending else jobs)
+        if asked in job.name.lower() and all(holds(job, moment) for holds, moment in times)
+    )
+    found, token = page(matching, _ORDERS[by], params, descending=descending, in_order=in_order)
     if params.get("StatusEquals"):
         found = [job for job in found if job.status == params["StatusEquals"]]
     wanted = params.get("WarmPoolStatusEquals")
