@@ -3,7 +3,7 @@
     python benchmarks/sagemaker_calls.py
     python benchmarks/sagemaker_calls.py --live 10 100 --epochs 20
     python benchmarks/sagemaker_calls.py --live 1000 --per-second 5
-    python benchmarks/sagemaker_calls.py --live 10000
+    python benchmarks/sagemaker_calls.py --live 10000 --epochs 60
     python benchmarks/sagemaker_calls.py --live 100 --through-http      # the same figures, in more time
 
 The calls are those that the backend makes to the simulated SageMaker in scripted time; nothing is sent
@@ -163,8 +163,11 @@ def measure(
             launch(world, backend, trial)
         names = [request(trial).name for trial in range(1, live + 1)]
         poll_once = Poller(world, backend, names)
-        while not all(state is JobState.RUNNING for state in poll_once()):
-            pass
+        while any(state is not JobState.RUNNING for state in (states := poll_once())):
+            if any(state.terminal for state in states):
+                raise SystemExit(
+                    f"The first of {live} jobs end before the last has begun: give more --epochs."
+                )
         launched = spent(world, {}).total()
         # The changes of the start fall out of what is listed again and again after five minutes.
         quiet_from = world.clock.now() + 330
