@@ -163,11 +163,11 @@ def measure(
             launch(world, backend, trial)
         names = [request(trial).name for trial in range(1, live + 1)]
         poll_once = Poller(world, backend, names)
-        while any(state is not JobState.RUNNING for state in (states := poll_once())):
+        states = poll_once()
+        while any(state is not JobState.RUNNING for state in states):
             if any(state.terminal for state in states):
-                raise SystemExit(
-                    f"The first of {live} jobs end before the last has begun: give more --epochs."
-                )
+                raise SystemExit(f"The first of {live} jobs end before the last begins: give more --epochs.")
+            states = poll_once()
         launched = spent(world, {}).total()
         # The changes of the start fall out of what is listed again and again after five minutes.
         quiet_from = world.clock.now() + 330
