@@ -39,6 +39,13 @@ def _ends(rng: Rng, jobs: int, skill: float = 2.0) -> Floats:
     return np.asarray(0.05 + 0.6 * rng.beta(skill, 3.0, jobs))
 
 
+def _after(waits: Floats, epochs: Floats, rng: Rng, rates: tuple[float, float], noise: float) -> Floats:
+    """Curves that fall as others do once they have waited: ``waits`` has a share of training for each job."""
+    progress = np.maximum(0.0, epochs[None, :] / len(epochs) - waits[:, None])
+    jobs = len(waits)
+    return _noisy(rng, _falling(progress, _ends(rng, jobs), rng.uniform(*rates, jobs)), noise)
+
+
 def _noisy(rng: Rng, curves: Floats, spread: float) -> Floats:
     return np.asarray(curves + spread * rng.standard_normal(curves.shape))
 
@@ -79,16 +86,14 @@ def warm_up(rng: Rng, jobs: int) -> Floats:
 def plateau(rng: Rng, jobs: int) -> Floats:
     """Flat for up to a quarter of training before anything is learnt."""
     epochs, waits = _epochs(rng, (20, 50, 100)), rng.uniform(0, 0.25, jobs)
-    progress = np.maximum(0.0, epochs[None, :] / len(epochs) - waits[:, None])
-    return _noisy(rng, _falling(progress, _ends(rng, jobs), rng.uniform(4, 14, jobs)), 0.005)
+    return _after(waits, epochs, rng, (4, 14), 0.005)
 
 
 def late(rng: Rng, jobs: int) -> Floats:
     """One job in six begins to learn at a third of training or later."""
     epochs = _epochs(rng, (20, 50, 100))
     waits = np.where(rng.random(jobs) < 1 / 6, rng.uniform(0.3, 0.5, jobs), rng.uniform(0, 0.05, jobs))
-    progress = np.maximum(0.0, epochs[None, :] / len(epochs) - waits[:, None])
-    return _noisy(rng, _falling(progress, _ends(rng, jobs), rng.uniform(6, 14, jobs)), 0.005)
+    return _after(waits, epochs, rng, (6, 14), 0.005)
 
 
 def noisy(rng: Rng, jobs: int) -> Floats:
@@ -192,8 +197,7 @@ def few_late(rng: Rng, jobs: int) -> Floats:
     """One job in eight begins to learn between a quarter and two fifths of training."""
     epochs = _epochs(rng, (15, 40, 60))
     waits = np.where(rng.random(jobs) < 1 / 8, rng.uniform(0.25, 0.4, jobs), rng.uniform(0, 0.1, jobs))
-    progress = np.maximum(0.0, epochs[None, :] / len(epochs) - waits[:, None])
-    return _noisy(rng, _falling(progress, _ends(rng, jobs), rng.uniform(5, 14, jobs)), 0.006)
+    return _after(waits, epochs, rng, (5, 14), 0.006)
 
 
 def stalling(rng: Rng, jobs: int) -> Floats:
