@@ -10,13 +10,13 @@ from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.training_job import TrainingJob
 from amt_flows.results.ranking import pareto_front
 from amt_flows.show.pictures.colours import COLOURS, MARKERS
+from amt_flows.show.pictures.grid import height_of, places
 from amt_flows.show.pictures.jobs import job_of, state_of
-from amt_flows.show.pictures.plot import LEFT, RIGHT, WIDE, WIDTH, Plot, Scale, label, padded, picture
+from amt_flows.show.pictures.plot import RIGHT, WIDE, WIDTH, Plot, Scale, label, padded, picture
 from amt_flows.spec import Objective, ObjectiveType
 
-IN_A_ROW: Final = 3
 ROW: Final = 300.0
-GAP: Final = 34.0
+DEEP: Final = ROW - 68
 FAINTLY: Final = 0.35
 MOST_MARKS: Final = 500
 """Of those beside the front, the better ones; a mark that tells its training job takes half a kilobyte."""
@@ -30,22 +30,19 @@ def front_picture(ledger: Ledger) -> str | None:
     if not any(jobs for _, jobs in shown):
         return None
     front = pareto_front(ledger)
-    columns = min(len(others), IN_A_ROW)
-    width = (WIDTH - LEFT - GAP * (columns - 1) - RIGHT) / columns
     low, high = padded([float(job.final_value or 0.0) for _, jobs in shown for job in jobs])
     parts: list[str] = []
-    for place, (other, jobs) in enumerate(shown):
-        row, column = divmod(place, columns)
-        left, top = LEFT + column * (width + GAP), row * ROW + 24
+    for place, (other, jobs) in zip(places(len(others), ROW), shown, strict=True):
         values = [job.metrics[other.metric_name] for job in jobs]
-        plot = Plot(_across(values, left, left + width), Scale(low, high, top + ROW - 68, top))
-        first = _label(ledger.spec.objective) if column == 0 else ""
-        plot.axes(_label(other), first, y_ticks=None if column == 0 else {})
+        up = Scale(low, high, place.top + DEEP, place.top)
+        plot = Plot(_across(values, place.left, place.right), up)
+        title, y_ticks = place.y_words(_label(ledger.spec.objective))
+        plot.axes(_label(other), title, y_ticks=y_ticks)
         if len(others) == 1:
             _line(ledger, plot, front)
         _marks(ledger, other, plot, jobs=jobs, front=front)
         parts += plot.parts
-    height = ROW * math.ceil(len(others) / columns)
+    height = height_of(len(others), ROW)
     most = max(len(jobs) for _, jobs in shown)
     if most > MOST_MARKS + len(front):
         text = f"the front, and the best {MOST_MARKS} of {most}"

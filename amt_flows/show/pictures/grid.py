@@ -1,9 +1,11 @@
-"""A plot for each hyperparameter, some in a row, with the objective at their side: the same for all."""
+"""Plots beside and below one another, with the objective at their side, the same for all; and such a one for
+each hyperparameter."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from amt_flows.show.pictures.plot import LEFT, LETTER, RIGHT, WIDTH, Plot, Scale, padded
@@ -12,36 +14,63 @@ from amt_flows.space.space import Categorical, Parameter, Scaling, Space, Value
 
 IN_A_ROW: Final = 3
 ROW: Final = 190.0
+DEEP: Final = ROW - 72
 GAP: Final = 34.0
 MOST_LETTERS: Final = 12
 """Of a category's name. Where not all have room, some are named."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Of a plot among others, in pixels. One that ``leads`` its row has the words of the axis that all
+    share."""
+
+    left: float
+    right: float
+    top: float
+    leads: bool
+
+    def y_words(self, text: str) -> tuple[str, dict[float, str] | None]:
+        """The title and the ticks, None for the usual ones, of that axis."""
+        return (text, None) if self.leads else ("", {})
+
+
+def places(plots: int, row: float = ROW) -> Iterator[Place]:
+    """For so many, in rows so high."""
+    columns = min(plots, IN_A_ROW)
+    width = (WIDTH - LEFT - GAP * (columns - 1) - RIGHT) / columns
+    for place in range(plots):
+        below, column = divmod(place, columns)
+        left = LEFT + column * (width + GAP)
+        yield Place(left, left + width, below * row + 24, column == 0)
+
+
+def height_of(plots: int, row: float = ROW) -> float:
+    """Of all of them."""
+    return row * math.ceil(plots / min(plots, IN_A_ROW))
 
 
 def grid(
     space: Space, parameters: Sequence[Parameter], values: Iterable[float], metric: str
 ) -> Iterator[tuple[Parameter, Plot]]:
     """Each of the parameters with a plot that has its axes: its range, and one for all ``values``."""
-    columns = min(len(parameters), IN_A_ROW)
-    width = (WIDTH - LEFT - GAP * (columns - 1) - RIGHT) / columns
     low, high = padded(values)
-    for place, parameter in enumerate(parameters):
-        row, column = divmod(place, columns)
-        left, top = LEFT + column * (width + GAP), row * ROW + 24
-        plot = Plot(_across(parameter, left, left + width), Scale(low, high, top + ROW - 72, top))
+    for place, parameter in zip(places(len(parameters)), parameters, strict=True):
+        across, up = (
+            _across(parameter, place.left, place.right),
+            Scale(low, high, place.top + DEEP, place.top),
+        )
+        plot = Plot(across, up)
+        title, y_ticks = place.y_words(metric)
         condition = space.condition_of(parameter.name)
         plot.axes(
             parameter.name,
-            metric if column == 0 else "",
+            title,
             x_ticks=_ticks(parameter, plot.x),
-            y_ticks=None if column == 0 else {},
+            y_ticks=y_ticks,
             x_note="" if condition is None else f"when {condition}",
         )
         yield parameter, plot
-
-
-def height_of(plots: int) -> float:
-    """Of a grid of so many."""
-    return ROW * math.ceil(plots / min(plots, IN_A_ROW))
 
 
 def on_its_axis(parameter: Parameter, value: Value) -> float:
