@@ -149,6 +149,8 @@ def test_where_it_runs_is_no_part_of_a_spec() -> None:
     elsewhere: dict[str, Any] = {"backend": "local"}
     space = {"learning_rate": amt.Continuous(0, 1)}
     assert "give it to `amt_flows.tune`" in refusal(amt.spec_of, train, space, **JOBS, **elsewhere)
+    nowhere: dict[str, Any] = {"home": 3}
+    assert "write a directory" in refusal(amt.spec_of, train, space, **JOBS, **nowhere)
 
 
 def test_a_function_that_takes_no_names_is_told_how_it_can() -> None:

@@ -6,7 +6,7 @@ import string
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from amt_flows.space.values import value_from
@@ -132,6 +132,7 @@ HINTS = st.one_of(
 
 
 @given(NAMES, HINTS)
+@example("weight_decay", "135001")
 def test_a_chosen_range_is_a_valid_one_around_its_hint_and_always_the_same(name: str, hint: str) -> None:
     try:
         one, why = range_for(name, hint)
