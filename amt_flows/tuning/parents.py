@@ -3,7 +3,7 @@ a home that have searched its space before."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final
@@ -68,20 +68,24 @@ class Earlier:
         those that searched this space. A record that can't be read is passed over. Raises JournalError for a
         home that can't be.
         """
-        alike = [
-            (opened, journal) for opened, journal in self._openings(like) if searches_alike(opened.spec, like)
-        ]
+        own = "" if like.name is None else like.name.lower()
+        others = openings(self.home, lambda folder: folder != own, _opening)
+        alike = [(opened, journal) for opened, journal in others if searches_alike(opened.spec, like)]
         alike.sort(key=lambda one: one[0].at, reverse=True)
         found = those_that_fit(_read(alike[:LOOKED_INTO]), like)
         return replace(found, more=len(alike) - len(found.parents) - len(found.passed_over))
 
-    def _openings(self, like: TuningSpec) -> Iterator[tuple[Opened, Journal]]:
-        own = "" if like.name is None else like.name.lower()
-        others = [journal for folder, journal in journals(self.home) if folder != own]
-        with ThreadPoolExecutor(READERS if is_in_s3(self.home) else 1) as pool:
-            for journal, opened in zip(others, pool.map(_opening, others), strict=True):
-                if opened is not None:
-                    yield opened, journal
+
+def openings(
+    home: Home, wanted: Callable[[str], bool], read: Callable[[Journal], Opened | None] = opening_of
+) -> Iterator[tuple[Opened, Journal]]:
+    """How the tuning jobs of a home were opened whose names are ``wanted``, and their journals, of which no
+    more is read. Raises JournalError for a home that can't be read, and what ``read`` raises."""
+    others = [journal for folder, journal in journals(home) if wanted(folder)]
+    with ThreadPoolExecutor(READERS if is_in_s3(home) else 1) as pool:
+        for journal, opened in zip(others, pool.map(read, others), strict=True):
+            if opened is not None:
+                yield opened, journal
 
 
 def _opening(journal: Journal) -> Opened | None:

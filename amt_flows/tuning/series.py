@@ -10,12 +10,14 @@ import re
 from collections.abc import Iterator, Sequence
 
 from amt_flows.backends.home import Home
-from amt_flows.backends.places import AMT, journals, open_journal
+from amt_flows.backends.places import AMT, open_journal
 from amt_flows.errors import Problem, SpecError
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.names import is_tuning_job_name
+from amt_flows.ports import Journal
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.parts import WarmStart, WarmStartType
+from amt_flows.tuning.parents import openings
 from amt_flows.tuning.warm_start import parent_from_ledger
 from amt_flows.tuning.warm_start.inherit import parent_problems
 from amt_flows.tuning.warm_start.parent import PassedOver
@@ -78,12 +80,16 @@ def next_in_series(
 
 
 def predecessors(name: str, home: Home = None, elsewhere: Sequence[Ledger] = ()) -> Iterator[Ledger]:
-    """The tuning jobs of the same series that have ended with a best training job, the latest first."""
-    here = [
-        Ledger.replay(journal.read()) for folder, journal in journals(home) if is_predecessor(folder, name)
-    ]
-    ended = [one for one in (*here, *elsewhere) if one.opened and one.finished and one.best is not None]
-    return iter(sorted(ended, key=lambda one: one.opened_at, reverse=True))
+    """The tuning jobs of the same series that have ended with a best training job, the latest first. Of a
+    record that nobody asks for only the opening is read. Raises JournalError."""
+    known: list[tuple[float, Journal | Ledger]] = [(one.opened_at, one) for one in elsewhere if one.opened]
+    known += (
+        (opened.at, journal) for opened, journal in openings(home, lambda other: is_predecessor(other, name))
+    )
+    for _, one in sorted(known, key=lambda each: each[0], reverse=True):
+        ledger = one if isinstance(one, Ledger) else Ledger.replay(one.read())
+        if ledger.finished and ledger.best is not None:
+            yield ledger
 
 
 def is_predecessor(other: str, name: str) -> bool:

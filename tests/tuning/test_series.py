@@ -9,7 +9,8 @@ import pytest
 
 from amt_flows.backends.places import open_journal
 from amt_flows.backends.simulated import SimulatedBackend, VirtualClock
-from amt_flows.errors import SpecError, TuningJobNotFound
+from amt_flows.errors import JournalError, SpecError, TuningJobNotFound
+from amt_flows.ledger.journals.directory import DirectoryJournal
 from amt_flows.spec import TuningSpec, WarmStartType
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.loop import drive
@@ -50,6 +51,20 @@ def test_the_latest_that_have_ended_are_learnt_from(tmp_path: Path) -> None:
     assert following(asked, tmp_path, most=9) == [f"digits-{one}" for one in (IDS[0], IDS[2], IDS[3], IDS[1])]
     assert following(asked, tmp_path, most=0) == []
     assert following(asked, tmp_path, name=f"Digits-{IDS[7]}") == following(asked, tmp_path)
+
+
+def test_of_those_that_nobody_learns_from_only_the_opening_is_read(tmp_path: Path) -> None:
+    """A series grows by a tuning job a night; the next one is not to read them all again."""
+    for at, digits in enumerate(IDS[:3]):
+        tuned(f"digits-{digits}", tmp_path, float(at))
+    for name in (IDS[0], IDS[1]):
+        journal = open_journal(f"digits-{name}", tmp_path)
+        assert isinstance(journal, DirectoryJournal)
+        entries = sorted(path for path in journal.directory.iterdir() if path.suffix == ".json")
+        entries[1].write_text("{damaged")
+    assert following(spec(name=None), tmp_path, most=1) == [f"digits-{IDS[2]}"]
+    with pytest.raises(JournalError):
+        following(spec(name=None), tmp_path, most=2)
 
 
 def test_the_first_of_a_series_learns_from_nobody(tmp_path: Path) -> None:
