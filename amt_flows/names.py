@@ -1,4 +1,4 @@
-"""Names of tuning jobs, and what stands for a function that has no path."""
+"""What things are called: tuning jobs, a function that has no path, and so many of anything."""
 
 from __future__ import annotations
 
@@ -25,3 +25,13 @@ def made_up_name() -> str:
     import secrets  # training jobs that are functions import this file, and need none of it
 
     return f"tuning-{secrets.token_hex(4)}"
+
+
+def count(amount: int, noun: str) -> str:
+    """``1 job``, ``2 jobs``, ``no jobs``."""
+    return f"{amount or 'no'} {noun}{'' if amount == 1 else 's'}"
+
+
+def were(amount: int) -> str:
+    """The verb of so many: ``was`` or ``were``."""
+    return "was" if amount == 1 else "were"

@@ -14,6 +14,8 @@ from amt_flows.backends.sagemaker.service import Answer
 from amt_flows.backends.sagemaker.watched import seconds
 from amt_flows.events import FAILED_BY_AMT, Reason, TuningStatus
 from amt_flows.ledger.secrets import hidden
+from amt_flows.names import count, were
+from amt_flows.rules.completion import all_tried
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.rules import grid_size
 
@@ -37,7 +39,7 @@ def status_of(answer: Answer) -> TuningStatus:
 
 def job_count(answer: Answer) -> int:
     """How many training jobs AMT has launched."""
-    return sum(int(count) for count in (answer.get("TrainingJobStatusCounters") or {}).values())
+    return sum(int(jobs) for jobs in (answer.get("TrainingJobStatusCounters") or {}).values())
 
 
 def runtime_seconds(answer: Answer) -> float | None:
@@ -69,14 +71,14 @@ def _criteria_met(spec: TuningSpec, answer: Answer) -> Iterator[Reason]:
     )
     most = limits.max_number_of_training_jobs
     if most is not None and launched >= most and not running:
-        message = f"{launched} training jobs were launched, the maximum asked for"
+        message = f"{count(launched, 'training job')} {were(launched)} launched, the maximum asked for"
         yield Reason("MaxNumberOfTrainingJobs", message, {"launched": launched, "limit": most})
     patience = completion.max_number_of_training_jobs_not_improving
     details = answer.get("TuningJobCompletionDetails") or {}
-    count = details.get("NumberOfTrainingJobsObjectiveNotImproving")
-    if patience is not None and count is not None and count >= patience:
-        message = f"{count} training jobs did not improve on the best"
-        yield Reason("MaxNumberOfTrainingJobsNotImproving", message, {"count": count, "limit": patience})
+    since = details.get("NumberOfTrainingJobsObjectiveNotImproving")
+    if patience is not None and since is not None and since >= patience:
+        message = f"{count(since, 'training job')} did not improve on the best"
+        yield Reason("MaxNumberOfTrainingJobsNotImproving", message, {"count": since, "limit": patience})
     elapsed = runtime_seconds(answer)
     if (
         limits.max_runtime_seconds is not None
@@ -114,7 +116,6 @@ def reasons_to_end(spec: TuningSpec, answer: Answer) -> tuple[Reason, ...]:
     launched, size = job_count(answer), grid_size(spec)
     numbers = {"launched": float(launched)}
     if size is not None and launched >= size:
-        return (Reason("SpaceExhausted", f"all {size} configurations were tried", {"trials": size}),)
-    return (
-        Reason("CompletedByAMT", f"AMT ended it after {launched} training jobs and says no more", numbers),
-    )
+        return (Reason("SpaceExhausted", all_tried(size), {"trials": size}),)
+    message = f"AMT ended it after {count(launched, 'training job')} and says no more"
+    return (Reason("CompletedByAMT", message, numbers),)

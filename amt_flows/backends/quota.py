@@ -22,6 +22,7 @@ from amt_flows.backends.attended.http import Api, Refused
 from amt_flows.backends.home import home_directory
 from amt_flows.backends.work_pool.server import prefect_server
 from amt_flows.errors import BackendError, CapacityUnavailable, Problem
+from amt_flows.names import count
 from amt_flows.ports import (
     Backend,
     FoundJob,
@@ -108,7 +109,7 @@ class QuotaBackend:
                     return []  # it was checked when they were taken, and the server is just away
                 return [Problem(FIELD, name, f"{error.happened} {error.remedy}".strip())]
             if slots > limit["limit"]:
-                message = f"no training job would ever get {slots} slots; the limit is {limit['limit']}"
+                message = f"no job would ever get {count(slots, 'slot')}; the limit is {limit['limit']}"
                 found.append(Problem(FIELD, name, message))
         return found
 

@@ -286,8 +286,8 @@ def recover(
     from amt_flows.cli.pricing import priced_spec
     from amt_flows.errors import SpecError
     from amt_flows.ledger.ledger import Ledger
+    from amt_flows.names import count
     from amt_flows.results import result_of
-    from amt_flows.show.text import count
     from amt_flows.tuning.recover import recover as rebuild
 
     if not is_spec_file(spec):

@@ -9,8 +9,8 @@ from amt_flows.backends.places import Place, open_journal
 from amt_flows.errors import JournalError, TuningJobNotFound
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.record import load_ledger, no_tuning_job, watched
+from amt_flows.names import count
 from amt_flows.results import result_of
-from amt_flows.show.text import count
 from amt_flows.tuning.stop import PATIENCE_SECONDS, end_tuning_job
 
 REASON = "stopped with amt-flows stop"

@@ -3,8 +3,9 @@ rules as its guides and its API reference tell them, not ours."""
 
 from __future__ import annotations
 
+from amt_flows.names import count
 from amt_flows.plan.estimate import all_configurations
-from amt_flows.show.text import count, duration, number
+from amt_flows.show.text import duration, number
 from amt_flows.spec import EarlyStopping, EarlyStoppingType, StrategyType, TuningSpec
 
 

@@ -16,6 +16,7 @@ from amt_flows.errors import BackendError, Problem, SpecError
 from amt_flows.events import Inherited, number_to_json
 from amt_flows.ledger.algorithms import algorithms_of
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.names import count
 from amt_flows.plan import amt_words, words
 from amt_flows.plan.estimate import (
     Estimate,
@@ -36,7 +37,7 @@ from amt_flows.plan.prepare import prepare
 from amt_flows.plan.prices import Price
 from amt_flows.plan.words import PlannedRange, constraints_in_words, planned_ranges
 from amt_flows.ports import Backend, HasRoom
-from amt_flows.show.text import count, number
+from amt_flows.show.text import number
 from amt_flows.spec import StrategyType, TuningSpec, differences
 from amt_flows.tracking.beside import problems_of as not_trackable
 from amt_flows.tuning.notices import notices

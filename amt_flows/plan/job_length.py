@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from amt_flows.events import Inherited, Outcome
 from amt_flows.ledger.ledger import Ledger
-from amt_flows.show.text import count
+from amt_flows.names import count
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from amt_flows.names import count
 from amt_flows.plan.early_stops import likely_early_stops
 from amt_flows.plan.estimate import Estimate, estimate
 from amt_flows.plan.job_length import JobLength
@@ -40,7 +41,7 @@ def likely(spec: TuningSpec, length: JobLength, price: Price | None) -> Likely |
     if stops is not None:
         assumptions.append(
             f"early stopping ends {stops.stopped:.0%} of the training jobs and saves {share:.0%} of the "
-            f"training time, as its rule does on made-up curves of {stops.epochs} epochs"
+            f"training time, as its rule does on made-up curves of {count(stops.epochs, 'epoch')}"
         )
     if discount:
         assumptions.append(f"spot instances save {discount:.0%} of the price, as the price table says")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from amt_flows.errors import JournalError, Problem, SpecError
 from amt_flows.events import Inherited
 from amt_flows.ledger.inherited import inherited_rows
-from amt_flows.show.text import count
+from amt_flows.names import count
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.parts import AUTO_LEARNING
 from amt_flows.tuning.autotune import Chosen, chosen

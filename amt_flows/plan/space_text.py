@@ -12,9 +12,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from amt_flows.names import count
 from amt_flows.plan.scale import Tick
 from amt_flows.plan.words import PlannedRange
-from amt_flows.show.text import count
 
 NARROWEST: Final = 24
 WIDEST: Final = 61

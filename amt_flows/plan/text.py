@@ -10,11 +10,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from amt_flows.names import count
 from amt_flows.plan.dry_run import Existing, Plan
 from amt_flows.plan.first_jobs import PlannedJob
 from amt_flows.plan.prices import Price
 from amt_flows.plan.space_text import space_text
-from amt_flows.show.text import count, duration, hyperparameters, money, number
+from amt_flows.show.text import duration, hyperparameters, money, number
 
 
 def plan_text(plan: Plan) -> RenderableType:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from amt_flows.ledger.algorithms import algorithms_of
+from amt_flows.names import count
 from amt_flows.plan.estimate import all_configurations
 from amt_flows.plan.first_jobs import PlannedProposal
 from amt_flows.plan.scale import Tick, place_on, ticks
 from amt_flows.rules.convergence import LEAST, QUIET, SIGNIFICANT, WINDOW
 from amt_flows.rules.early_stopping import GRACE_FRACTION, MedianRule, early_stopping_rule
-from amt_flows.show.text import count, duration, money, number
+from amt_flows.show.text import duration, money, number
 from amt_flows.space.space import Configuration, Parameter, resolve_scaling
 from amt_flows.spec import (
     CategoricalRange,

@@ -15,6 +15,7 @@ from amt_flows.events import NOTHING_USABLE, Reason
 from amt_flows.ledger.failures import failure_line
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.training_job import TrainingJob
+from amt_flows.names import count, were
 from amt_flows.rules.budget import committed_cost, worst_case_cost
 from amt_flows.rules.convergence import Convergence, jobs_not_improving
 from amt_flows.rules.tallies import Failed, Meets, Usable
@@ -33,7 +34,7 @@ class MaxTrainingJobs:
         launched = len(ledger.jobs)
         if launched < self.limit or ledger.live:
             return None
-        message = f"{launched} training jobs were launched, the maximum asked for"
+        message = f"{count(launched, 'training job')} {were(launched)} launched, the maximum asked for"
         return Reason("MaxNumberOfTrainingJobs", message, {"launched": launched, "limit": self.limit})
 
 
@@ -43,11 +44,11 @@ class MaxTrainingJobsNotImproving:
     min_relative_improvement: float = 0.0
 
     def met(self, ledger: Ledger, now: float) -> Reason | None:
-        count = jobs_not_improving(ledger, self.min_relative_improvement)
-        if count < self.limit:
+        since = jobs_not_improving(ledger, self.min_relative_improvement)
+        if since < self.limit:
             return None
-        message = f"{count} finished training jobs in a row did not improve on the best"
-        return Reason("MaxNumberOfTrainingJobsNotImproving", message, {"count": count, "limit": self.limit})
+        message = f"{count(since, 'finished training job')} in a row did not improve on the best"
+        return Reason("MaxNumberOfTrainingJobsNotImproving", message, {"count": since, "limit": self.limit})
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class MaxFailures:
         if self.unless_success and ledger.over_ended(Usable()):
             return None
         none = " and none succeeded" if self.unless_success else ""
-        message = f"{failed} training jobs failed{none}; {_last(ledger, last)}"
+        message = f"{count(failed, 'training job')} failed{none}; {_last(ledger, last)}"
         return Reason("MaxFailedTrainingJobs", message, {"failed": failed, "limit": self.limit})
 
 
@@ -143,15 +144,18 @@ def nothing_usable(ledger: Ledger) -> Reason | None:
         return None
     failed, last = ledger.over_ended(Failed())
     cut_short = [job for job in ledger.ended if job.has_usable_value]
-    said = [f"none of {len(ledger.jobs)} training jobs can be used" if ledger.jobs else "no job was launched"]
+    launched = len(ledger.jobs)
+    said = [f"none of {launched} training jobs can be used" if launched else "no job was launched"]
+    if launched == 1:
+        said = ["its only training job can't be used"]
     if cut_short:
         said.append(
-            f"{len(cut_short)} were stopped with a value, and only completed ones may be the best "
-            '(best_eligible = "completed_and_stopped" lets these be it too)'
+            f"{len(cut_short)} {were(len(cut_short))} stopped with a value, and only completed ones may be "
+            'the best (best_eligible = "completed_and_stopped" lets these be it too)'
         )
     if last is not None:
         said.append(f"{failed} failed; {_last(ledger, last)}")
-    numbers = {"launched": len(ledger.jobs), "failed": failed, "stopped": len(cut_short)}
+    numbers = {"launched": launched, "failed": failed, "stopped": len(cut_short)}
     return Reason(NOTHING_USABLE, "; ".join(said), numbers)
 
 
@@ -186,14 +190,20 @@ def reasons_to_complete(ledger: Ledger, now: float, *, exhausted: bool = False) 
     return reasons or (_all_tried(ledger) if exhausted else ())
 
 
+def all_tried(configurations: int) -> str:
+    """Of a space with so many."""
+    only = "its only configuration was tried"
+    return only if configurations == 1 else f"all {configurations} configurations were tried"
+
+
 def _all_tried(ledger: Ledger) -> tuple[Reason, ...]:
     if ledger.live or ledger.to_launch():
         return ()
-    count = len(ledger.trials)
-    message = f"all {count} configurations were tried"
+    tried = len(ledger.trials)
+    message = all_tried(tried)
     if any(one.identical and one.jobs for one in ledger.inherited):
-        message = f"every configuration was tried: {count} here, the others by parents"
-    return (Reason("SpaceExhausted", message, {"trials": count}),)
+        message = f"every configuration was tried: {tried} here, the others by parents"
+    return (Reason("SpaceExhausted", message, {"trials": tried}),)
 
 
 def reasons_to_fail(ledger: Ledger, now: float) -> tuple[Reason, ...]:

@@ -26,6 +26,7 @@ from typing import Protocol
 from amt_flows.events import Judgement
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.training_job import TrainingJob
+from amt_flows.names import count
 from amt_flows.rules.hyperband import HyperbandRule
 from amt_flows.rules.prospects import Prospect, longest, prospect, same_length
 from amt_flows.rules.tallies import AveragesAt, Lengths, average_at, middle
@@ -90,20 +91,21 @@ class MedianRule:
         value = job.curve.value(epoch)
         assert value is not None
         averages, running = self._averages(ledger, job, epoch)
-        count = len(averages) + len(running)
-        if count < wanted:
-            why = f"{count} of {wanted} jobs to compare with reached epoch {epoch}"
-            return Judgement(job.name, epoch, value, None, count, False, why)
+        reached = len(averages) + len(running)
+        if reached < wanted:
+            why = f"{reached} of {count(wanted, 'job')} to compare with reached epoch {epoch}"
+            return Judgement(job.name, epoch, value, None, reached, False, why)
         if grace is None or epoch < grace:
             until = "no job has completed" if grace is None else f"grace lasts until epoch {grace:g}"
-            return Judgement(job.name, epoch, value, None, count, False, until)
+            return Judgement(job.name, epoch, value, None, reached, False, until)
         median_loss, rounding = _median(middle(averages, running))
         median = -median_loss if ledger.spec.maximize else median_loss
         # Two equal curves never stop each other.
         worse = ledger.loss(value) > median_loss + rounding
         relation = "worse than" if worse else "not worse than"
-        why = f"{value:g} at epoch {epoch} is {relation} {median:g}, the median of {count} running averages"
-        judgement = Judgement(job.name, epoch, value, median, count, worse, why)
+        averaged = count(reached, "running average")
+        why = f"{value:g} at epoch {epoch} is {relation} {median:g}, the median of {averaged}"
+        judgement = Judgement(job.name, epoch, value, median, reached, worse, why)
         # A value that isn't a number has no prospects to weigh.
         if worse and self.spares and math.isfinite(value):
             return _spared_if_hopeful(judgement, ledger, prospect(ledger, job, epoch))

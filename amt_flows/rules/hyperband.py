@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from amt_flows.events import Judgement, Outcome
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.training_job import TrainingJob
+from amt_flows.names import count
 from amt_flows.spec import TuningSpec
 from amt_flows.strategies.brackets import ETA, rungs, rungs_of
 
@@ -68,7 +69,7 @@ class HyperbandRule:
     def _at_end(self, job: TrainingJob, bracket: int, epoch: int) -> Judgement:
         value = job.curve.value(epoch)
         assert value is not None
-        why = f"epoch {epoch}: it has used its whole resource of {self.max_resource} epochs"
+        why = f"epoch {epoch}: it has used its whole resource of {count(self.max_resource, 'epoch')}"
         numbers = {"bracket": float(bracket), "rung": float(self.max_resource)}
         return Judgement(job.name, epoch, value, None, 0, True, why, numbers)
 

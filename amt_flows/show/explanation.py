@@ -15,7 +15,8 @@ from rich.text import Text
 
 from amt_flows.events import Judgement, number_to_json
 from amt_flows.ledger.ledger import Ledger
-from amt_flows.show.text import count, hyperparameter, number
+from amt_flows.names import count
+from amt_flows.show.text import hyperparameter, number
 from amt_flows.space.conditions import Condition
 
 if TYPE_CHECKING:

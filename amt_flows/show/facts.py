@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from amt_flows.events import TuningStatus
 from amt_flows.ledger.failures import failure_line
+from amt_flows.names import count
 from amt_flows.results import TrainingJobRecord, TuningResult, spec_of
 from amt_flows.results.edges import edges
-from amt_flows.show.text import count, duration, hyperparameters, money, number, place
+from amt_flows.show.text import duration, hyperparameters, money, number, place
 
 
 def status(result: TuningResult) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from amt_flows.events import TuningStatus
+from amt_flows.names import count
 from amt_flows.results import TrainingJobRecord, TuningResult
 from amt_flows.results.edges import edges
 from amt_flows.results.from_result import ledger_of
@@ -18,7 +19,7 @@ from amt_flows.show import html
 from amt_flows.show.facts import spendings, status, tally, took
 from amt_flows.show.leaderboard_rows import tuned_in, why
 from amt_flows.show.links import log_link, model_link
-from amt_flows.show.text import NOTHING, count, duration, hyperparameter, hyperparameters, number, place
+from amt_flows.show.text import NOTHING, duration, hyperparameter, hyperparameters, number, place
 
 logger = logging.getLogger("amt_flows")
 

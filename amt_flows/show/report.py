@@ -14,6 +14,7 @@ from pathlib import PurePath
 from amt_flows.events import Judgement, Outcome, TuningStatus
 from amt_flows.ledger.failures import failure_line
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.names import count
 from amt_flows.results import TrainingJobRecord, TuningResult
 from amt_flows.results.amt_shapes import objective_status_counters, training_job_status_counters
 from amt_flows.results.edges import edges
@@ -24,16 +25,7 @@ from amt_flows.show.leaderboard_rows import LOG, MODEL, leaderboard
 from amt_flows.show.links import is_local, log_link, model_link
 from amt_flows.show.markdown import cell, code, fenced, line_chart, link, table
 from amt_flows.show.terminal import terminal_summary
-from amt_flows.show.text import (
-    count,
-    duration,
-    hyperparameter,
-    hyperparameters,
-    last_lines,
-    money,
-    number,
-    place,
-)
+from amt_flows.show.text import duration, hyperparameter, hyperparameters, last_lines, money, number, place
 
 __all__ = ["best_so_far", "leaderboard", "report_markdown", "terminal_summary"]
 

@@ -14,12 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from amt_flows.events import TuningStatus
+from amt_flows.names import count
 from amt_flows.results import TrainingJobRecord, TuningResult
 from amt_flows.show.facts import facts, status, tally, took
 from amt_flows.show.leaderboard_rows import tuned_in
 from amt_flows.show.text import (
     NOTHING,
-    count,
     duration,
     hyperparameter,
     hyperparameters,

@@ -101,11 +101,6 @@ def place(uri: str) -> str:
     return unquote(parts.path) if parts.scheme == "file" and parts.netloc in ("", "localhost") else uri
 
 
-def count(amount: int, noun: str) -> str:
-    """``1 job``, ``2 jobs``, ``no jobs``."""
-    return f"{amount or 'no'} {noun}{'' if amount == 1 else 's'}"
-
-
 def last_lines(text: str, limit: int) -> str:
     """The last ``limit`` lines that are not blank at the end."""
     return "\n".join(text.rstrip().splitlines()[-limit:])

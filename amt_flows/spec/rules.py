@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from amt_flows.errors import Problem
-from amt_flows.names import is_tuning_job_name, tuning_job_name_from
+from amt_flows.names import count, is_tuning_job_name, tuning_job_name_from
 from amt_flows.space.space import LISTED
 from amt_flows.spec.algorithm_rules import Algorithm, algorithm_problems, range_problems
 from amt_flows.spec.concurrency import concurrency_problems
@@ -232,7 +232,7 @@ def _grid(spec: TuningFields) -> Iterator[Problem]:
         yield Problem(
             "limits.max_number_of_training_jobs",
             asked,
-            f"the grid has {size} configurations and each is tried once; write {size}, or leave it out",
+            f"the grid has {count(size, 'configuration')}, each tried once; write {size}, or leave it out",
         )
 
 
@@ -322,12 +322,12 @@ def _definition_names(spec: TuningFields) -> Iterator[Problem]:
 
 def _environment(spec: TuningFields) -> Iterator[Problem]:
     """AMT counts the variables of all definitions together."""
-    count = sum(len(algorithm.training_job.environment) for _, algorithm in algorithms(spec))
-    if count > MAX_ENVIRONMENT:
+    variables = sum(len(algorithm.training_job.environment) for _, algorithm in algorithms(spec))
+    if variables > MAX_ENVIRONMENT:
         every = " over all algorithms" if spec.other_definitions else ""
         yield Problem(
             "training_job.environment",
-            count,
+            variables,
             f"takes at most {MAX_ENVIRONMENT} variables{every}; put the rest into a file among the inputs",
         )
 

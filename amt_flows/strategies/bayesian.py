@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from amt_flows.ledger.history import Proposal, TrialRow, TrialState, used_keys
+from amt_flows.names import count
 from amt_flows.space.space import Configuration, Scaling, Space
 from amt_flows.strategies import Draft
 from amt_flows.strategies.cost import CostModel, cost_model
@@ -184,7 +185,7 @@ class Bayesian:
         spread = [row for row in results if not (row.is_start and space.conditions)]
         if len(spread) < wanted or with_loss < min(LEAST_WITH_LOSS, wanted):
             so_far = sum(has_loss(row) for row in spread)
-            too_little = f"initial design: {so_far} results with a loss so far, {wanted} wanted"
+            too_little = f"initial design: {count(so_far, 'result')} with a loss so far, {wanted} wanted"
         return _Known(space, history, rows, results, with_loss, too_little)
 
     def _initial_for(self, space: Space) -> int:
@@ -248,12 +249,12 @@ def _scales(changed: Mapping[str, Scaling]) -> str:
     return "".join(f"; {name} seen on a {SCALES[scaling]} scale" for name, scaling in changed.items())
 
 
-def _about(count: float) -> str:
+def _about(seconds: float) -> str:
     """For a reader: two digits are all that the model can tell."""
     for unit, length in (("h", 3600), ("min", 60)):
-        if count >= 2 * length:
-            return f"{count / length:.2g} {unit}"
-    return f"{count:.2g} s"
+        if seconds >= 2 * length:
+            return f"{seconds / length:.2g} {unit}"
+    return f"{seconds:.2g} s"
 
 
 def _posterior(space: Space, evidence: Evidence) -> Posterior:

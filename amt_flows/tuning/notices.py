@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from amt_flows.backends.places import AMT, LOCAL, RAY, SAGEMAKER, WORK_POOL
 from amt_flows.ledger.algorithms import algorithms_of
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.names import count
 from amt_flows.rules.convergence import LEAST
 from amt_flows.spec import EarlyStoppingType, TuningSpec
 from amt_flows.spec.advice import warnings
@@ -46,22 +47,23 @@ def _idle(spec: TuningSpec, kind: str) -> Iterator[str]:
     if jobs is None:
         return
     completion, stopping = spec.completion, spec.early_stopping
+    of = count(jobs, "training job")
     # AMT's own way to detect convergence is not published.
     if completion.complete_on_convergence and kind != AMT and jobs <= LEAST:
         yield (
-            f"completion.complete_on_convergence: can't act within {jobs} training jobs: convergence is "
+            f"completion.complete_on_convergence: can't act within {of}: convergence is "
             f"looked for once {LEAST} have ended; allow more, or leave it out"
         )
     patience = completion.max_number_of_training_jobs_not_improving
     if patience is not None and jobs <= patience + 1:
         yield (
-            f"completion.max_number_of_training_jobs_not_improving: can't act within {jobs} training jobs: "
-            f"the first improves, and {patience} more that don't are waited for; write less, or leave it out"
+            f"completion.max_number_of_training_jobs_not_improving: can't act within {of}: the first "
+            f"improves, and {patience} more that don't are waited for; write less, or leave it out"
         )
     compared = stopping.min_jobs
     if stopping.type is not EarlyStoppingType.OFF and compared is not None and jobs <= compared:
         yield (
-            f"early_stopping.min_jobs: with {jobs} training jobs none is compared with {compared} others; "
+            f"early_stopping.min_jobs: with {of} none is compared with {count(compared, 'other')}; "
             "write less, or leave it out"
         )
 

@@ -135,10 +135,22 @@ def test_a_function_that_is_there(package: Path, target: str) -> None:
         ("shop.nowhere:fit", "there is no module 'shop.nowhere'"),
         ("nowhere:fit", "there is no module 'nowhere'"),
         ("json.nowhere:fit", "there is no module 'json.nowhere'"),
+        ("shop.deep.trian:fit", "write `shop.deep.train:fit`"),
+        ("shopp.deep.train:fit", "write `shop.deep.train:fit`"),
+        ("numpy.linlag:norm", "write `numpy.linalg:norm`"),
+        ("shop.deep.train:fti", "write `shop.deep.train:fit`"),
     ],
 )
 def test_a_function_that_is_not(package: Path, target: str, said: str) -> None:
     assert said in problems(package, command=(), function=target)["training_job.function"]
+
+
+def test_a_misspelt_module_or_script_is_answered_with_the_one_that_was_meant(package: Path) -> None:
+    (package / "train.py").touch()
+    found = problems(package, command=("python", "trian.py"), warm=("pydantik", "shop.deeep"))
+    assert "write `train.py`" in found["training_job.command"]
+    assert "write `pydantic`" in found["training_job.warm[0]"]
+    assert "write `shop.deep`" in found["training_job.warm[1]"]
 
 
 # -- the root -----------------------------------------------------------------------------------------

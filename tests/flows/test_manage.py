@@ -167,10 +167,12 @@ def test_what_somebody_else_drives_by_now_is_left_alone_and_the_dead_runs_bars_a
     dead = driver_of(open_journal("taken", home))
     with tuning_in_a_process("taken", home):
         assert eventually(lambda: driver_of(open_journal("taken", home)) != dead)
-        assert "left alone" in cleaned(run_id).done
+        assert "drives it by now" in cleaned(run_id).done
         assert len(workers(home)) >= 2
         stop_tuning("taken", str(home))
     assert eventually(lambda: bars(run_id) == ["Unfollowed"] * 2)
+    assert "left alone: " in cleaned(run_id).done
+    assert "drove it, and it has ended: Stopped" in cleaned(run_id).done
 
 
 def test_a_dead_runs_tuning_job_can_be_gone_on_with(home: Path, tmp_path: Path) -> None:

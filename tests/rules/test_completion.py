@@ -19,6 +19,8 @@ from amt_flows.rules.completion import (
     MaxTrainingJobs,
     MaxTrainingJobsNotImproving,
     TargetValue,
+    all_tried,
+    nothing_usable,
     reasons_to_complete,
 )
 from amt_flows.rules.convergence import Convergence, clocks, jobs_not_improving
@@ -36,6 +38,23 @@ def test_failed_and_stopped_jobs_count_towards_the_number_of_jobs() -> None:
     reason = MaxTrainingJobs(3).met(ledger, 9.0)
     assert reason is not None
     assert reason.numbers == {"launched": 3, "limit": 3}
+
+
+def test_one_training_job_is_told_in_the_singular() -> None:
+    ledger = opened()
+    ended_job(ledger, 1, [], Outcome.FAILED)
+    unusable = nothing_usable(ledger)
+    told = [
+        MaxTrainingJobs(1).met(ledger, 9.0),
+        MaxFailures(1, unless_success=True).met(ledger, 9.0),
+        unusable,
+    ]
+    assert [reason.message.split(";")[0] for reason in told if reason is not None] == [
+        "1 training job was launched, the maximum asked for",
+        "1 training job failed and none succeeded",
+        "its only training job can't be used",
+    ]
+    assert all_tried(1) == "its only configuration was tried"
 
 
 def test_the_last_jobs_may_end_before_the_number_of_jobs_completes_the_tuning_job() -> None:

@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import json
 import os
+import pkgutil
 import shutil
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from amt_flows.backends.local.request import (
 )
 from amt_flows.errors import Problem
 from amt_flows.metrics.expressions import lint
+from amt_flows.nearest import nearest
 from amt_flows.spec import TrainingJobTemplate, TuningSpec
 from amt_flows.spec.metric_definitions import definitions
 from amt_flows.spec.objective_rules import objective_field
@@ -144,7 +146,7 @@ def _warm_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
     for i, name in enumerate(template.warm):
         if find_module(name, place) is None:
             message = f"there is no such module in {place} or among the installed packages"
-            yield Problem(f"{AT}.warm[{i}]", name, message)
+            yield Problem(f"{AT}.warm[{i}]", name, f"{message}{_or(nearest_module(name, place))}")
 
 
 def _instead(program: str, directory: Path) -> str:
@@ -164,7 +166,19 @@ def _script_problems(words: Sequence[str], directory: Path) -> Iterator[Problem]
         yield Problem(f"{AT}.command", script, f"is one word with spaces in it; write {words}")
     elif script.endswith(".py") and not (directory / script).is_file():
         message = f"there is no such script; it is looked for as {directory / script}"
-        yield Problem(f"{AT}.command", script, message)
+        yield Problem(f"{AT}.command", script, f"{message}{_or(_nearest_script(directory, script))}")
+
+
+def _or(meant: str | None) -> str:
+    """What was probably meant by a name that is none."""
+    return f"; write `{meant}`" if meant else ""
+
+
+def _nearest_script(directory: Path, script: str) -> str | None:
+    beside = (directory / script).parent
+    names = {path.stem: path.name for path in beside.glob("*.py")} if beside.is_dir() else {}
+    meant = nearest(Path(script).stem, names)
+    return meant and str(Path(script).with_name(names[meant]))
 
 
 def _is_a_line(word: str, directory: Path) -> bool:
@@ -185,10 +199,14 @@ def _function_problems(target: str, directory: Path) -> Iterator[Problem]:
         return
     spec = find_module(module, directory)
     if spec is None:
+        meant = nearest_module(module, directory)
         message = f"there is no module {module!r} in {directory} or among the installed packages"
-        yield Problem(field, target, message)
+        yield Problem(field, target, f"{message}{_or(meant and f'{meant}:{path}')}")
     elif _surely_lacks(spec, path.split(".")[0]):
-        yield Problem(field, target, f"{spec.origin} defines no {path.split('.')[0]!r}")
+        first, *rest = path.split(".")
+        meant = nearest(first, _defined_in(spec))
+        instead = meant and f"{module}:{'.'.join([meant, *rest])}"
+        yield Problem(field, target, f"{spec.origin} defines no {first!r}{_or(instead)}")
 
 
 def _by_value_problems(target: str, file: Path) -> Iterator[Problem]:
@@ -216,6 +234,24 @@ def find_module(module: str, directory: Path) -> ModuleSpec | None:
             return None
         places = list(spec.submodule_search_locations or [])
     return spec
+
+
+def nearest_module(module: str, directory: Path) -> str | None:
+    """The module that is there, and was probably meant by one that is not. Runs no code."""
+    known: list[str] = []
+    for part in module.split("."):
+        places = [str(directory), *sys.path]
+        if known:
+            package = find_module(".".join(known), directory)
+            places = list(package.submodule_search_locations or ()) if package else []
+        there = {one.name for one in pkgutil.iter_modules(places)}
+        if not known:
+            there |= sys.stdlib_module_names
+        meant = part if part in there else nearest(part, (name for name in there if name[0] != "_"))
+        if meant is None:
+            return None
+        known.append(meant)
+    return ".".join(known)
 
 
 def _find(name: str, places: Sequence[str] | None, directory: Path | None) -> ModuleSpec | None:
@@ -251,6 +287,16 @@ def _surely_lacks(spec: ModuleSpec, name: str) -> bool:
         elif isinstance(node, ast.Name) and node.id in (name, "globals", "setattr", "exec"):
             return False
     return True
+
+
+def _defined_in(spec: ModuleSpec) -> list[str]:
+    """The functions and classes on the top level of a module's source."""
+    try:
+        tree = ast.parse(Path(str(spec.origin)).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return []
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    return [node.name for node in tree.body if isinstance(node, kinds)]
 
 
 def _input_problems(template: TrainingJobTemplate) -> Iterator[Problem]:

@@ -113,7 +113,12 @@ class Values:
             self.collect()
         left = self.search.close()
         if left:
-            self.search.notes.append(f"the last {left} lines with a metric were not searched any more")
+            last = (
+                "the last line with a metric was"
+                if left == 1
+                else f"the last {left} lines with a metric were"
+            )
+            self.search.notes.append(f"{last} not searched any more")
         self._store(b"".join(_as_line(*entry) for entry in self._newest.values()))
 
     def _ask(self, block: bytes) -> None:

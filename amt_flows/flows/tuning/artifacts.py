@@ -33,12 +33,13 @@ from amt_flows.flows.tuning.actions import actions, forms
 from amt_flows.flows.tuning.run_log import standing
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.running_tuning_job import RunningTuningJob
+from amt_flows.names import count
 from amt_flows.results import TrainingJobRecord, TuningResult, result_of
 from amt_flows.show.leaderboard_rows import leaderboard
 from amt_flows.show.progress.panel import done_share
 from amt_flows.show.report import report_markdown
 from amt_flows.show.result_summary import result_summary
-from amt_flows.show.text import count, number
+from amt_flows.show.text import number
 
 PUBLISH_SECONDS = 10.0
 # ... but no oftener than each hundredth of a long tuning job's time.

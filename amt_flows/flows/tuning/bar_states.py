@@ -20,9 +20,10 @@ from amt_flows.events import Outcome
 from amt_flows.ledger.failures import failure_line
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.training_job import TrainingJob
+from amt_flows.names import count
 from amt_flows.show.links import is_local, log_link, model_link
 from amt_flows.show.markdown import link
-from amt_flows.show.text import count, duration, hyperparameter, last_lines, number, place, visible
+from amt_flows.show.text import duration, hyperparameter, last_lines, number, place, visible
 
 NAMESPACE: Final = UUID("5b0e3a52-9a5c-4d5e-8f7a-2f1f6d2f9b60")
 TASK_KEY: Final = "training-job"

@@ -15,6 +15,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed
 from pydantic import BaseModel, Field
 
+from amt_flows.backends.local.controller import Controller
 from amt_flows.backends.places import SageMakerTuner, open_journal, place_at
 from amt_flows.errors import TuningJobNotFound
 from amt_flows.flows.parameters import labelled
@@ -25,6 +26,7 @@ from amt_flows.flows.tuning.liveness import driver_of, is_driven_by, silent_sinc
 from amt_flows.flows.tuning.manage import extend_tuning, resume_tuning
 from amt_flows.flows.tuning.named import home_of_run
 from amt_flows.flows.tuning.open_bars import close_bars
+from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.record import load_ledger
 from amt_flows.tuning.stop import end_tuning_job
 
@@ -89,9 +91,17 @@ def clean_up(
             return _told(CleanedUp(done=f"Flow run {flow_run.name} lives: {driver.name} drives {job.name}."))
         _mark(client, flow_run, since)
         if driver is not None and not is_its_own:
-            close_bars(flow_run.id, load_ledger(journal, job.name))
-            return _told(CleanedUp(done=f"{job.name} is left alone: {driver.name} drives it by now."))
+            ledger = load_ledger(journal, job.name)
+            close_bars(flow_run.id, ledger)
+            return _told(CleanedUp(done=f"{job.name} is left alone: {_whose(ledger, driver)}."))
     return _told(_remedied(job, remedy, flow_run.id))
+
+
+def _whose(ledger: Ledger, driver: Controller) -> str:
+    """Who drives a tuning job that the flow run had, or did so to its end."""
+    if not ledger.finished:
+        return f"{driver.name} drives it by now"
+    return f"{driver.name} drove it, and it has ended: {ledger.status.value}"
 
 
 def _told(outcome: CleanedUp) -> CleanedUp:

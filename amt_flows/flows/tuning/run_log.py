@@ -20,7 +20,8 @@ from amt_flows.flows.tuning.bar_states import message_of
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.running_tuning_job import News, RunningTuningJob
 from amt_flows.ledger.training_job import TrainingJob, Trial
-from amt_flows.show.text import count, hyperparameters, number
+from amt_flows.names import count
+from amt_flows.show.text import hyperparameters, number
 from amt_flows.tuning.engine import Tuning
 
 T = TypeVar("T")

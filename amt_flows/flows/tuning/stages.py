@@ -21,9 +21,9 @@ from amt_flows.flows.tuning import run_log
 from amt_flows.flows.tuning.budget import TaskRunBudget
 from amt_flows.flows.tuning.run_log import Told
 from amt_flows.ledger.training_job import Trial
+from amt_flows.names import count
 from amt_flows.ports import Journal
 from amt_flows.rules.early_stopping import early_stopping_rule
-from amt_flows.show.text import count
 from amt_flows.spec import TuningSpec
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.loop import Stages

@@ -12,6 +12,7 @@ from scipy.linalg import cho_solve
 from amt_flows.errors import AmtFlowsError
 from amt_flows.ledger.history import TrialState
 from amt_flows.ledger.ledger import Ledger
+from amt_flows.names import count
 from amt_flows.results.explain.plausible import PlausibleFunctions, plausible_functions
 from amt_flows.results.explain.spread import spread_out
 from amt_flows.space.space import Categorical, Continuous, Parameter, Space
@@ -95,8 +96,9 @@ def _surface_of(ledger: Ledger) -> Surface:
     wanted = results_wanted(space)
     if completed < wanted:
         raise NothingToExplain(
-            f"Too few results to explain the objective: {completed} completed training jobs with a value, "
-            f"at least {wanted} are needed for {space.dimension} hyperparameters.",
+            "Too few results to explain the objective: "
+            f"{count(completed, 'completed training job')} with a value, "
+            f"at least {wanted} are needed for {count(space.dimension, 'hyperparameter')}.",
             remedy="ask again when more training jobs have completed",
         )
     losses = honest_losses(rows)

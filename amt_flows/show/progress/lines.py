@@ -12,8 +12,9 @@ from amt_flows.ledger.failures import failure_line
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.running_tuning_job import News, RunningTuningJob
 from amt_flows.ledger.training_job import TrainingJob
+from amt_flows.names import count
 from amt_flows.results import training_seconds
-from amt_flows.show.text import count, duration, hyperparameters, number, visible
+from amt_flows.show.text import duration, hyperparameters, number, visible
 
 QUIET_SECONDS = 60.0
 

@@ -12,8 +12,9 @@ from rich.text import Text
 
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.running_tuning_job import RunningTuningJob
+from amt_flows.names import count
 from amt_flows.results import training_seconds
-from amt_flows.show.text import NOTHING, count, duration, hyperparameters, number
+from amt_flows.show.text import NOTHING, duration, hyperparameters, number
 
 RUNNING_SHOWN = 8
 

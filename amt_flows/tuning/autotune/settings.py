@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from amt_flows.ledger.algorithms import algorithms_of
+from amt_flows.names import count
 from amt_flows.rules.convergence import LEAST
 from amt_flows.spec import EarlyStoppingType, StrategyType, TuningSpec
 from amt_flows.spec.advice import emits_no_curve
@@ -40,7 +41,7 @@ def chosen_settings(spec: TuningSpec) -> Iterator[tuple[str, Any, str]]:
         jobs = min(max(BASE_JOBS + JOBS_EACH * dimension, LEAST_JOBS), MOST_JOBS)
         jobs = max(jobs, len(spec.first_configurations))
         bounds = f"{LEAST_JOBS} to {MOST_JOBS}"
-        why = f"{BASE_JOBS}, and {JOBS_EACH} for each of {dimension} hyperparameters ({bounds})"
+        why = f"{BASE_JOBS}, and {JOBS_EACH} for each of {count(dimension, 'hyperparameter')} ({bounds})"
         yield "limits.max_number_of_training_jobs", jobs, why
     whole = grid or spec.other_objectives or (jobs is not None and jobs <= LEAST)
     if not whole and "complete_on_convergence" not in completion.model_fields_set:

@@ -19,6 +19,7 @@ from typing import Final
 
 from amt_flows.events import Inherited, Start
 from amt_flows.ledger.algorithms import Algorithm, algorithms_of
+from amt_flows.names import count
 from amt_flows.space.space import Categorical, Configuration, Space, Value, configuration_key
 from amt_flows.space.values import value_from
 from amt_flows.spec import StrategyType, TuningSpec
@@ -119,9 +120,9 @@ def _of_one(
     return Starts(tuple(starts), tuple(sentences))
 
 
-def _sentence(found: Recognised, count: int, version: str, of: str) -> str:
-    many = "1 configuration" if count == 1 else f"{count} configurations"
+def _sentence(found: Recognised, fresh: int, version: str, of: str) -> str:
     alone = "; the documented default alone" if found.algorithm.documented_default_alone else ""
+    many = count(fresh, "configuration")
     return f"{many} known for {found.algorithm.name}{of} (told by {found.by}; set {version}{alone})"
 
 
