@@ -15,7 +15,7 @@ from amt_flows.backends.sagemaker.watched import seconds
 from amt_flows.events import FAILED_BY_AMT, Reason, TuningStatus
 from amt_flows.ledger.secrets import hidden
 from amt_flows.names import count, were
-from amt_flows.rules.completion import all_tried
+from amt_flows.rules.completion import nothing_left
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.rules import grid_size
 
@@ -116,6 +116,6 @@ def reasons_to_end(spec: TuningSpec, answer: Answer) -> tuple[Reason, ...]:
     launched, size = job_count(answer), grid_size(spec)
     numbers = {"launched": float(launched)}
     if size is not None and launched >= size:
-        return (Reason("SpaceExhausted", all_tried(size), {"trials": size}),)
+        return (Reason("SpaceExhausted", nothing_left(size), {"trials": size}),)
     message = f"AMT ended it after {count(launched, 'training job')} and says no more"
     return (Reason("CompletedByAMT", message, numbers),)

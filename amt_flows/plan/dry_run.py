@@ -28,6 +28,7 @@ from amt_flows.plan.estimate import (
     most_instances,
     most_jobs,
     most_runtime,
+    tried_before,
 )
 from amt_flows.plan.first_jobs import PlannedJob, PlannedProposal, first_training_jobs
 from amt_flows.plan.job_length import JobLength, length_in, length_inherited
@@ -157,7 +158,7 @@ def plan(
     else:
         reader, shown = None if parents is None else remembered(parents), max(first_jobs, proposals)
         made = _ours(spec, backend, shown, reader, seed)
-    spec = made.spec
+    spec, tried = made.spec, tried_before(made.spec, made.events)
     rules = amt_words if isinstance(backend, SageMakerTuner) else words
     length = _length(job_seconds, startup_seconds, [like, existing], made.events)
     known = length if made.can_be_estimated else None
@@ -170,15 +171,15 @@ def plan(
             f"{one.type.value} {one.metric_name}" for one in (spec.objective, *spec.other_objectives)
         ),
         problems=made.problems,
-        warnings=tuple(notices(spec, backend.address)),
+        warnings=(*notices(spec, backend.address), *_nothing_to_try(spec, tried)),
         ranges=planned_ranges(spec, made.proposals),
         configurations=all_configurations(spec),
         criteria=rules.criteria_in_words(spec),
         early_stopping=rules.early_stopping_in_words(spec),
         parallel=spec.limits.max_parallel_training_jobs,
-        most_jobs=most_jobs(spec),
-        worst_case_cost=most_cost(spec),
-        worst_case_runtime_seconds=most_runtime(spec),
+        most_jobs=most_jobs(spec, tried),
+        worst_case_cost=most_cost(spec, tried),
+        worst_case_runtime_seconds=most_runtime(spec, tried),
         max_runtime_seconds=spec.limits.max_runtime_seconds,
         instances=most_instances(spec),
         compute_seconds=compute_seconds(spec),
@@ -188,8 +189,8 @@ def plan(
         proposals=made.proposals,
         first_jobs=made.first_jobs[:first_jobs],
         amt_request=made.amt_request,
-        estimate=None if known is None else estimate(spec, known.seconds, known.startup_seconds),
-        likely=None if known is None else likely(rules.stopping_as(spec), known, price),
+        estimate=None if known is None else estimate(spec, known.seconds, known.startup_seconds, tried),
+        likely=None if known is None else likely(rules.stopping_as(spec), known, price, tried),
         job_length=length,
         existing=None if existing is None else _compared(existing, asked),
         chosen=made.chosen,
@@ -202,6 +203,14 @@ def plan(
         seed=seed,
         seed_is_drawn=asked.seed is None and existing is None and asked.strategy is not StrategyType.GRID,
     )
+
+
+def _nothing_to_try(spec: TuningSpec, tried: int) -> Iterator[str]:
+    if tried and tried == all_configurations(spec):
+        yield (
+            "warm_start.parents: they tried every configuration, so that no training job would be launched "
+            "and the tuning job would fail; widen a range, or let the parents be hints (TransferLearning)"
+        )
 
 
 def _room(spec: TuningSpec, backend: Place) -> Iterator[str]:

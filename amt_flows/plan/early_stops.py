@@ -40,14 +40,15 @@ class EarlyStops:
     epochs: int
 
 
-def likely_early_stops(spec: TuningSpec, epochs: int | None = None) -> EarlyStops | None:
-    """None where early stopping is off. ``epochs``: how many a training job has, as far as it is known."""
+def likely_early_stops(spec: TuningSpec, epochs: int | None = None, tried: int = 0) -> EarlyStops | None:
+    """None where early stopping is off. ``epochs``: how many a training job has, as far as it is known.
+    ``tried``: as for :func:`most_jobs`."""
     if early_stopping_rule(spec) is None:
         return None
     length = epochs or EPOCHS
     if spec.hyperband is not None:
         length = spec.hyperband.max_resource
-    jobs = min(most_jobs(spec) or MOST_JOBS, MOST_JOBS)
+    jobs = min(most_jobs(spec, tried) or MOST_JOBS, MOST_JOBS)
     alone = _only_early_stopping(spec, jobs)
     trained = [epochs for seed in range(ROUNDS) for epochs in _epochs_trained(alone, length, seed)]
     stopped = sum(epochs < length for epochs in trained)

@@ -9,13 +9,16 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
+from amt_flows.events import Inherited
 from amt_flows.ledger.algorithms import algorithms_of
-from amt_flows.ledger.history import Proposal, TrialRow
+from amt_flows.ledger.history import Proposal, TrialRow, used_keys
+from amt_flows.ledger.inherited import inherited_rows
 from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.plan.paper import on_paper
 from amt_flows.ports import JobReport
 from amt_flows.rules.budget import worst_case_cost
+from amt_flows.rules.completion import nothing_left
 from amt_flows.space.space import Space
 from amt_flows.spec import TrainingJobTemplate, TuningSpec
 from amt_flows.tuning.engine import Tuning
@@ -24,10 +27,21 @@ from amt_flows.tuning.loop import drive
 MOST_SIMULATED_JOBS = 1000
 
 
-def most_jobs(spec: TuningSpec) -> int | None:
-    """The most training jobs that can be launched, repeats after faults of the infrastructure aside."""
-    bounds = [spec.limits.max_number_of_training_jobs, all_configurations(spec)]
+def most_jobs(spec: TuningSpec, tried: int = 0) -> int | None:
+    """The most training jobs that can be launched, repeats after faults of the infrastructure aside.
+    ``tried``, here and below: the configurations that parents have tried for it (:func:`tried_before`)."""
+    size = all_configurations(spec)
+    bounds = [spec.limits.max_number_of_training_jobs, None if size is None else size - tried]
     return min((bound for bound in bounds if bound is not None), default=None)
+
+
+def tried_before(spec: TuningSpec, inherited: Sequence[Inherited]) -> int:
+    """How many configurations of the space the parents tried whose results count as its own: no strategy
+    tries them again."""
+    if not any(one.identical and one.jobs for one in inherited):
+        return 0
+    (algorithm,) = algorithms_of(spec)  # several can't be warm started
+    return len(used_keys(algorithm.space, inherited_rows(inherited, lambda value: value)))
 
 
 def all_configurations(spec: TuningSpec) -> int | None:
@@ -42,7 +56,7 @@ def hourly_price(spec: TuningSpec) -> float | None:
     return None if None in prices else max(price for price in prices if price is not None)
 
 
-def most_cost(spec: TuningSpec) -> float | None:
+def most_cost(spec: TuningSpec, tried: int = 0) -> float | None:
     """What the tuning job can cost at most; None without a price."""
     price = hourly_price(spec)
     if not price:
@@ -50,7 +64,7 @@ def most_cost(spec: TuningSpec) -> float | None:
     bounds = [math.inf]
     if spec.limits.max_cost is not None:
         bounds.append(spec.limits.max_cost)
-    jobs = most_jobs(spec)
+    jobs = most_jobs(spec, tried)
     if jobs is not None:
         bounds.append(jobs * worst_case_cost(spec))
     if spec.limits.max_runtime_seconds is not None:
@@ -61,14 +75,14 @@ def most_cost(spec: TuningSpec) -> float | None:
     return min(bounds)
 
 
-def most_runtime(spec: TuningSpec) -> float | None:
+def most_runtime(spec: TuningSpec, tried: int = 0) -> float | None:
     """The wall-clock seconds until it has ended in the worst case, but for time to start and to wait for
     capacity; None when nothing bounds it."""
     limits, templates = spec.limits, [one.spec.training_job for one in algorithms_of(spec)]
     bounds = []
     if limits.max_runtime_seconds is not None:
         bounds.append(limits.max_runtime_seconds + max(job.stop_grace_seconds for job in templates))
-    jobs, longest = most_jobs(spec), [job.max_runtime_seconds for job in templates]
+    jobs, longest = most_jobs(spec, tried), [job.max_runtime_seconds for job in templates]
     if jobs is not None and None not in longest:
         rounds = math.ceil(jobs / limits.max_parallel_training_jobs)
         bounds.append(
@@ -153,14 +167,18 @@ class AnyConfiguration:
         return Proposal(space.decode([number / (number + 1)] * space.dimension), "plan")
 
 
-def estimate(spec: TuningSpec, job_seconds: float, startup_seconds: float = 0.0) -> Estimate | None:
+def estimate(
+    spec: TuningSpec, job_seconds: float, startup_seconds: float = 0.0, tried: int = 0
+) -> Estimate | None:
     """Drive the tuning job on a virtual clock with training jobs that all complete after ``job_seconds``.
 
     ``startup_seconds`` pass before each of them trains, and aren't paid for, as at SageMaker. Nothing is
     assumed of their objective, so the criteria that look at it and early stopping are left out: it is the
-    most that the tuning job takes. None when only they would end it.
+    most that the tuning job takes. None when only they would end it, and when nothing is left to try.
     """
-    jobs = most_jobs(spec)
+    jobs = most_jobs(spec, tried)
+    if jobs == 0:
+        return None
     limits = spec.limits
     endless = jobs is None and limits.max_runtime_seconds is None
     if endless and (limits.max_cost is None or not hourly_price(spec)):
@@ -182,8 +200,13 @@ def estimate(spec: TuningSpec, job_seconds: float, startup_seconds: float = 0.0)
     backend = Jumping(clock, lambda hyperparameters: script, deadline=deadline)
     tuning = Tuning.open(simulated, backend, MemoryJournal(), clock=clock, strategy=AnyConfiguration())
     drive(tuning)
-    found = _estimate_of(tuning.ledger, job_seconds, cut_short=most != jobs)
-    return replace(found, startup_seconds=startup_seconds)
+    found = replace(
+        _estimate_of(tuning.ledger, job_seconds, cut_short=most != jobs), startup_seconds=startup_seconds
+    )
+    # On paper the number of jobs stands for the space, too.
+    if found.jobs == most == jobs != limits.max_number_of_training_jobs:
+        return replace(found, ends_because=nothing_left(jobs, by_parents=tried > 0))
+    return found
 
 
 def _estimate_of(ledger: Ledger, job_seconds: float, *, cut_short: bool) -> Estimate:

@@ -27,14 +27,14 @@ class Likely:
     is_cut_short: bool
 
 
-def likely(spec: TuningSpec, length: JobLength, price: Price | None) -> Likely | None:
+def likely(spec: TuningSpec, length: JobLength, price: Price | None, tried: int = 0) -> Likely | None:
     """None when there is nothing to assume beyond the estimate, or no estimate."""
-    stops = likely_early_stops(spec, length.epochs)
+    stops = likely_early_stops(spec, length.epochs, tried)
     discount = 0.0 if price is None else price.spot_discount
     if stops is None and not discount:
         return None
     share = 0.0 if stops is None else stops.share
-    found: Estimate | None = estimate(spec, length.seconds * (1 - share), length.startup_seconds)
+    found: Estimate | None = estimate(spec, length.seconds * (1 - share), length.startup_seconds, tried)
     if found is None:
         return None
     assumptions = []

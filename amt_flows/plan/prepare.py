@@ -94,5 +94,6 @@ def _tried_first(spec: TuningSpec, found: Searched) -> int:
 def _in_words(one: Inherited) -> str:
     how = "counted as its own" if one.identical else "as a hint"
     source = "" if one.source == one.parent else f" ({one.source})"
-    rest = f"; {count(one.left_out, 'job')} left out, without a usable value" if one.left_out else ""
+    without = "without a usable value or a configuration of this space"
+    rest = f"; {count(one.left_out, 'job')} left out, {without}" if one.left_out else ""
     return f"{count(len(one.jobs), 'training job')} of {one.parent}{source}, {how}{rest}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from amt_flows.show.text import number
+from amt_flows.show.text import hyperparameter, number
 from amt_flows.space.space import Categorical, Parameter, Value
 
 QUARTERS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -26,7 +26,7 @@ class Tick:
 def ticks(parameter: Parameter) -> tuple[Tick, ...]:
     """The lowest value, the quartiles of the search and the highest; every value where there are few."""
     if isinstance(parameter, Categorical):
-        return tuple(Tick(place_on(parameter, choice), choice) for choice in parameter.choices)
+        return tuple(Tick(place_on(parameter, one), hyperparameter(one)) for one in parameter.choices)
     size = parameter.size
     if size is not None and size <= len(QUARTERS):
         values = [float(parameter.value_at(k)) for k in range(size)]

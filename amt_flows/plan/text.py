@@ -145,7 +145,7 @@ def _estimate(plan: Plan) -> list[str]:
     if length is None:
         return ["how long it takes is not known: give --job-seconds, or --like an earlier tuning job"]
     if estimate is None:
-        if plan.problems:
+        if plan.problems or plan.most_jobs == 0:
             return []
         return ["how long it takes can't be told: only its own results end it"]
     jobs = count(estimate.jobs, "training job")

@@ -190,19 +190,19 @@ def reasons_to_complete(ledger: Ledger, now: float, *, exhausted: bool = False) 
     return reasons or (_all_tried(ledger) if exhausted else ())
 
 
-def all_tried(configurations: int) -> str:
-    """Of a space with so many."""
-    only = "its only configuration was tried"
-    return only if configurations == 1 else f"all {configurations} configurations were tried"
+def nothing_left(tried: int, *, by_parents: bool = False) -> str:
+    """That so many configurations were all that there was to try."""
+    if by_parents:
+        return f"every configuration was tried: {tried or 'none'} here, the others by parents"
+    return "its only configuration was tried" if tried == 1 else f"all {tried} configurations were tried"
 
 
 def _all_tried(ledger: Ledger) -> tuple[Reason, ...]:
     if ledger.live or ledger.to_launch():
         return ()
     tried = len(ledger.trials)
-    message = all_tried(tried)
-    if any(one.identical and one.jobs for one in ledger.inherited):
-        message = f"every configuration was tried: {tried} here, the others by parents"
+    by_parents = any(one.identical and one.jobs for one in ledger.inherited)
+    message = nothing_left(tried, by_parents=by_parents)
     return (Reason("SpaceExhausted", message, {"trials": tried}),)
 
 

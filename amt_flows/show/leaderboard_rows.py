@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from amt_flows.events import Outcome
 from amt_flows.ledger.failures import failure_line
 from amt_flows.results import TrainingJobRecord, TuningResult
-from amt_flows.show.text import duration, number
+from amt_flows.show.text import duration, hyperparameter, number
+from amt_flows.space.space import Value
 
 MODEL, LOG, FRONT = "Model", "Log", "Pareto front"
 _LAST = ("Status", "Why it stopped", "Epochs", "Time", MODEL, LOG)
@@ -50,10 +51,8 @@ def _row(result: TuningResult, rank: int, names: Sequence[str]) -> dict[str, obj
         taken = metric in row or metric in _LAST
         row[f"{metric} (metric)" if taken else metric] = _json_number(job.metrics.get(metric))
     for name in names:
-        value = job.hyperparameters.get(name, "")
         taken = name in row or name in _LAST
-        short = float(f"{value:.6g}") if isinstance(value, float) else value
-        row[f"{name} (hyperparameter)" if taken else name] = short
+        row[f"{name} (hyperparameter)" if taken else name] = _setting(job.hyperparameters.get(name))
     return {
         **row,
         "Status": job.state,
@@ -63,6 +62,14 @@ def _row(result: TuningResult, rank: int, names: Sequence[str]) -> dict[str, obj
         MODEL: job.artifact or "",
         LOG: job.log or "",
     }
+
+
+def _setting(value: Value | None) -> Value:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    return hyperparameter(value) if isinstance(value, str) else value
 
 
 def why(job: TrainingJobRecord) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,12 @@ def number(value: float | None, digits: int = 5) -> str:
 
 
 def hyperparameter(value: Value) -> str:
-    return value if isinstance(value, str) else number(value, 6) if isinstance(value, float) else str(value)
+    """A text in quotes where nobody could see where it begins and ends: an empty one, one with blanks at an
+    end, one of several lines."""
+    if isinstance(value, str):
+        plain = value and value == value.strip() and value.isprintable()
+        return value if plain else json.dumps(value, ensure_ascii=False)
+    return number(value, 6) if isinstance(value, float) else str(value)
 
 
 def shortened(names: Sequence[str], longest: int) -> list[str]:

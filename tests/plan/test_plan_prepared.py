@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from amt_flows.backends.simulated import SimulatedBackend, VirtualClock
+from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.plan.dry_run import Plan, plan
 from amt_flows.plan.text import plan_text
+from amt_flows.rules.budget import worst_case_cost
 from amt_flows.spec import TuningSpec
+from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.loop import drive
 from amt_flows.tuning.warm_start import Parent, Reader, parent_from_ledger
 from worlds import rising, run, spec
 
@@ -95,6 +100,38 @@ def test_parents_are_read_once_and_shown_with_the_first_jobs_they_lead_to(kind: 
     assert words in text_of(made)
     source = made.first_jobs[0].source
     assert source == "warm start" if kind == "TransferLearning" else source.startswith("bayesian/gp")
+
+
+GRID: dict[str, Any] = {
+    "strategy": "Grid",
+    "continuous": [{"name": "learning_rate", "min_value": 0.1, "max_value": 0.5, "step": 0.1}],
+    "limits": {"max_parallel_training_jobs": 2},
+}
+
+
+@pytest.mark.parametrize("tried", [0, 3, 5])
+def test_what_parents_have_tried_is_not_counted_among_the_jobs_to_come(tried: int) -> None:
+    """The plan's numbers, cost and words are those of the run."""
+    priced = {"price_per_hour": 3600.0, "max_runtime_seconds": 10, "command": ["true"]}
+    start = {"type": "IdenticalDataAndAlgorithm", "parents": ["demo"]}
+    asked = spec(**GRID, name="child", warm_start=start, training_job=priced)
+    first, _ = run(spec(**GRID))
+    parent = parent_from_ledger(first)
+    read = counted(replace(parent, jobs=parent.jobs[:tried]))[0]
+    made = planned(asked, read, job_seconds=10.0)
+    clock = VirtualClock()
+    tuning = Tuning.open(asked, SimulatedBackend(clock, rising), MemoryJournal(), clock=clock, parents=read)
+    drive(tuning)
+    ledger = tuning.ledger
+    assert made.most_jobs == len(ledger.jobs) == 5 - tried
+    assert made.worst_case_cost == worst_case_cost(asked) * len(ledger.jobs)
+    assert ("they tried every configuration" in "".join(made.warnings)) is (tried == 5)
+    if tried == 5:
+        assert made.estimate is None
+        return
+    assert made.estimate is not None
+    assert made.estimate.jobs == len(ledger.jobs)
+    assert made.estimate.ends_because == ledger.reasons[0].message
 
 
 def test_a_parent_that_cant_be_one_is_a_problem_of_the_plan() -> None:

@@ -19,7 +19,7 @@ from amt_flows.rules.completion import (
     MaxTrainingJobs,
     MaxTrainingJobsNotImproving,
     TargetValue,
-    all_tried,
+    nothing_left,
     nothing_usable,
     reasons_to_complete,
 )
@@ -54,7 +54,7 @@ def test_one_training_job_is_told_in_the_singular() -> None:
         "1 training job failed and none succeeded",
         "its only training job can't be used",
     ]
-    assert all_tried(1) == "its only configuration was tried"
+    assert nothing_left(1) == "its only configuration was tried"
 
 
 def test_the_last_jobs_may_end_before_the_number_of_jobs_completes_the_tuning_job() -> None:

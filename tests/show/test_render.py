@@ -125,6 +125,11 @@ def test_hyperparameters_are_written_as_they_are_given_or_shorter() -> None:
     assert [hyperparameter(v) for v in (0.1234567891, 7, "adam")] == ["0.123457", "7", "adam"]
 
 
+def test_a_text_whose_ends_nobody_could_see_is_shown_in_quotes() -> None:
+    shown = [hyperparameter(text) for text in ("", " a", "a\nb", "a b", "\x1b[31m", "null")]
+    assert shown == ['""', '" a"', '"a\\nb"', "a b", '"\\u001b[31m"', "null"]
+
+
 # -- markdown that stays whole --------------------------------------------------------------------
 
 

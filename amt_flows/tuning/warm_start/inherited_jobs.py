@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from amt_flows.events import InheritedJob
-from amt_flows.space.space import Space, Value
+from amt_flows.space.space import Categorical, Parameter, Space, Value
 from amt_flows.space.values import configuration_from
 from amt_flows.tuning.warm_start.parent import Parent, ParentJob
 from amt_flows.tuning.warm_start.table import is_empty
@@ -31,10 +31,19 @@ def value_in(parent: Parent, job: ParentJob, name: str) -> object:
     return None if is_empty(value) else value
 
 
+def _value_of(parent: Parent, job: ParentJob, parameter: Parameter) -> object:
+    """An empty cell of a table is the empty text where that is a choice; where the hyperparameter isn't used
+    beside the others, it is dropped with them."""
+    value = value_in(parent, job, parameter.name)
+    if value is None and isinstance(parameter, Categorical) and "" in parameter.choices:
+        return ""
+    return value
+
+
 def inherited_job(parent: Parent, job: ParentJob, space: Space) -> InheritedJob | None:
     """Of a job that counts; None for one that lacks a value of ours, or has one that is none here."""
     assert job.value is not None
-    values = {name: value_in(parent, job, name) for name in space.names}
+    values = {one.name: _value_of(parent, job, one) for one in space.parameters}
     given = {name: value for name, value in values.items() if value is not None}
     try:
         configuration: Mapping[str, Value] = configuration_from(space, given)

@@ -48,6 +48,18 @@ def test_a_data_frame_is_a_parent_whose_rows_without_a_value_are_left_out() -> N
     assert (event.left_out, event.identical) == (1, True)
 
 
+def test_an_empty_cell_is_the_empty_text_where_that_is_a_choice(tmp_path: Path) -> None:
+    new = asked(categorical=[{"name": "batch", "values": ["8", ""]}])
+    rows = [{**ROWS[0], "batch": ""}, {**ROWS[2], "batch": "8"}]
+    file = tmp_path / "old.csv"
+    pd.DataFrame(rows).to_csv(file, index=False)
+    for table in (rows, pd.read_csv(file)):  # which reads an empty cell as no number
+        (event,) = inherit(new, reader(new, {"old": table}), 0.0)
+        assert [one.configuration["batch"] for one in event.jobs] == ["", "8"]
+    (event,) = inherit(asked(str(file)), None, 0.0)
+    assert event.left_out == 1, "where it is none, the row lacks a hyperparameter"
+
+
 def test_numbers_that_pandas_made_real_are_whole_again() -> None:
     frame = pd.DataFrame([*ROWS, {"learning_rate": 0.5, "accuracy": 0.1}])
     assert str(frame["layers"].dtype) == "float64"
