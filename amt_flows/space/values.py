@@ -6,8 +6,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from numbers import Integral
+from typing import Final
 
 from amt_flows.space.space import Categorical, Continuous, Integer, Parameter, Space, Value, as_text
+
+WHOLE_IN_A_FLOAT: Final = 2**53
+"""Up to here a float holds every whole number."""
 
 
 def value_from(parameter: Parameter, given: object) -> Value:
@@ -22,7 +27,7 @@ def value_from(parameter: Parameter, given: object) -> Value:
             return _choice(parameter, given)
         case Integer():
             number = _number(given)
-            if not number.is_integer():
+            if number != int(number):
                 raise ValueError("must be a whole number, such as 10")
             return int(number)
         case Continuous():
@@ -51,15 +56,28 @@ def same_value(one: object, other: object) -> bool:
         return _unquoted(_text(one)) == _unquoted(_text(other))
 
 
-def _number(given: object) -> float:
+def _number(given: object) -> float | int:
+    """A whole number to its last digit, which a float has up to 2**53 only."""
     if not isinstance(given, bool):
+        plain = _unquoted(given) if isinstance(given, str) else given
         try:
-            number = float(_unquoted(given) if isinstance(given, str) else given)  # type: ignore[arg-type]
+            number = float(plain)  # type: ignore[arg-type]
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if math.isfinite(number):
-            return number
+            return _exact(plain, number)
     raise ValueError("must be a number, such as 0.01")
+
+
+def _exact(given: object, number: float) -> float | int:
+    if isinstance(given, Integral):
+        return int(given)
+    if isinstance(given, str) and abs(number) >= WHOLE_IN_A_FLOAT:
+        try:
+            return int(given)
+        except ValueError:
+            pass
+    return number
 
 
 def _choice(parameter: Categorical, given: object) -> str:

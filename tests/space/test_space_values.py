@@ -3,6 +3,7 @@ can't."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +33,9 @@ OPTIMIZER = Categorical("optimizer", ("adam", "sgd"))
         (LAYERS, 3.0, 3),
         (LAYERS, "3.0", 3),
         (LAYERS, 99, 99),
+        (LAYERS, 2**53 + 1, 2**53 + 1),
+        (LAYERS, str(2**53 + 1), 2**53 + 1),
+        (LAYERS, np.int64(2**53 + 1), 2**53 + 1),
         (BATCH, 8, "8"),
         (BATCH, 8.0, "8"),
         (BATCH, "16.0", "16"),
@@ -85,6 +89,7 @@ def test_what_a_space_proposes_survives_being_written_and_read(parameter: Parame
         ('"adam"', "adam", True),
         ("adam", "adam", True),
         ("adam", "sgd", False),
+        (2**53 + 1, str(2**53), False),
         (True, "true", True),
     ],
 )
