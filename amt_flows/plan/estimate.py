@@ -31,6 +31,9 @@ def most_jobs(spec: TuningSpec, tried: int = 0) -> int | None:
     """The most training jobs that can be launched, repeats after faults of the infrastructure aside.
     ``tried``, here and below: the configurations that parents have tried for it (:func:`tried_before`)."""
     size = all_configurations(spec)
+    most_cost = spec.limits.max_cost
+    if most_cost is not None and most_cost < worst_case_cost(spec):
+        return 0
     bounds = [spec.limits.max_number_of_training_jobs, None if size is None else size - tried]
     return min((bound for bound in bounds if bound is not None), default=None)
 

@@ -385,12 +385,22 @@ def usable_result(result: TuningResult) -> TuningResult:
             remedy=f"{lists}; run it under a new name, or give this one other limits with "
             f"`amt-flows extend {name}`, which goes on with it",
         )
-    raise TuningJobFailed(
-        f"Tuning job {name} failed: {why}.",
-        result=result,
-        remedy=f"{lists}, `amt-flows logs JOB` shows the output of one; mend the script and run it under a "
-        "new name",
-    )
+    if not result.jobs:
+        remedy = (
+            f"no training job is at fault: raise the limit by `amt-flows extend {name}`, or run it under a "
+            "new name with another space or other parents"
+        )
+    elif not any(job.failed for job in result.jobs):
+        remedy = (
+            f"{lists}; none of them failed: let them complete by `amt-flows extend {name}`, which raises the "
+            "limit, or run it under a new name"
+        )
+    else:
+        remedy = (
+            f"{lists}, `amt-flows logs JOB` shows the output of one; mend the script and run it under a new "
+            "name"
+        )
+    raise TuningJobFailed(f"Tuning job {name} failed: {why}.", result=result, remedy=remedy)
 
 
 def finished_result(tuning: RunningTuningJob) -> TuningResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from amt_flows.events import TuningStatus
+from amt_flows.events import Outcome, TuningStatus
 from amt_flows.ledger.failures import failure_line
 from amt_flows.names import count
 from amt_flows.results import TrainingJobRecord, TuningResult, spec_of
@@ -32,9 +32,14 @@ def tally(result: TuningResult) -> str:
     limit = spec_of(result).limits.max_number_of_training_jobs
     launched = len(result.jobs)
     of = f"{launched} of {count(limit, 'training job')}" if limit else count(launched, "training job")
-    states = Counter(job.state for job in result.jobs)
+    states = Counter(map(_ended_as, result.jobs))
     detail = ", ".join(f"{amount} {name}" for name, amount in states.most_common())
     return f"{of} launched ({detail})" if detail else f"{of} launched"
+
+
+def _ended_as(job: TrainingJobRecord) -> str:
+    unusable = job.failed and job.outcome == Outcome.COMPLETED.value
+    return f"{job.state} without a usable value" if unusable else job.state
 
 
 def facts(result: TuningResult) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from amt_flows.backends.places import AMT, LOCAL, RAY, SAGEMAKER, WORK_POOL
 from amt_flows.ledger.algorithms import algorithms_of
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.names import count
+from amt_flows.rules.budget import worst_case_cost
 from amt_flows.rules.convergence import LEAST
 from amt_flows.spec import EarlyStoppingType, TuningSpec
 from amt_flows.spec.advice import warnings
@@ -18,7 +19,7 @@ from amt_flows.spec.rules import grid_size
 def notices(spec: TuningSpec, address: str) -> list[str]:
     """Each a sentence or two, with the field it is about first. ``address``: that of the place."""
     kind = address.partition(":")[0]
-    return [*warnings(spec), *_idle(spec, kind), *_on(spec, kind)]
+    return [*warnings(spec), *_idle(spec, kind), *_too_dear(spec, kind), *_on(spec, kind)]
 
 
 def opening_notices(ledger: Ledger) -> list[str]:
@@ -65,6 +66,16 @@ def _idle(spec: TuningSpec, kind: str) -> Iterator[str]:
         yield (
             f"early_stopping.min_jobs: with {of} none is compared with {count(compared, 'other')}; "
             "write less, or leave it out"
+        )
+
+
+def _too_dear(spec: TuningSpec, kind: str) -> Iterator[str]:
+    """A cost that a single training job might pass is never risked."""
+    most, worst = spec.limits.max_cost, worst_case_cost(spec)
+    if most is not None and kind != AMT and most < worst:
+        yield (
+            f"limits.max_cost: one training job may cost {worst:.4g}, more than the {most:.4g} allowed, so "
+            "that none would be launched; raise it, or lower training_job.max_runtime_seconds"
         )
 
 

@@ -25,6 +25,7 @@ from amt_flows.testing.sagemaker import SimulatedSageMaker
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.loop import drive
 from backends.sagemaker_world import backend, client, session, spec
+from worlds import spec as worlds_spec
 
 WHY = "ValueError: the loss exploded"
 Train = Callable[[Mapping[str, str]], Script]
@@ -81,6 +82,10 @@ def nan(hyperparameters: Mapping[str, str]) -> Script:
     return Script([0.5, float("nan")], 20.0)
 
 
+def long(hyperparameters: Mapping[str, str]) -> Script:
+    return Script([0.5, 0.6, 0.7], 300.0)
+
+
 # -- nothing to show for it -------------------------------------------------------------------------------
 
 
@@ -93,6 +98,23 @@ def test_a_tuning_job_whose_every_job_fails_is_failed_with_the_last_failures_rea
     assert WHY in why(ledger)
     with pytest.raises(TuningJobFailed, match="the loss exploded"):
         finished_result(_Ended(ledger))
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        ({"max_cost": 1.0}, "no training job is at fault: raise the limit by `amt-flows extend"),
+        ({"max_runtime_seconds": 10}, "none of them failed: let them complete by `amt-flows extend"),
+        ({}, "mend the script"),
+    ],
+)
+def test_the_remedy_blames_a_script_only_where_one_failed(changes: dict[str, Any], remedy: str) -> None:
+    limits = {"max_parallel_training_jobs": 1, "max_number_of_training_jobs": 1, **changes}
+    job = {"command": ["true"], "price_per_hour": 3600.0, "max_runtime_seconds": 600}
+    ledger = on_our_simulation(worlds_spec(limits=limits, training_job=job), failing if not changes else long)
+    with pytest.raises(TuningJobFailed) as raised:
+        finished_result(_Ended(ledger))
+    assert remedy in raised.value.remedy
 
 
 @EVERYWHERE

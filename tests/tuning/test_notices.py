@@ -8,6 +8,7 @@ import pytest
 
 from amt_flows.backends.simulated import SimulatedBackend, VirtualClock
 from amt_flows.ledger.journals.memory import MemoryJournal
+from amt_flows.plan.estimate import most_jobs
 from amt_flows.rules.convergence import LEAST
 from amt_flows.run import tune
 from amt_flows.spec import TuningSpec
@@ -48,6 +49,16 @@ def test_a_grid_has_as_many_training_jobs_as_configurations() -> None:
 
 def test_of_the_convergence_of_amt_nobody_knows_when_it_acts() -> None:
     assert "completion.complete_on_convergence" not in fields(CONVERGENCE, "amt:eu-west-1")
+
+
+@pytest.mark.parametrize("most", [99.0, 100.0])
+def test_a_cost_that_one_job_might_pass_is_told_and_planned_as_no_job_at_all(most: float) -> None:
+    job = {"command": ["true"], "price_per_hour": 36.0, "max_runtime_seconds": 9990, "stop_grace_seconds": 10}
+    limits = {"max_parallel_training_jobs": 1, "max_number_of_training_jobs": 3, "max_cost": most}
+    priced = spec(training_job=job, limits=limits)
+    ledger, _ = run(priced)
+    assert any("limits.max_cost" in told for told in notices(priced, "local")) is (most < 100)
+    assert (most_jobs(priced) == 0) is (most < 100) is (not ledger.jobs)
 
 
 def test_the_rules_that_are_told_of_never_act_and_the_others_do() -> None:
