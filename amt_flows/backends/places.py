@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import unquote
 
-from amt_flows.backends.home import Home, home_directory, home_text, is_in_s3
+from amt_flows.backends.home import Home, expanded, home_directory, home_text, is_in_s3
 from amt_flows.errors import BackendError, JournalError, TuningJobNotFound
 from amt_flows.ledger.journals.directory import DirectoryJournal
 from amt_flows.names import is_tuning_job_name
@@ -155,7 +155,7 @@ def _lease_seconds(usual: float = 120) -> float:
 def shared_directory(home: Home = None) -> Path:
     """Where training jobs are kept that other machines run: they must have it at the same path."""
     given = os.environ.get(SHARED)
-    return Path(given).expanduser() if given else home_directory(home)
+    return expanded(given) if given else home_directory(home)
 
 
 def _seconds_set(variable: str, usual: float, least: float, most: float) -> float:

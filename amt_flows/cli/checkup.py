@@ -109,10 +109,16 @@ def _extras() -> Iterator[Finding]:
 
 def _home(home: str | None) -> Iterator[Finding]:
     from amt_flows.backends.home import home_directory, home_text, is_in_s3
+    from amt_flows.errors import AmtFlowsError
 
-    if is_in_s3(home):
+    try:
+        in_s3, directory = is_in_s3(home), home_directory(home)
+    except AmtFlowsError as error:
+        yield Finding("home", "bad", f"{error.happened.removesuffix('.')}: {error.because}", error.remedy)
+        return
+    if in_s3:
         yield _in_s3(home_text(home))
-    yield _directory(home_directory(home), "training jobs" if is_in_s3(home) else "tuning jobs")
+    yield _directory(directory, "training jobs" if in_s3 else "tuning jobs")
 
 
 def _in_s3(address: str) -> Finding:

@@ -17,6 +17,7 @@ from click.types import StringParamType
 
 from amt_flows.backends.home import home_directory, is_in_s3
 from amt_flows.cli.group import examples, main
+from amt_flows.errors import AmtFlowsError
 
 PROGRAM: Final = "amt-flows"
 VARIABLE: Final = "_AMT_FLOWS_COMPLETE"
@@ -65,9 +66,13 @@ TRAINING_JOB: Final = TrainingJobName()
 
 def tuning_jobs(home: str | None) -> Iterator[Path]:
     """Their directories in a home on this machine, in the order of their names."""
-    if is_in_s3(home):
+    try:
+        if is_in_s3(home):
+            return
+        directory = home_directory(home)
+    except AmtFlowsError:
+        # Nobody can read an error while completing.
         return
-    directory = home_directory(home)
     for name in _entries(directory):
         if (directory / name / "journal").is_dir():
             yield directory / name
@@ -77,7 +82,6 @@ def _entries(directory: Path) -> list[str]:
     try:
         return sorted(os.listdir(directory))  # noqa: PTH208 - a Path for each of thousands takes its time
     except OSError:
-        # Nobody can read an error while completing.
         return []
 
 

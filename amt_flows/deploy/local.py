@@ -17,6 +17,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from amt_flows.backends.home import expanded
 from amt_flows.deploy.candidate import Candidate, Deployable, candidate_of
 from amt_flows.deploy.champion import Champion
 from amt_flows.deploy.local_artifact import copy_model, flush_directory, local_path, refused
@@ -75,7 +76,7 @@ def promote_local(
     """
     candidate = candidate_of(result)
     _check(candidate, keep)
-    shelf = Shelf(Path(directory).expanduser().absolute())
+    shelf = Shelf(expanded(directory).absolute())
     try:
         shelf.versions.mkdir(parents=True, exist_ok=True)
         with locked(shelf):
@@ -103,7 +104,7 @@ def roll_back_local(directory: str | Path, to: str | None = None) -> LocalPromot
     ``to`` along this way counts as so many roll-backs; to any other version, it takes over from the current
     one as in a promotion. Raises DeployRejected when there is no such version, DeployFailed.
     """
-    shelf = Shelf(Path(directory).expanduser().absolute())
+    shelf = Shelf(expanded(directory).absolute())
     if not shelf.directory.is_dir():
         raise _no_version(shelf, to or "", ())
     try:
@@ -125,7 +126,7 @@ def roll_back_local(directory: str | Path, to: str | None = None) -> LocalPromot
 
 def versions(directory: str | Path) -> list[Version]:
     """Every version of a directory, the oldest first. Raises DeployFailed."""
-    shelf = Shelf(Path(directory).expanduser().absolute())
+    shelf = Shelf(expanded(directory).absolute())
     while True:
         found = [shelf.find(name) for name in shelf.names()]
         there = [version for version in found if version is not None]
@@ -136,7 +137,7 @@ def versions(directory: str | Path) -> list[Version]:
 
 def current_version(directory: str | Path) -> Version | None:
     """The version that is at work; None before the first promotion. Raises DeployFailed."""
-    shelf = Shelf(Path(directory).expanduser().absolute())
+    shelf = Shelf(expanded(directory).absolute())
     while (name := shelf.current_name()) is not None:
         found = shelf.find(name)
         # Promotions may have replaced and removed it since we looked.

@@ -8,12 +8,13 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from amt_flows.backends.home import expanded
 from amt_flows.deploy.bodies import configuration_body, model_body
 from amt_flows.deploy.candidate import Candidate
 from amt_flows.deploy.local import KEEP_VERSIONS
 from amt_flows.deploy.registry import check_registration
 from amt_flows.deploy.settings import EndpointSettings, ModelSettings, PackageSettings, Waiting
-from amt_flows.errors import DeployRejected, Problem
+from amt_flows.errors import AmtFlowsError, DeployRejected, Problem
 from amt_flows.spec import form
 from amt_flows.spec.tracking_rules import bears_a_secret, uri_problems, without_secrets
 from amt_flows.tracking.mlflow_client import lacking
@@ -153,6 +154,12 @@ def _problems(target: Target) -> Iterator[Problem]:
                 yield Problem(f"target.{name}", _shown(given), message)
     if target.place is Place.LOCAL and not target.directory:
         yield Problem("target.directory", None, "is needed for a local promotion")
+    elif target.place is Place.LOCAL:
+        try:
+            expanded(str(target.directory))
+        except AmtFlowsError as error:
+            why = error.because or "it is the address of something else"
+            yield Problem("target.directory", target.directory, f"is no directory of this machine: {why}")
     if target.place is Place.MLFLOW:
         yield from _mlflow_problems(target)
     if target.place is Place.SAGEMAKER:

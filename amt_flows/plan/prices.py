@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from amt_flows.backends.home import expanded
 from amt_flows.errors import AmtFlowsError, shown
 from amt_flows.nearest import nearest
 from amt_flows.spec import TrainingJobTemplate
@@ -89,7 +90,7 @@ def price_table(given: str | None = None) -> PriceTable | None:
     """
     named = given or os.environ.get(VARIABLE)
     if named:
-        return read_table(Path(named).expanduser())
+        return read_table(expanded(named))
     path = default_path()
     return read_table(path) if path.is_file() else None
 

@@ -12,11 +12,11 @@ import json
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from amt_flows.backends.attended.engine import EngineJob, EngineState, Order
 from amt_flows.backends.attended.http import Api, Refused
+from amt_flows.backends.home import expanded
 from amt_flows.errors import BackendError, CapacityUnavailable, LaunchRejected, NameTaken, Problem
 from amt_flows.ports import JobRequest, Room
 from amt_flows.spec import Resources, TuningSpec
@@ -178,7 +178,7 @@ def _token() -> dict[str, str]:
     token, path = os.environ.get("RAY_AUTH_TOKEN"), os.environ.get("RAY_AUTH_TOKEN_PATH") or TOKEN_PATH
     if not token:
         with contextlib.suppress(OSError, RuntimeError):
-            token = Path(path).expanduser().read_text().strip()
+            token = expanded(path).read_text().strip()
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from amt_flows.backends.attended.http import Api
+from amt_flows.backends.home import expanded
 from amt_flows.errors import BackendError
 
 if sys.version_info >= (3, 11):
@@ -58,7 +59,7 @@ def _shown(secret: Any) -> str | None:
 
 
 def _profile() -> Mapping[str, str]:
-    home = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
+    home = expanded(os.environ.get("PREFECT_HOME") or "~/.prefect")
     path = Path(os.environ.get("PREFECT_PROFILES_PATH") or home / "profiles.toml")
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from amt_flows.backends.home import Home
+from amt_flows.backends.home import Home, expanded
 from amt_flows.backends.places import Place, open_place
 from amt_flows.errors import JournalError, TuningJobNotFound
 from amt_flows.spec import TuningSpec
@@ -51,7 +51,7 @@ def saved_tuning_job(name: str, home: Home = None) -> SavedTuningJob:
 
 def _file(name: str) -> Path | None:
     directory = os.environ.get(DIRECTORY)
-    files = [Path(directory).expanduser() / f"{name}{ending}" for ending in _ENDINGS] if directory else []
+    files = [expanded(directory) / f"{name}{ending}" for ending in _ENDINGS] if directory else []
     return next((file for file in files if file.is_file()), None)
 
 
@@ -74,7 +74,7 @@ def _known() -> str:
     """The names that there are, for a message."""
     directory, names = os.environ.get(DIRECTORY), list[str]()
     if directory:
-        folder = Path(directory).expanduser()
+        folder = expanded(directory)
         try:
             names = sorted({one.stem for one in folder.iterdir() if one.suffix in _ENDINGS})
         except OSError as error:
