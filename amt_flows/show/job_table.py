@@ -12,12 +12,11 @@ from collections.abc import Iterator, Sequence
 from amt_flows.names import count
 from amt_flows.results import TuningResult
 from amt_flows.show.html import text
-from amt_flows.show.leaderboard_rows import LOG, MODEL, leaderboard
+from amt_flows.show.leaderboard_rows import LOG, MODEL, MOST_ROWS, leaderboard
 from amt_flows.show.links import log_link, model_link
 from amt_flows.show.pictures.plot import Job
 from amt_flows.show.text import number, place
 
-MOST_ROWS = 1000
 MOST_COLUMNS = 40
 LONGEST_CELL = 60
 STATUS = "Status"

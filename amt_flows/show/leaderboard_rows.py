@@ -14,6 +14,9 @@ from amt_flows.show.text import duration, hyperparameter, number
 from amt_flows.space.space import Value
 
 MODEL, LOG, FRONT = "Model", "Log", "Pareto front"
+MOST_ROWS = 1000
+"""Of a table in a browser: an older one, which draws all rows before it shows any, takes a second for some
+hundred of them."""
 _LAST = ("Status", "Why it stopped", "Epochs", "Time", MODEL, LOG)
 
 

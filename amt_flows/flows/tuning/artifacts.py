@@ -35,7 +35,7 @@ from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.running_tuning_job import RunningTuningJob
 from amt_flows.names import count
 from amt_flows.results import TrainingJobRecord, TuningResult, result_of
-from amt_flows.show.leaderboard_rows import leaderboard
+from amt_flows.show.leaderboard_rows import MOST_ROWS, leaderboard
 from amt_flows.show.progress.panel import done_share
 from amt_flows.show.report import report_markdown
 from amt_flows.show.result_summary import result_summary
@@ -56,9 +56,6 @@ PACKED = "packed"
 SHARE_OF_DRAWING = 0.05
 # and so long at most at a time, but for the one artifact that is drawn just then.
 DRAW_SECONDS = 0.05
-
-LIVE_ROWS = 1000
-"""Of the leaderboard of a tuning job that runs; all that fit when it has ended."""
 
 LARGEST_PICTURE = 400_000
 """Characters, of one that is renewed as often."""
@@ -100,8 +97,7 @@ def pages(
     # Of one that has ended the description is what came of it, and no more.
     news = headline if ledger.finished else f"{headline}\n\n{offered}"
     yield Page("progress", "progress", percent, news)
-    rows = None if ledger.finished else LIVE_ROWS
-    yield leaderboard_page(result, headline, first=most_important(ledger), most=rows)
+    yield leaderboard_page(result, headline, first=most_important(ledger))
     # The picture is an artifact of its own: one of the two UIs shows a chart in markdown as its text.
     head, _, rest = report_markdown(ledger, result, charts=False).partition("\n\n## ")
     yield Page("report", "markdown", f"{head}\n\n{offered}\n\n## {rest}", headline)
@@ -139,7 +135,7 @@ def leaderboard_page(
     headline: str,
     largest: int = LARGEST_TABLE,
     first: Sequence[str] = (),
-    most: int | None = None,
+    most: int = MOST_ROWS,
 ) -> Page:
     """Every training job, best first; of more than ``most``, or than a table of ``largest`` characters can
     hold, the best, and then what is left out and where it is."""
