@@ -109,6 +109,8 @@ class _ByARule(Protocol):
     def rule(self) -> str: ...
     @property
     def message(self) -> str: ...
+    @property
+    def numbers(self) -> Mapping[str, object]: ...
 
 
 R = TypeVar("R", bound=_ByARule)
@@ -116,9 +118,12 @@ R = TypeVar("R", bound=_ByARule)
 
 def decisive(reasons: Sequence[R]) -> R | None:
     """The reason to name where there is room for one: the first, but why a tuning job is Failed before the
-    limit that it had reached. None without reasons."""
-    fatal = (reason for reason in reasons if reason.rule in (FAILED_BY_AMT, NOTHING_USABLE))
-    return next(fatal, reasons[0] if reasons else None)
+    limit that it had reached. Where no training job was launched, that limit says all. None without reasons.
+    """
+    fatal = next((reason for reason in reasons if reason.rule in (FAILED_BY_AMT, NOTHING_USABLE)), None)
+    if fatal is None or (fatal.rule == NOTHING_USABLE and fatal.numbers.get("launched") == 0):
+        return reasons[0] if reasons else None
+    return fatal
 
 
 _NO_NUMBERS: Final[Mapping[str, float]] = {}

@@ -37,6 +37,11 @@ def tally(result: TuningResult) -> str:
     return f"{of} launched ({detail})" if detail else f"{of} launched"
 
 
+def none_launched(result: TuningResult) -> str:
+    """What stands in place of a table of training jobs."""
+    return "None was launched yet." if result.ended_at is None else "None was launched."
+
+
 def _ended_as(job: TrainingJobRecord) -> str:
     unusable = job.failed and job.outcome == Outcome.COMPLETED.value
     return f"{job.state} without a usable value" if unusable else job.state

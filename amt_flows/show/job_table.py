@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from amt_flows.names import count
 from amt_flows.results import TuningResult
+from amt_flows.show.facts import none_launched
 from amt_flows.show.html import text
 from amt_flows.show.leaderboard_rows import LOG, MODEL, MOST_ROWS, leaderboard
 from amt_flows.show.links import log_link, model_link
@@ -27,7 +28,7 @@ def job_table(result: TuningResult) -> str:
     pictures lead to."""
     rows = leaderboard(result, MOST_ROWS)
     if not rows:
-        return "<h2>Training jobs</h2><p>None was launched yet.</p>"
+        return f"<h2>Training jobs</h2><p>{none_launched(result)}</p>"
     names = list(dict.fromkeys(name for row in rows for name in row if name not in (MODEL, LOG)))
     names = names[:MOST_COLUMNS]
     places = [_places([row.get(name, "") for row in rows]) for name in names]

@@ -16,7 +16,7 @@ from amt_flows.results import TrainingJobRecord, TuningResult
 from amt_flows.results.edges import edges
 from amt_flows.results.from_result import ledger_of
 from amt_flows.show import html
-from amt_flows.show.facts import spendings, status, tally, took
+from amt_flows.show.facts import none_launched, spendings, status, tally, took
 from amt_flows.show.leaderboard_rows import tuned_in, why
 from amt_flows.show.links import log_link, model_link
 from amt_flows.show.text import NOTHING, duration, hyperparameter, hyperparameters, number, place
@@ -97,7 +97,7 @@ def _what_it_took(result: TuningResult) -> str:
 def _leaderboard(result: TuningResult) -> str:
     jobs = result.jobs[:ROWS]
     if not jobs:
-        return html.heading("Training jobs") + "<div>None was launched yet.</div>"
+        return html.heading("Training jobs") + f"<div>{none_launched(result)}</div>"
     names = tuned_in(result, jobs)
     apart = names if len(names) <= COLUMNS else []
     others = result.other_metrics()

@@ -20,7 +20,7 @@ from amt_flows.results.amt_shapes import objective_status_counters, training_job
 from amt_flows.results.edges import edges
 from amt_flows.rules.early_stopping import early_stopping_rule
 from amt_flows.show.explanation import COLUMNS, importance_rows, reliability_line
-from amt_flows.show.facts import front_line, status
+from amt_flows.show.facts import front_line, none_launched, status
 from amt_flows.show.leaderboard_rows import LOG, MODEL, leaderboard
 from amt_flows.show.links import is_local, log_link, model_link
 from amt_flows.show.markdown import cell, code, fenced, line_chart, link, table
@@ -192,7 +192,7 @@ def _chart(ledger: Ledger) -> str:
 def leaderboard_section(result: TuningResult, limit: int, local_links: bool) -> str:
     rows = leaderboard(result, limit)
     if not rows:
-        return "## Training jobs\n\nNone was launched yet."
+        return f"## Training jobs\n\n{none_launched(result)}"
     # Of several algorithms each has hyperparameters of its own.
     columns = [*dict.fromkeys(name for row in rows for name in row if name not in (MODEL, LOG)), MODEL, LOG]
     jobs = result.jobs[:limit]

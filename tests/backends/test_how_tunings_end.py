@@ -115,6 +115,8 @@ def test_the_remedy_blames_a_script_only_where_one_failed(changes: dict[str, Any
     with pytest.raises(TuningJobFailed) as raised:
         finished_result(_Ended(ledger))
     assert remedy in raised.value.remedy
+    if not ledger.jobs:
+        assert "the limit is 1" in why(ledger), "where nothing was launched, the limit says all"
 
 
 @EVERYWHERE
