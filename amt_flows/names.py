@@ -1,4 +1,4 @@
-"""What things are called: tuning jobs, a function that has no path, and so many of anything."""
+"""What things are called: tuning jobs, a function that has no path, variables, and so many of anything."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ def made_up_name() -> str:
     import secrets  # training jobs that are functions import this file, and need none of it
 
     return f"tuning-{secrets.token_hex(4)}"
+
+
+def variable(prefix: str, name: str) -> str:
+    """The environment variable that is named after a hyperparameter or a channel."""
+    return prefix + re.sub(r"[^A-Za-z0-9]", "_", name).upper()
 
 
 def count(amount: int, noun: str) -> str:

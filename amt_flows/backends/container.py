@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from amt_flows.names import variable
 
 HOST: Final = "algo-1"
 
@@ -96,8 +97,3 @@ def variables(
         **{variable("SM_HP_", one): value for one, value in texts.items()},
         **{variable("SM_CHANNEL_", one): str(container.channel(one)) for one in channels},
     }
-
-
-def variable(prefix: str, name: str) -> str:
-    """The variable that is named after a hyperparameter or a channel."""
-    return prefix + re.sub(r"[^A-Za-z0-9]", "_", name).upper()

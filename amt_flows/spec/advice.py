@@ -8,6 +8,7 @@ from typing import Final
 
 from amt_flows.metrics import expressions
 from amt_flows.metrics.slow_regexes import slowness
+from amt_flows.names import variable
 from amt_flows.space.space import Scaling
 from amt_flows.spec.algorithm_rules import Algorithm, numeric_ranges
 from amt_flows.spec.dotted import get
@@ -164,6 +165,23 @@ def _several_processes(algorithm: Algorithm, at: str) -> Iterator[str]:
         )
 
 
+def _one_variable_for_two(algorithm: Algorithm, at: str) -> Iterator[str]:
+    """The variables that SageMaker's containers have: what differs only by case or by signs shares one."""
+    if algorithm.training_job.function is not None:
+        return
+    named: dict[str, str] = {}
+    tuned = (algorithm.continuous, algorithm.integer, algorithm.categorical)
+    names = [one.name for ranges in tuned for one in ranges]
+    for name in (*names, *algorithm.static_hyperparameters):
+        shared = variable("SM_HP_", name)
+        first = named.setdefault(shared, name)
+        if first != name:
+            yield (
+                f"{at}training_job: {first} and {name} share the variable {shared}, which has the value of "
+                "one of them; read both from the arguments or SM_HPS, or rename one"
+            )
+
+
 def _texts_like_options(algorithm: Algorithm, at: str) -> Iterator[str]:
     """An argument that begins with a dash is an option to argparse, unless it reads as a number."""
     job = algorithm.training_job
@@ -235,5 +253,6 @@ _RULES: tuple[Callable[[Algorithm, str], Iterator[str]], ...] = (
     _regexes,
     _several_processes,
     _texts_like_options,
+    _one_variable_for_two,
     _secrets,
 )

@@ -6,6 +6,7 @@ one field stands here; the rules between fields stand in :mod:`amt_flows.spec.ru
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import math
@@ -145,9 +146,12 @@ def _written(value: object, as_str: ValidatorFunctionWrapHandler) -> str:
             return Written(json.dumps(value, allow_nan=False), json.loads(json.dumps(value)))
         except (TypeError, ValueError, RecursionError):
             pass
+    instead = "give what is in it as hyperparameters of their own"
+    if isinstance(value, datetime.date | datetime.time):
+        instead = f'write it as a text, "{value.isoformat()}"'
     raise ValueError(
         "must be a text, a number, true or false, null, or a list of these: as one value of a hyperparameter "
-        "nothing else can be carried to a training job; give what is in it as hyperparameters of their own"
+        f"nothing else can be carried to a training job; {instead}"
     )
 
 

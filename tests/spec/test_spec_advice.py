@@ -62,6 +62,11 @@ ADVISED: list[tuple[Changes, str, str]] = [
         "completion.min_relative_improvement",
         "decides nothing",
     ),
+    (
+        {"static_hyperparameters": {"weight-decay": 1, "Weight_Decay": 2}},
+        "training_job",
+        "weight-decay and Weight_Decay share the variable SM_HP_WEIGHT_DECAY",
+    ),
 ]
 
 
