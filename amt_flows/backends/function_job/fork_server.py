@@ -21,7 +21,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from amt_flows.backends.function_job.script import let_go
@@ -43,6 +43,7 @@ IDLE_SECONDS = 120.0
 LOOK_SECONDS = 2.0
 LONGEST_MESSAGE = 64 * 1024
 MOST_DESCRIPTORS = 65_536
+MOST_UNLOOKED_AT = 1_000_000
 WRITERS = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 KEPT_SIGNALS = tuple(number for number in range(1, 32) if number not in (signal.SIGKILL, signal.SIGSTOP))
 
@@ -78,6 +79,36 @@ class _Stale(Exception):
     pass
 
 
+class _Guard:
+    """A copy that is the guard of a job, or waits for one: then it ``is_free``."""
+
+    def __init__(self, pid: int, start: str, orders: socket.socket) -> None:
+        self.pid = pid
+        self.start = start
+        self.orders = orders
+        self.is_free = True
+
+    def takes(self, order: bytes) -> bool:
+        """Give it a job. False, and it has none, if it has ended."""
+        self.is_free = False
+        try:
+            self.orders.send(order, socket.MSG_DONTWAIT)
+        except OSError:
+            return False
+        return True
+
+    def is_there(self) -> bool:
+        """Hear what it says; False if it has ended, or goes on with its job as a process that knows nothing
+        of this one."""
+        try:
+            self.is_free = self.orders.recv(LONGEST_MESSAGE, socket.MSG_DONTWAIT) == forked.FREE
+        except OSError:
+            self.is_free = False
+        if not self.is_free:
+            self.orders.close()
+        return self.is_free
+
+
 class _Server:
     def __init__(self, control: socket.socket, controller: Any) -> None:
         self._control = control
@@ -85,6 +116,7 @@ class _Server:
         self._shown = shown()
         self._origin = forked.Origin(sys.executable, dict(os.environb))
         self._said = b""
+        self._guards: list[_Guard] = []
         self._traces: Traces
         self._sources: Sources
 
@@ -94,9 +126,11 @@ class _Server:
         loaded = self._loaded(load)
         used_at = time.monotonic()
         while True:
-            ready, _, _ = select.select([self._control], [], [], LOOK_SECONDS)
+            at_work = {guard.orders: guard for guard in self._guards if not guard.is_free}
+            ready, _, _ = select.select([self._control, *at_work], [], [], LOOK_SECONDS)
             self._reap()
-            if not ready:
+            self._guards = [guard for guard in self._guards if guard.orders not in ready or guard.is_there()]
+            if self._control not in ready:
                 if not is_alive(self._controller) or time.monotonic() - used_at > IDLE_SECONDS:
                     return
                 continue
@@ -105,7 +139,7 @@ class _Server:
                 return
             if self._sources.have_changed():
                 raise _Stale
-            self._copy(message, lambda command: train(loaded, command))
+            self._hand_over(message, lambda command: train(loaded, command))
             used_at = time.monotonic()
 
     def _loaded(self, load: Callable[[], T]) -> T:
@@ -114,37 +148,63 @@ class _Server:
         signal.setitimer(signal.ITIMER_REAL, IMPORT_SECONDS)
         began = time.time()
         self._traces = Traces()
-        with self._traces.recorded():
+        with self._traces.recorded(), _seldom_looking_for_garbage():
             loaded = load()
         signal.setitimer(signal.ITIMER_REAL, 0.0)
-        if reason := self._traces.against_copies():
-            raise UnfitError(reason)
+        if self._traces.against_copies():
+            gc.collect()  # perhaps it is garbage that has something open
+            if reason := self._traces.against_copies():
+                raise UnfitError(reason)
         self._sources = Sources(self._traces.read)
         if self._sources.are_newer_than(began):
             raise _Stale
         self._said = _printed()
-        # What is there now is shared by all copies; looking through it for garbage would copy it.
-        gc.collect()
+        # What is there now is shared by all copies; looking through it for garbage would copy it, and takes
+        # longer here than what little there is would be worth.
         gc.freeze()
         return loaded
 
-    def _copy(self, message: bytes, train: Callable[[Sequence[str]], int]) -> None:
-        directory = os.fsdecode(message)
+    def _hand_over(self, message: bytes, train: Callable[[Sequence[str]], int]) -> None:
+        """To a copy that waits for a job, or to a new one; then see to it that one waits for the next."""
+        guard = next((one for one in self._guards if one.is_free and one.takes(message)), None)
+        if guard is None:
+            guard = self._copy(train)
+            guard.takes(message)
+        with contextlib.suppress(OSError):
+            answer = f"{guard.pid} {guard.start} ".encode() + message
+            self._control.send(answer, socket.MSG_DONTWAIT)
+        if not any(one.is_free for one in self._guards):
+            self._copy(train)
+
+    def _copy(self, train: Callable[[Sequence[str]], int]) -> _Guard:
         handlers = {number: signal.getsignal(number) for number in KEPT_SIGNALS}
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = os.fork()
         if pid == 0:
             try:
+                # Whoever keeps these open keeps others from knowing that this process's parent has ended.
+                for one in (ours, self._control, *(guard.orders for guard in self._guards)):
+                    one.close()
                 assert self._shown is not None
-                self._shown.become(self._origin.command(directory), {})
-                forked.run(directory, self._origin, lambda *given: self._train(train, handlers, *given))
+                forked.attend(
+                    its,
+                    self._origin,
+                    lambda command: self._show(command),
+                    lambda *given: self._train(train, handlers, *given),
+                )
             except BaseException:
                 sys.excepthook(*sys.exc_info())
             finally:
                 os._exit(EXIT_NOT_BEGUN)
+        its.close()
         state = process_state(pid)
-        with contextlib.suppress(OSError):
-            answer = f"{pid} {state[1] if state else ''} ".encode() + message
-            self._control.send(answer, socket.MSG_DONTWAIT)
+        guard = _Guard(pid, state[1] if state else "", ours)
+        self._guards.append(guard)
+        return guard
+
+    def _show(self, command: Sequence[bytes]) -> None:
+        assert self._shown is not None
+        self._shown.become(command, {})
 
     def _train(
         self,
@@ -185,6 +245,17 @@ class _Server:
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 continue
+
+
+@contextlib.contextmanager
+def _seldom_looking_for_garbage() -> Iterator[None]:
+    """What an import makes stays, and looking through it again and again takes a tenth of its time. A module
+    that sets another threshold keeps it."""
+    usual = gc.get_threshold()
+    gc.set_threshold(MOST_UNLOOKED_AT, *usual[1:])
+    yield
+    if gc.get_threshold()[0] == MOST_UNLOOKED_AT:
+        gc.set_threshold(*usual)
 
 
 def _own_command() -> list[bytes]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import socket
 
 # With all that it will take to write down an end.
 import amt_flows.backends.local_worker.job  # noqa: F401
@@ -34,11 +35,15 @@ from amt_flows.backends.local_worker.start import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import NoReturn
 
     from amt_flows.backends.local_worker.start import Become
 
+    Show = Callable[[Sequence[bytes]], object]
+
+SPARE, FREE = "--spare", b"free"
+LONGEST_ORDER = 64 * 1024
 TRAINING_SECONDS = 0.3
 GUARD_SECONDS = 0.6
 WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
@@ -57,25 +62,76 @@ class Origin:
         return [os.fsencode(word) for word in (self.python, "-I", "-S", WORKER, *arguments)]
 
 
-def run(directory: str, origin: Origin, become: Become) -> NoReturn:
-    """In a new copy of a fork server: be the guard of a job whose training does ``become``."""
+def attend(orders: socket.socket, origin: Origin, show: Show, become: Become) -> NoReturn:
+    """In a new copy of a fork server: be the guard of the job whose directory comes as an order, and whose
+    training does ``become``; and then of the next one, as long as each is over within a moment. Says so by
+    ``FREE``. Its worker is there before the order, which ends with whoever gives them."""
     as_python_does()
     # Inherited by the worker, and by what both become; the training is as usual again.
     heed_no_request_to_end()
     os.setsid()
+    adopt_orphans()
+    out = os.dup(1)
+    while True:
+        show(origin.command(SPARE))
+        lifeline, writer = os.pipe()
+        told, tell = os.pipe()
+        worker = os.fork()
+        if worker == 0:
+            for theirs in (lifeline, tell, orders.detach()):
+                os.close(theirs)
+            _work_when(told, writer, origin, show, become)
+        os.close(writer)
+        os.close(told)
+        order = orders.recv(LONGEST_ORDER)
+        if not order:
+            # The worker sees the end of its pipe, as it would if this process were killed.
+            os._exit(0)
+        os.write(tell, order)
+        os.close(tell)
+        directory = os.fsdecode(order)
+        show(origin.command(directory))
+        _write_into(directory)
+        if not _ends_within(GUARD_SECONDS, worker):
+            _go_on(origin, ["--guard", str(worker), str(lifeline), directory], inherited=(lifeline,))
+        code = see_to_its_end(worker, lifeline)
+        if code or _has_children():
+            os._exit(code)
+        os.close(lifeline)
+        for standard in (1, 2):
+            os.dup2(out, standard)
+        try:
+            orders.send(FREE)
+        except OSError:
+            os._exit(0)
+
+
+def _has_children() -> bool:
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _write_into(directory: str) -> None:
+    """Have what this process says go where a worker's word goes."""
     log = os.open(os.path.join(directory, "worker.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for standard in (1, 2):
         os.dup2(log, standard)
-    adopt_orphans()
-    lifeline, writer = os.pipe()
-    worker = os.fork()
-    if worker == 0:
-        os.close(lifeline)
-        _work(directory, writer, origin, become)
-    os.close(writer)
-    if not _ends_within(GUARD_SECONDS, worker):
-        _go_on(origin, ["--guard", str(worker), str(lifeline), directory], inherited=(lifeline,))
-    os._exit(see_to_its_end(worker, lifeline))
+    os.close(log)
+
+
+def _work_when(told: int, lifeline: int, origin: Origin, show: Show, become: Become) -> NoReturn:
+    """Be the worker of the job whose directory is told; of none if there comes nothing."""
+    order = os.read(told, LONGEST_ORDER)
+    if not order:
+        os._exit(0)
+    os.close(told)
+    directory = os.fsdecode(order)
+    show(origin.command(directory))
+    _write_into(directory)
+    _work(directory, lifeline, origin, become)
 
 
 def _work(directory: str, lifeline: int, origin: Origin, become: Become) -> NoReturn:
