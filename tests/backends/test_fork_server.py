@@ -17,6 +17,7 @@ import pytest
 
 from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.local.fork_servers import SWITCH
+from amt_flows.backends.local_worker.endings import children_of
 from amt_flows.backends.marked_processes import marked_processes, running_processes
 from amt_flows.ports import JobReport, JobState
 from amt_flows.spec import TrainingJobTemplate
@@ -159,6 +160,47 @@ def test_each_is_a_process_of_its_own_that_can_be_found_stopped_and_killed(site:
     assert run(site, place, "alone", 4).state is JobState.COMPLETED, "the worker goes on without its guard"
     assert run(site, place, "leave", 3).failure == "exit status 7; the last of its output:\nimported\nbye"
     assert imports(place) == 3
+
+
+def test_guards_wait_for_the_next_short_job_and_end_with_their_server(site: Site, place: Path) -> None:
+    def claim(trial: int) -> dict[str, int]:
+        name = run(site, place, "facts", trial).name
+        wait_for(lambda: not any(one.mentions(str(site.directory(name))) for one in running_processes()))
+        claimed: dict[str, int] = json.loads((site.directory(name) / "claim").read_text())
+        return claimed
+
+    first, again = claim(1), claim(2)
+    waiting = spares(servers(place))
+    assert first["guard"] in waiting
+    assert first["pid"] != again["pid"]
+    assert again["pid"] not in waiting
+    for guard in spares(servers(place)):
+        os.kill(guard, signal.SIGKILL)
+    wait_for(lambda: not spares(servers(place)))
+    third = claim(3)
+    assert third["guard"] not in waiting
+    (server,) = servers(place)
+    waiting = spares([server])
+    os.kill(server, signal.SIGKILL)
+    wait_for(lambda: not any(map(is_spare, waiting)))
+    assert claim(4)["guard"] not in waiting
+    assert imports(place) == 2
+    waiting = spares(servers(place))
+    site.backend.rest("t")
+    wait_for(lambda: not any(map(is_spare, waiting)))
+
+
+def spares(guards_of: list[int]) -> list[int]:
+    """The guards and workers of fork servers that wait for a job."""
+    below = [child for server in guards_of for child in children_of(server)]
+    return [one for guard in below for one in (guard, *children_of(guard)) if is_spare(one)]
+
+
+def is_spare(pid: int) -> bool:
+    try:
+        return b"--spare" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
 
 
 def test_a_server_that_is_killed_or_stops_loses_no_job(site: Site, place: Path) -> None:
