@@ -12,62 +12,42 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amt_flows.backends.function_job.shown import ROOM_ARGUMENT, with_room
+from amt_flows.backends.local import early_imports
+from amt_flows.backends.local.imported import Environment, Imported, Started, imported_by, start
 from amt_flows.backends.local.paths import JobPaths
-from amt_flows.backends.local.request import FUNCTION_RUNNER, SCRIPT_RUNNER, this_python, warm_modules
 from amt_flows.backends.local_worker.processes import identity
 from amt_flows.backends.local_worker.records import write_json
-from amt_flows.backends.local_worker.start import read_command, share_variables
 
 if TYPE_CHECKING:
     from amt_flows.backends.local_worker.processes import Identity
 
 logger = logging.getLogger("amt_flows")
 
-SWITCH = "AMT_FLOWS_FORK_SERVER"
-"""Set to 0, no training job shares an import with others."""
 LOG = "fork-server.log"
 LONGEST_MESSAGE = 64 * 1024
 EXIT_DONE, EXIT_UNFIT, EXIT_STALE = 0, 64, 65
 MOST_FAILURES = 3
 """After so many that ended without having begun a job, jobs of their kind are started the usual way."""
-OF_ONE_JOB = (
-    b"SAGEMAKER_BASE_DIR",
-    b"TRAINING_JOB_NAME",
-    b"CUDA_VISIBLE_DEVICES",
-    b"HIP_VISIBLE_DEVICES",
-    b"ROCR_VISIBLE_DEVICES",
-    b"NVIDIA_VISIBLE_DEVICES",
-    b"MLFLOW_RUN_ID",
-)
-"""Variables that differ from job to job, as do those that begin with ``SM_``. If an import reads one, jobs
-don't share it."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What jobs have in common that may share an import. ``home`` is the directory of their tuning job."""
+    """Jobs that may share an import. ``home`` is the directory of their tuning job."""
 
     home: Path
-    place: bytes
-    argv: tuple[bytes, ...]
+    imported: Imported
 
 
 @dataclass
 class _Server:
-    pid: int
-    process: Identity
-    control: socket.socket
-    environment: Mapping[bytes, bytes]
+    started: Started
+    environment: Environment
     waiting: dict[bytes, JobPaths] = field(default_factory=dict)
     """Jobs that it was told of and did not answer yet."""
     has_begun: bool = False
@@ -86,10 +66,11 @@ class ForkServers:
     def start(self, paths: JobPaths) -> Identity | None:
         """Have a prepared job begun. The process to look at until its worker is known, which is the fork
         server; None where no import is shared."""
-        wanted = _kind_of(paths)
+        wanted = imported_by(paths)
         if wanted is None:
             return None
-        kind, environment = wanted
+        imported, environment = wanted
+        kind = Kind(paths.directory.parent.parent, imported)
         self._take_note()
         server = self._servers.get(kind)
         if server is not None and server.environment != environment:
@@ -100,17 +81,17 @@ class ForkServers:
         if server is None:
             if self._failures.get(kind, 0) >= MOST_FAILURES:
                 return None
-            server = self._servers[kind] = _started(kind, environment)
+            server = self._servers[kind] = _Server(_started(kind, environment), environment)
         place = os.fsencode(paths.directory)
         try:
             # For other controllers: if this process has gone, nobody comes any more.
-            write_json(str(paths.starter), server.process)
-            server.control.send(place)
+            write_json(str(paths.starter), server.started.process)
+            server.started.control.send(place)
         except OSError:  # just dead, or it stands still
             paths.starter.unlink(missing_ok=True)
             return None
         server.waiting[place] = paths
-        return server.process
+        return server.started.process
 
     def was_told_of(self, paths: JobPaths) -> bool:
         """Whether this job waits for a fork server of which nobody knows yet that it won't begin it."""
@@ -138,24 +119,21 @@ class ForkServers:
     def _end(self, kind: Kind) -> None:
         server = self._servers.pop(kind)
         self._hear(server)
-        with contextlib.suppress(OSError):
-            os.kill(server.pid, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(server.pid, 0)
+        server.started.kill()
         self._hear(server)
-        server.control.close()
+        server.started.control.close()
         self._left += server.waiting.values()
 
     def _take_note(self) -> None:
         for kind, server in list(self._servers.items()):
-            code = _exit_code(server.pid)
+            code = _exit_code(server.started.pid)
             # After its end, so that nothing of what it said is missed.
             self._hear(server)
             if code is None:
                 _keep_waiting(server)
                 continue
             del self._servers[kind]
-            server.control.close()
+            server.started.control.close()
             self._left += server.waiting.values()
             if code == EXIT_UNFIT:
                 self._failures[kind] = MOST_FAILURES
@@ -167,7 +145,7 @@ class ForkServers:
     def _hear(self, server: _Server) -> None:
         while True:
             try:
-                message = server.control.recv(LONGEST_MESSAGE, socket.MSG_DONTWAIT)
+                message = server.started.control.recv(LONGEST_MESSAGE, socket.MSG_DONTWAIT)
             except OSError:
                 return
             if not message:
@@ -181,53 +159,14 @@ class ForkServers:
                 self._begun.append((paths, process))
 
 
-def _kind_of(paths: JobPaths) -> tuple[Kind, dict[bytes, bytes]] | None:
-    """What a job has in common with others, and the environment that all of them have; None for one that is
-    not to share an import."""
-    if sys.platform != "linux" or os.environ.get(SWITCH) == "0":
-        return None
-    try:
-        place, argv, variables = read_command(str(paths.directory))
-        variables.update(share_variables(str(paths.directory)))
-    except (OSError, ValueError):
-        return None
-    warm = warm_modules(paths)
-    if warm and argv[0] == os.fsencode(this_python()):
-        argv = [argv[0], os.fsencode(SCRIPT_RUNNER), argv[1], *warm]
-    elif len(argv) < 3 or argv[1] != os.fsencode(FUNCTION_RUNNER):
-        return None
-    environment = {name: value for name, value in os.environb.items() if not name.startswith(b"SM_HP_")}
-    common = {name: value for name, value in variables.items() if not _is_of_one_job(name)}
-    return Kind(paths.directory.parent.parent, place, tuple(argv)), {**environment, **common}
-
-
-def _is_of_one_job(name: bytes) -> bool:
-    return name.startswith(b"SM_") or name in OF_ONE_JOB
-
-
-def _started(kind: Kind, environment: dict[bytes, bytes]) -> _Server:
-    """Raises OSError."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    python, runner, *arguments = kind.argv
-    told = [b"--serve", b"%d" % theirs.fileno(), b"%d" % os.getpid()]
-    try:
-        with (kind.home / LOG).open("wb") as log, theirs:
-            process = subprocess.Popen(
-                [python, runner, *told, *arguments, ROOM_ARGUMENT],
-                cwd=kind.place,
-                env=with_room(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
-    except BaseException:
-        ours.close()
-        raise
-    # It is reaped by number; without a return code Popen would complain that it is let go.
-    process.returncode = 0
-    return _Server(process.pid, identity(process.pid), ours, environment)
+def _started(kind: Kind, environment: Environment) -> Started:
+    """The process of a fork server: the one that was begun early, or a new one. Raises OSError."""
+    log = kind.home / LOG
+    early = early_imports.taken(kind.imported, environment, log)
+    if early is not None:
+        return early
+    with log.open("wb") as file:
+        return start(kind.imported, environment, file)
 
 
 def _exit_code(pid: int) -> int | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import NoReturn
 
+    Command = tuple[bytes, list[bytes], dict[bytes, bytes]]
     Become = Callable[[bytes, list[bytes], dict[bytes, bytes]], NoReturn]
 
 PIPE_BYTES = 1024 * 1024
@@ -122,15 +123,20 @@ def share_variables(directory: str) -> dict[bytes, bytes]:
     return {name: value for name, _, value in parts}
 
 
-def read_command(directory: str) -> tuple[bytes, list[bytes], dict[bytes, bytes]]:
-    """What the file ``command`` says: the working directory, the program and its arguments, and the variables
-    beside the inherited ones. Raises OSError, ValueError.
-
-    It holds texts that end in NUL, as exec takes them: working directory, number of arguments, program and
-    arguments, and NAME=value for each variable.
-    """
+def read_command(directory: str) -> Command:
+    """What the file ``command`` of a job says. Raises OSError, ValueError."""
     with open(os.path.join(directory, "command"), "rb") as file:
-        place, count, *texts = file.read().split(b"\0")[:-1]
+        return command_in(file.read())
+
+
+def command_in(content: bytes) -> Command:
+    """The working directory, the program and its arguments, and the variables beside the inherited ones.
+    Raises ValueError.
+
+    Such a file holds texts that end in NUL, as exec takes them: working directory, number of arguments,
+    program and arguments, and NAME=value for each variable.
+    """
+    place, count, *texts = content.split(b"\0")[:-1]
     argv, variables = texts[: int(count)], texts[int(count) :]
     pairs = (variable.partition(b"=") for variable in variables)
     return place, argv, {name: value for name, _, value in pairs}

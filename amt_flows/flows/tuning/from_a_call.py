@@ -4,10 +4,14 @@ given is the spec that they make, which the UI shows, and which another run can 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypedDict, TypeVar, overload
 
 from prefect import Flow, State
 
+from amt_flows.backends.home import home_directory
+from amt_flows.backends.local.early_imports import importing
 from amt_flows.functions.call import refuse_to_travel, spec_of
 from amt_flows.spec import TuningSpec
 
@@ -86,8 +90,26 @@ class TuneFlow(Flow[P, R]):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if args and callable(args[0]) and not isinstance(args[0], TuningSpec):
-            return super().__call__(**parameters_of(*args, **kwargs))
-        return super().__call__(*args, **kwargs)
+            parameters = parameters_of(*args, **kwargs)
+            with _importing(**parameters):
+                return super().__call__(**parameters)
+        with _importing(*args, **kwargs):
+            return super().__call__(*args, **kwargs)
+
+
+def _importing(
+    spec: object = None,
+    backend: object = "local",
+    region: object = None,
+    training: object = None,
+    home: object = None,
+    **of_the_run: object,
+) -> AbstractContextManager[None]:
+    """Import what training jobs on this machine will import, while Prefect begins the flow run."""
+    here = backend == "local" and training is None
+    if here and isinstance(spec, TuningSpec) and isinstance(home, str | Path | None):
+        return importing(spec, home_directory(home).absolute())
+    return nullcontext()
 
 
 def called_with_a_function_too(**settings: Any) -> Callable[[Callable[P, R]], TuneFlow[P, R]]:
