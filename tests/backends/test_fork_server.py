@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from amt_flows.backends.local import LocalBackend
-from amt_flows.backends.local.fork_servers import SWITCH
+from amt_flows.backends.local.early_imports import importing
+from amt_flows.backends.local.fork_servers import LOG
+from amt_flows.backends.local.imported import SWITCH
 from amt_flows.backends.local_worker.endings import children_of
 from amt_flows.backends.marked_processes import marked_processes, running_processes
 from amt_flows.ports import JobReport, JobState
-from amt_flows.spec import TrainingJobTemplate
+from amt_flows.spec import TrainingJobTemplate, TuningSpec
 
 if TYPE_CHECKING:
     from backends.conftest import Site
@@ -239,6 +241,52 @@ def test_what_has_changed_is_imported_anew(site: Site, place: Path) -> None:
     (place / "data").write_text("")
     assert site.values(run(site, place, "facts", 4).name) == [0.0]
     assert imports(place) == 4
+
+
+def test_an_import_that_was_begun_early_is_the_one_that_jobs_share(
+    site: Site, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SM_HP_DEPTH", "of a training job around this one")
+    (place / "shared.py").write_text(MODULE + "import sys\nprint('early', file=sys.stderr, flush=True)\n")
+    spec = early(place, "facts")
+    with importing(spec, site.root):
+        (early_one,) = servers(place)
+        assert not site.root.exists()
+        names = [run(site, place, "facts", trial).name for trial in (1, 2)]
+    assert servers(place) == [early_one], "it is its tuning job's"
+    assert imports(place) == 1
+    assert (site.root / "t" / LOG).read_text() == "imported\nearly\n"
+    assert "imported" in log_of(site, names[1])
+    site.backend.rest("t")
+    assert not servers(place)
+
+
+def test_an_import_that_was_begun_early_for_nothing_is_ended(
+    site: Site, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "shared.py").write_text("import time\ntime.sleep(60)\n")
+    with importing(early(place, "facts"), site.root), importing(early(place, "facts"), site.root):
+        assert len(servers(place)) == 1
+    assert not servers(place)
+    (place / "shared.py").write_text(MODULE)
+    with importing(early(place, "facts"), site.root):
+        monkeypatch.setenv("ANOTHER", "environment")
+        (one,) = servers(place)
+        assert site.values(run(site, place, "facts").name) == [3.0]
+        assert one not in servers(place)
+    site.backend.rest("t")
+    for spec in (early(place, "facts").named("t"), early(place, "facts", resources={"cpus": 1})):
+        with importing(spec, site.root):
+            assert not servers(place), "its training jobs may have ended; or others have others beside them"
+
+
+def early(place: Path, function: str, **fields: Any) -> TuningSpec:
+    return TuningSpec(
+        objective={"type": "Maximize", "metric_name": "acc"},
+        integer=[{"name": "depth", "min_value": 1, "max_value": 9}],
+        training_job={"function": f"shared:{function}", "working_directory": str(place), **fields},
+        limits={"max_number_of_training_jobs": 3},
+    )
 
 
 def test_it_ends_with_its_tuning_job_and_with_its_controller(place: Path) -> None:
