@@ -181,7 +181,7 @@ def test_guards_wait_for_the_next_short_job_and_end_with_their_server(site: Site
     wait_for(lambda: not spares(servers(place)))
     third = claim(3)
     assert third["guard"] not in waiting
-    (server,) = servers(place)
+    server = only_server(place)
     waiting = spares([server])
     os.kill(server, signal.SIGKILL)
     wait_for(lambda: not any(map(is_spare, waiting)))
@@ -250,7 +250,7 @@ def test_an_import_that_was_begun_early_is_the_one_that_jobs_share(
     (place / "shared.py").write_text(MODULE + "import sys\nprint('early', file=sys.stderr, flush=True)\n")
     spec = early(place, "facts")
     with importing(spec, site.root):
-        (early_one,) = servers(place)
+        early_one = only_server(place)
         assert not site.root.exists()
         names = [run(site, place, "facts", trial).name for trial in (1, 2)]
     assert servers(place) == [early_one], "it is its tuning job's"
@@ -266,18 +266,26 @@ def test_an_import_that_was_begun_early_for_nothing_is_ended(
 ) -> None:
     (place / "shared.py").write_text("import time\ntime.sleep(60)\n")
     with importing(early(place, "facts"), site.root), importing(early(place, "facts"), site.root):
-        assert len(servers(place)) == 1
+        only_server(place)
     assert not servers(place)
     (place / "shared.py").write_text(MODULE)
     with importing(early(place, "facts"), site.root):
         monkeypatch.setenv("ANOTHER", "environment")
-        (one,) = servers(place)
+        one = only_server(place)
         assert site.values(run(site, place, "facts").name) == [3.0]
         assert one not in servers(place)
     site.backend.rest("t")
+    before = set(children_of(os.getpid()))
     for spec in (early(place, "facts").named("t"), early(place, "facts", resources={"cpus": 1})):
         with importing(spec, site.root):
-            assert not servers(place), "its training jobs may have ended; or others have others beside them"
+            told = "its training jobs may have ended, or each has variables of its own"
+            assert set(children_of(os.getpid())) <= before, told
+
+
+def only_server(place: Path) -> int:
+    wait_for(lambda: servers(place))
+    (one,) = servers(place)
+    return one
 
 
 def early(place: Path, function: str, **fields: Any) -> TuningSpec:

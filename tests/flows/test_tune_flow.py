@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from prefect.exceptions import CancelledRun
 from prefect.states import Cancelling, Crashed
 
 import amt_flows as amt
+from amt_flows.backends.local import early_imports
 from amt_flows.backends.places import open_journal
 from amt_flows.errors import SpecError, TuningJobFailed
 from amt_flows.events import TuningStatus
@@ -176,7 +178,18 @@ def test_a_run_that_was_cancelled_before_it_began_leaves_the_hooks_nothing_to_do
     assert not home.exists()
 
 
-def test_it_is_called_with_a_function_and_shows_the_spec_that_this_makes(home: Path) -> None:
+def test_it_is_called_with_a_function_and_shows_the_spec_that_this_makes(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[bool] = []
+
+    def taken(*wanted: Any, usual: Callable[..., object] = early_imports.taken) -> object:
+        process = usual(*wanted)
+        begun.append(process is not None)
+        return process
+
+    monkeypatch.setattr(early_imports, "taken", taken)
+
     def halved(depth: int) -> float:
         return depth / 2
 
@@ -185,6 +198,7 @@ def test_it_is_called_with_a_function_and_shows_the_spec_that_this_makes(home: P
         halved, space, maximize="accuracy", jobs=2, parallel=2, seed=1, home=str(home), return_state=True
     )
     result = state.result()
+    assert begun == [sys.platform == "linux"], "what the jobs import was begun before the flow run"
     shown = read(flow_run_id(state)).parameters["spec"]
     spec = amt.spec_of(halved, space, maximize="accuracy", jobs=2, parallel=2, seed=1, home=home)
     assert TuningSpec(**shown) == spec

@@ -21,6 +21,9 @@ from amt_flows.backends.local.imported import Environment, Imported, Started, im
 from amt_flows.backends.local.paths import tuning_paths
 from amt_flows.spec import TuningSpec
 
+SET_MEANWHILE = b"KMP_DUPLICATE_LIB_OK"
+"""By threadpoolctl, as soon as a strategy imports it. Jobs have it or not, as who started us wants it."""
+
 
 @dataclass(frozen=True)
 class _Early:
@@ -91,7 +94,7 @@ def taken(imported: Imported, environment: Environment, log: Path) -> Started | 
         early = _begun.pop(imported, None)
     if early is None:
         return None
-    if early.environment == environment and early.owner == os.getpid():
+    if _as_begun(early, environment) and early.owner == os.getpid():
         with contextlib.suppress(OSError):
             log.unlink(missing_ok=True)
             # Links are followed only where a directory to start from is given, which is of no account here.
@@ -101,3 +104,10 @@ def taken(imported: Imported, environment: Environment, log: Path) -> Started | 
             return early.started
     early.end()
     return None
+
+
+def _as_begun(early: _Early, environment: Environment) -> bool:
+    now = dict(environment)
+    if SET_MEANWHILE not in early.environment:
+        now.pop(SET_MEANWHILE, None)
+    return early.environment == now
