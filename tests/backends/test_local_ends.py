@@ -118,7 +118,10 @@ def test_a_command_that_can_not_be_started(
     assert words in (report.failure or "")
 
 
-def test_a_working_directory_that_is_gone(site: Site, tmp_path: Path) -> None:
+def test_a_working_directory_that_goes_while_its_job_starts(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "missing", lambda template, root: None)  # it was there still
     report = site.run(site.sh("true", working_directory=str(tmp_path / "gone")))
     assert report.state is JobState.FAILED
     assert "the working directory" in (report.failure or "")

@@ -18,7 +18,7 @@ from amt_flows.backends.home import home_directory
 from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.local import backend as local
 from amt_flows.backends.local import process as local_process
-from amt_flows.errors import CapacityUnavailable, LaunchRejected, NameTaken
+from amt_flows.errors import BackendError, CapacityUnavailable, LaunchRejected, NameTaken
 from amt_flows.ports import JobState, Launch
 from amt_flows.spec import MetricDefinition, TrainingJobTemplate
 
@@ -378,3 +378,31 @@ def test_a_root_that_is_no_directory_is_refused(site: Site, tmp_path: Path) -> N
     root.write_text("not a directory")
     with pytest.raises(LaunchRejected):
         LocalBackend(root).launch(site.request(site.sh("true")))
+
+
+def test_what_would_run_and_has_vanished_fails_no_job_and_interrupts_none(site: Site, tmp_path: Path) -> None:
+    """Waited for while others run, then said; and once it is back the same job starts."""
+    script = tmp_path / "train.py"
+    script.write_text("import os\nopen(os.environ['HOLD']).read()\n")
+    hold = tmp_path / "hold"
+    os.mkfifo(hold)
+    template = site.template("python", str(script), environment={"HOLD": str(hold)})
+    first = site.launch(template)
+    with hold.open("w"):  # it has begun
+        script.rename(tmp_path / "away.py")
+        with pytest.raises(CapacityUnavailable, match="is gone"):
+            site.launch(template, trial=2)
+    assert site.end(first).state is JobState.COMPLETED
+    with pytest.raises(BackendError, match="is gone") as raised:
+        site.launch(template, trial=2)
+    assert not isinstance(raised.value, CapacityUnavailable | LaunchRejected), "it ends no tuning job"
+    (tmp_path / "away.py").rename(script)
+    second = site.launch(template, trial=2)
+    hold.open("w").close()
+    assert site.end(second).state is JobState.COMPLETED
+
+
+def test_a_kept_function_that_has_vanished_starts_no_job(site: Site) -> None:
+    template = site.template().model_copy(update={"function": f"value:train:{'0' * 64}"})
+    with pytest.raises(BackendError, match="the function's"):
+        site.launch(template)

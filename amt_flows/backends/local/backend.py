@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amt_flows.backends.home import home_directory
-from amt_flows.backends.local.check import problems_of
+from amt_flows.backends.local.check import missing, problems_of
 from amt_flows.backends.local.fork_servers import ForkServers, not_begun
 from amt_flows.backends.local.holds import Holds
 from amt_flows.backends.local.machine import this_machine
@@ -67,6 +67,8 @@ logger = logging.getLogger("amt_flows")
 
 LIVENESS_SECONDS = 0.5
 LOOK_AGAIN_SECONDS = 0.01
+MISSING_SECONDS = 5.0
+"""How often it is looked whether a script or a function that has vanished is back."""
 KILL_SECONDS = 3.0
 """How long a worker that is to kill its training may take, before it is killed itself."""
 
@@ -172,7 +174,24 @@ class LocalBackend:
         return True
 
     def _fill(self, request: JobRequest, paths: JobPaths, scratch: Path) -> None:
+        self._refuse_what_is_missing(request, paths)
         build(request, paths, scratch)
+
+    def _refuse_what_is_missing(self, request: JobRequest, paths: JobPaths) -> None:
+        """One by one all that is left to try would fail, and never be tried again. What runs goes on. Raises
+        CapacityUnavailable until that has ended, and BackendError then."""
+        gone = missing(request.template, self.root)
+        if gone is None:
+            return
+        happened = f"Training job {request.name} can't be started: {gone}."
+        because = "it was moved, removed or changed while the tuning job ran"
+        if any(one.directory.parent == paths.directory.parent for one in self._live):
+            remedy = "put it back; it is tried again until those that run have ended"
+            raise CapacityUnavailable(
+                happened, because=because, remedy=remedy, look_again_seconds=MISSING_SECONDS
+            )
+        remedy = "put it back, then run the same tuning job again: it goes on from its record"
+        raise BackendError(happened, because=because, remedy=remedy)
 
     def _refuse_what_runs_without_files(self, tuning: TuningPaths, paths: JobPaths) -> None:
         """Whoever has just come can't know a job whose directory was removed while it ran."""

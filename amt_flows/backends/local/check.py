@@ -57,6 +57,26 @@ def shared_problems_of(spec: TuningSpec, root: Path) -> Sequence[Problem]:
     return [*_root_problems(root), *_something_to_run(template), *_metric_problems(spec)]
 
 
+def missing(template: TrainingJobTemplate, root: Path) -> str | None:
+    """What a training job would run and is not there, or not what it was, in a few words; None of one that
+    finds it. A script is seen where it is a word of the command, and nothing is read but a kept function."""
+    if template.function is not None:
+        file = stored_at(root, template.function)
+        try:
+            if file is not None:
+                trusted_content(file, str(digest_in(template.function)))
+        except NotOursError as error:
+            return f"the function's {error}"
+        return None
+    directory = working_directory(template.working_directory)
+    if not directory.is_dir():
+        return f"the directory {directory}, in which it starts, is gone"
+    script = next((word for word in template.command[1:] if word.endswith(".py")), None)
+    if script is None or script.startswith("-") or (directory / script).is_file():
+        return None
+    return f"the script {directory / script} is gone"
+
+
 def _output_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
     if template.output_path is not None and importlib.util.find_spec("boto3") is None:
         message = "uploading models needs boto3, which is not installed; pip install 'amt-flows[sagemaker]'"
