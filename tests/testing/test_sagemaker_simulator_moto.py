@@ -10,9 +10,11 @@ from pathlib import Path
 
 import boto3
 import pytest
+from botocore import utils as botocore_utils
 from moto import mock_aws
 from moto.core import errors as moto_errors
 from moto.core.responses import BaseResponse
+from moto.core.serialize import XFormedAttributePicker
 from moto.s3.responses import S3Response
 from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
@@ -20,7 +22,15 @@ from moto.sagemaker.responses import SageMakerResponse
 from amt_flows.testing.sagemaker import JobScript, SimulatedSageMaker
 from testing.sagemaker_requests import REGION, client, refusal, training, wait_for
 
-PATCHED = (SageMakerResponse, BaseResponse, S3Response, SageMakerModelBackend, moto_errors)
+PATCHED = (
+    SageMakerResponse,
+    BaseResponse,
+    S3Response,
+    SageMakerModelBackend,
+    XFormedAttributePicker,
+    botocore_utils,
+    moto_errors,
+)
 
 
 def test_moto_is_as_it_was_afterwards() -> None:

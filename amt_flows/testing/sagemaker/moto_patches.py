@@ -10,13 +10,12 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import partial
 from typing import Any, Protocol
 
 from botocore.exceptions import ConnectionClosedError
 from botocore.model import OperationNotFoundError
 from moto.core import errors as moto_errors
-from moto.core import responses as moto_responses
 from moto.core.exceptions import JsonRESTError
 from moto.core.responses import ActionResult, BaseResponse, EmptyResult
 from moto.core.utils import camelcase_to_underscores
@@ -27,7 +26,7 @@ from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 from werkzeug.exceptions import HTTPException
 
-from amt_flows.testing.sagemaker import moto_services
+from amt_flows.testing.sagemaker import moto_memory, moto_services
 from amt_flows.testing.sagemaker.async_inference import LONGEST_SECONDS, AsyncInvocation, Promised
 from amt_flows.testing.sagemaker.calls import Answer, Call, Place
 from amt_flows.testing.sagemaker.faults import Fault
@@ -156,8 +155,8 @@ def _patch_all() -> None:
             _patch(SageMakerRuntimeResponse, name, wrap(getattr(SageMakerRuntimeResponse, name)))
     known = list(moto_errors.COMMON_ERROR_CODES)
     _patch(moto_errors, "COMMON_ERROR_CODES", [*known, *CODES])
-    # At every call moto looks through its class for methods, which from now on stay what they are.
-    _patch(moto_responses, "method_names_from_class", cache(moto_responses.method_names_from_class))
+    for owner, name, found in moto_memory.patches():
+        _patch(owner, name, found)
 
 
 def _empty_log_pages() -> int:
