@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ ABOVE = {
 }
 
 
+@cache
 def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
@@ -60,8 +62,13 @@ def floor(module: str) -> int:
     raise AssertionError(f"{module} has no floor: put its room into FLOORS where it belongs")
 
 
-def imports(path: Path) -> Iterator[tuple[int, str]]:
+@cache
+def imports(path: Path) -> tuple[tuple[int, str], ...]:
     """(line, module) of each import, wherever it stands: in a function and for the type checker too."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str]]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             for name in node.names:
@@ -73,15 +80,19 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
                 yield node.lineno, inner if inner in KNOWN else node.module or ""
 
 
-@pytest.mark.parametrize("path", modules(), ids=dotted)
-def test_imports_point_one_way(path: Path) -> None:
-    importer = dotted(path)
-    if importer in ("amt_flows", "amt_flows.__main__"):
-        return
-    for line, module in imports(path):
-        if module.startswith("amt_flows.") and room(module) != room(importer):
-            upward = floor(module) >= floor(importer)
-            assert not upward or (importer, module) in ABOVE, f"{importer}:{line} imports {module} from above"
+def test_imports_point_one_way() -> None:
+    ground = ("amt_flows", "amt_flows.__main__")
+    upward = [
+        f"{importer}:{line} imports {module} from above"
+        for path in modules()
+        if (importer := dotted(path)) not in ground
+        for line, module in imports(path)
+        if module.startswith("amt_flows.")
+        and room(module) != room(importer)
+        and floor(module) >= floor(importer)
+        and (importer, module) not in ABOVE
+    ]
+    assert not upward
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:
@@ -107,12 +118,15 @@ def test_the_house_has_few_rooms_and_each_says_what_it_is() -> None:
         assert ast.get_docstring(ast.parse(room_file.read_text(encoding="utf-8"))), room_file
 
 
-@pytest.mark.parametrize("path", modules(), ids=dotted)
-def test_only_the_room_of_flows_knows_prefect(path: Path) -> None:
-    if room(dotted(path)) == "flows":
-        return
-    for line, module in imports(path):
-        assert module.split(".")[0] != "prefect", f"{path.name}:{line} imports Prefect"
+def test_only_the_room_of_flows_knows_prefect() -> None:
+    knowing = [
+        f"{dotted(path)}:{line} imports Prefect"
+        for path in modules()
+        if room(dotted(path)) != "flows"
+        for line, module in imports(path)
+        if module.split(".")[0] == "prefect"
+    ]
+    assert not knowing
 
 
 HEAVY = ("prefect", "boto3", "botocore", "pandas", "sklearn", "moto", "scipy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -12,17 +13,20 @@ from typing import Any
 
 import pytest
 from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_CLIENT_CSRF_SUPPORT_ENABLED,
     PREFECT_LOCAL_STORAGE_PATH,
     PREFECT_SERVER_ANALYTICS_ENABLED,
-    PREFECT_SERVER_DATABASE_CONNECTION_URL,
     PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY,
     PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL,
     PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL,
+    get_current_settings,
     temporary_settings,
 )
 
 from flows import ready_processes
 from flows.local_jobs import end_all
+from flows.prefect_servers import everywhere, send_what_waits, serving
 
 HERE = Path(__file__).parent
 
@@ -34,11 +38,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    # Late: it loads the whole server, which processes without flows do without.
-    from prefect.testing.utilities import prefect_test_harness
-
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The file of its database."""
+    # What all processes of this run of the tests have in common.
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    database = tmp_path_factory.mktemp("prefect") / "prefect.db"
     ours = {
+        # Every client would ask for a token first, and be told that there are none.
+        PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: False,
         PREFECT_LOCAL_STORAGE_PATH: tmp_path_factory.mktemp("results"),
         PREFECT_SERVER_ANALYTICS_ENABLED: False,
         # What is told to the server it tells others up to five seconds later, as it comes.
@@ -47,12 +56,16 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL: 1,
         PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY: timedelta(seconds=1),
     }
-    with (
-        temporary_settings(ours),
-        prefect_test_harness(server_startup_timeout=120),
-    ):
-        yield
-        ready_processes.end()
+    with temporary_settings(ours):
+        variables = get_current_settings().to_environment_variables(exclude_unset=True)
+        with (
+            serving(database, shared / "prefect.db", variables) as url,
+            temporary_settings({PREFECT_API_URL: url}),
+            everywhere(),
+        ):
+            yield database
+            ready_processes.end()
+            send_what_waits()
 
 
 class _ShortNaps:
@@ -75,13 +88,12 @@ def flows_end_at_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def nothing_known_of_other_files(prefect_server: None) -> Iterator[None]:
+def nothing_known_of_other_files(prefect_server: Path) -> Iterator[None]:
     """The server tells where a name's tuning job is kept; of those of other files it is to tell nothing."""
     yield
     # A deployment's own run may still publish; what it adds bears a name of its own file's. The API deletes
     # one after another, which takes seconds.
-    file = str(PREFECT_SERVER_DATABASE_CONNECTION_URL.value()).partition(":///")[2]
-    with closing(sqlite3.connect(file, timeout=120)) as database, database:
+    with closing(sqlite3.connect(prefect_server, timeout=120)) as database, database:
         database.execute("DELETE FROM artifact_collection")
         database.execute("DELETE FROM artifact")
 

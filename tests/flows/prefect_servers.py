@@ -1,0 +1,109 @@
+"""A Prefect server for tests: Prefect's own test harness without its imports of all the server, which only
+the server's own process needs, and with a database that one server of the session has made for all."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from pathlib import Path
+
+import httpx
+import prefect
+import prefect.context
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
+
+PATIENCE_SECONDS = 240.0
+
+
+@contextmanager
+def serving(database: Path, made: Path, variables: Mapping[str, str]) -> Iterator[str]:
+    """The URL of a server's API. ``made``: a new database as servers make them, which takes them as long as
+    all the rest of their start; the first of a session leaves it there. Raises AssertionError."""
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/api"
+    with _locked(made):
+        if made.exists():
+            _copy(made, database)
+            process = _start(port, database, variables)
+        else:
+            process = _start(port, database, variables)
+            _await(url, process)
+            _copy(database, made)
+    try:
+        _await(url, process)
+        yield url
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def everywhere() -> AbstractContextManager[None]:
+    """The current settings, in threads as well that Prefect starts without the context of who needs them."""
+    # Older versions have no such thing, nor has their harness.
+    globally = getattr(prefect.context, "_temporary_global_settings_context", None)
+    return nullcontext() if globally is None else globally(prefect.context.get_settings_context())
+
+
+def send_what_waits() -> None:
+    """Logs and events, while there is a server to send them to."""
+    APILogWorker.drain_all()
+    EventsWorker.drain_all()
+
+
+@contextmanager
+def _locked(made: Path) -> Iterator[None]:
+    with made.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _copy(one: Path, other: Path) -> None:
+    """Whole, though a server has it open."""
+    with closing(sqlite3.connect(one, timeout=120)) as there:
+        whole = other.with_suffix(".part")
+        with closing(sqlite3.connect(whole)) as here:
+            there.backup(here)
+        whole.rename(other)
+
+
+def _start(port: int, database: Path, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    own = {
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{database}",
+        "PREFECT_UI_ENABLED": "0",
+        "PREFECT__SERVER_EPHEMERAL": "1",
+        "PREFECT__SERVER_FINAL": "1",
+    }
+    given = ["--app-dir", str(prefect.__module_path__.parent), "--lifespan", "on", "--log-level", "error"]
+    application = ["--factory", "prefect.server.api.server:create_app"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", *given, *application, "--host", "127.0.0.1", "--port", str(port)],
+        env={**os.environ, **variables, **own},
+    )
+
+
+def _await(url: str, process: subprocess.Popen[bytes]) -> None:
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    with httpx.Client() as client:
+        while True:
+            try:
+                if client.get(f"{url}/health").status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            assert process.poll() is None, f"the server has ended with {process.returncode}"
+            assert time.monotonic() < give_up_at, "in vain waited for the server"
+            time.sleep(0.1)
