@@ -35,9 +35,9 @@ def _value_of(parent: Parent, job: ParentJob, parameter: Parameter) -> object:
     """An empty cell of a table is the empty text where that is a choice; where the hyperparameter isn't used
     beside the others, it is dropped with them."""
     value = value_in(parent, job, parameter.name)
-    if value is None and isinstance(parameter, Categorical) and "" in parameter.choices:
-        return ""
-    return value
+    if value is not None or parameter.name not in job.configuration:
+        return value
+    return "" if isinstance(parameter, Categorical) and "" in parameter.choices else None
 
 
 def inherited_job(parent: Parent, job: ParentJob, space: Space) -> InheritedJob | None:

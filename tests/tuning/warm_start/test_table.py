@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,10 @@ def test_an_empty_cell_is_the_empty_text_where_that_is_a_choice(tmp_path: Path) 
         assert [one.configuration["batch"] for one in event.jobs] == ["", "8"]
     (event,) = inherit(asked(str(file)), None, 0.0)
     assert event.left_out == 1, "where it is none, the row lacks a hyperparameter"
+    whole = parent_from_frame(rows, new)
+    without = replace(whole.jobs[0], configuration={"learning_rate": 0.1, "layers": 2})
+    (event,) = inherit(new, lambda name: replace(whole, jobs=(without,)), 0.0)
+    assert (event.jobs, event.left_out) == ((), 1), "nobody knows what a job did that had none"
 
 
 def test_numbers_that_pandas_made_real_are_whole_again() -> None:
