@@ -599,7 +599,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
     lines: list[str] = []
     for key in sorted({*old, *new}):
         a, b = old.get(key), new.get(key)
-        if a == b:
+        # 1, 1.0 and true are one to Python, and three values to a training job.
+        if json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True):
             continue
         if isinstance(a, Mapping) and isinstance(b, Mapping):
             lines += differences(a, b, f"{prefix}{key}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pickle
 from pathlib import Path
@@ -241,6 +242,18 @@ def test_differences_are_readable() -> None:
         'strategy: (default) -> "Random"',
         'training_job.environment: (default) -> {"A": "b"}',
     ]
+
+
+def test_where_the_fingerprints_differ_a_difference_is_shown() -> None:
+    """1, 1.0 and true are equal to Python."""
+    function = {"training_job": {"function": "train:main"}}
+    given = [TuningSpec(**changed(good(), {**function, "static_hyperparameters": {"n": n}})) for n in ONES]
+    for one, other in itertools.combinations(given, 2):
+        assert one.fingerprint() != other.fingerprint()
+        assert len(differences(one.to_json(), other.to_json())) == 1
+
+
+ONES = (1, 1.0, True, "1")
 
 
 # --- paths -----------------------------------------------------------------------------------------------
