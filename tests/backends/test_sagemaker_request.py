@@ -242,6 +242,12 @@ def test_what_sagemaker_would_refuse_is_refused_in_our_words(
         ({"tags": {"aws:x": "v"}}, "tags.aws:x", "aws:"),
         ({"tags": {"amt-flows-trial": "v"}}, "tags.amt-flows-trial", "set by amt-flows"),
         ({"tags": {"a": "ok", "why?": "v"}}, "tags.why?", "can't hold"),
+        ({"static_hyperparameters": {"a": "two\nlines"}}, "static_hyperparameters.a", "one line"),
+        (
+            {"categorical": [{"name": "c", "values": ["two\nlines", "one that is longer"]}]},
+            "categorical[0]",
+            "one line",
+        ),
         ({"static_hyperparameters": {"x" * 300: "1"}}, "static_hyperparameters." + "x" * 300, "256"),
     ],
 )

@@ -101,12 +101,17 @@ def _sample(spec: TuningSpec) -> JobRequest:
 
 
 def _sample_configuration(spec: TuningSpec) -> Mapping[str, str]:
-    """Numbers are always short; of texts the longest one tells whether all fit."""
+    """Numbers are always short and on one line; of texts the one of several lines, or else the longest, tells
+    whether all fit."""
     return {
         **{one.name: as_text(one.min_value) for one in spec.continuous},
         **{one.name: as_text(one.min_value) for one in spec.integer},
-        **{one.name: max(one.values, key=len) for one in spec.categorical},
+        **{one.name: max(one.values, key=_hard_to_fit) for one in spec.categorical},
     }
+
+
+def _hard_to_fit(text: str) -> tuple[bool, int]:
+    return len(text.splitlines()) > 1 or text.endswith("\n"), len(text)
 
 
 def _inputs(spec: TuningSpec) -> Iterator[Problem]:

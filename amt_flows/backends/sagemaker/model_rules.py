@@ -55,6 +55,8 @@ def _message(breach: Breach) -> str:
         case Rule.MOST:
             has = f", and has {len(value)}" if isinstance(value, str | list | tuple | Mapping) else ""
             return f"must {_size(kind)} at most {limit}{_COUNTED.get(kind, '')}{has}"
+        case Rule.PATTERN if limit == ".*":
+            return "must be one line"
         case Rule.PATTERN:
             return f"doesn't have the form {limit}"
 
