@@ -58,6 +58,10 @@ def epoch_told(printed: str) -> int | None:
     return None if match is None else int(match[1])
 
 
+FOR_A_MACHINE = re.compile(r"#[01]|\\x[01]|\\0|[\x00-\x1f]")
+"""In expressions for what only a machine sees: AWS's own have the #011 of a log, Chainer's an escape."""
+
+
 class Rule:
     """A metric, and how it is found. ``literal`` is text that every line which matches certainly has; it may
     be empty. Raises re.error for a bad regex."""
@@ -66,8 +70,7 @@ class Rule:
 
     def __init__(self, metric: str, regex: str, literal: str = "") -> None:
         self.metric, self.pattern = metric, re.compile(regex)
-        # Of expressions for what only a machine sees: AWS's own have the #011 of a log, Chainer's an escape.
-        self._as_printed = re.search(r"#[01]|\\x[01]|\\0|[\x00-\x1f]", regex) is not None
+        self._as_printed = FOR_A_MACHINE.search(regex) is not None
         self.literal = "" if self._as_printed and "#" in literal else literal
 
     def found_in(self, printed: str, seen: Sequence[str]) -> list[Found]:

@@ -21,7 +21,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from amt_flows.backends.function_job.script import let_go
@@ -226,8 +226,7 @@ class _Server:
 
     def _as_imported_here(self, environment: dict[bytes, bytes], handlers: dict[int, Any]) -> None:
         """What the import did to its process, done to this one."""
-        os.environ.clear()
-        os.environb.update(environment)
+        _have_as_environment(environment)
         for name, value in self._traces.set.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -256,6 +255,15 @@ def _seldom_looking_for_garbage() -> Iterator[None]:
     yield
     if gc.get_threshold()[0] == MOST_UNLOOKED_AT:
         gc.set_threshold(*usual)
+
+
+def _have_as_environment(wanted: Mapping[bytes, bytes]) -> None:
+    """Most of it is there already: to set that once more would copy the pages that it lies on."""
+    now = dict(os.environb)
+    for name in now.keys() - wanted.keys():
+        del os.environb[name]
+    for name, value in wanted.items() - now.items():
+        os.environb[name] = value
 
 
 def _own_command() -> list[bytes]:
