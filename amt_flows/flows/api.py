@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TypeVar
@@ -41,6 +41,17 @@ class Api:
 
     def now(self, ask: Ask[T]) -> T:
         return ask(self._client)
+
+    def meanwhile(self, ask: Ask[T]) -> Callable[[], T]:
+        """Ask as ``soon`` does while the caller does something else. What is given back waits for the answer,
+        and asks as ``now`` does if there was none."""
+        first = self.soon(ask)
+
+        def answer() -> T:
+            wait([first])
+            return self.now(ask) if first.exception() is not None else first.result()
+
+        return answer
 
 
 def _try_once() -> None:

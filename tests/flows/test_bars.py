@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
 from amt_flows.errors import BackendError
 from amt_flows.events import Ended, Outcome
+from amt_flows.flows.api import Api
 from amt_flows.flows.tuning.bar_states import ended, message_of, name_of, state_of
 from amt_flows.flows.tuning.bars import AT_THE_END, KEPT_FREE, Bars, is_one_of_many
 from amt_flows.flows.tuning.budget import MOST_BARS, TaskRunBudget
@@ -68,6 +69,9 @@ class Server:
             done.set_exception(error)
         return done
 
+    def meanwhile(self, ask: Callable[[Server], None]) -> Callable[[], None]:
+        return Api.meanwhile(self, ask)  # type: ignore[arg-type]
+
     def now(self, ask: Callable[[Server], None]) -> None:
         ask(self)
 
@@ -102,7 +106,7 @@ def tuned(server: Server, backend: SimulatedBackend, jobs: int = 30) -> Tuning:
     bars = bars_to(server)
     with bars.left_by(tuning):
         drive(tuning, on_tick=lambda tuning, news: bars.tick(tuning))
-        bars.conclude(tuning)
+        bars.conclude(tuning)()
     return tuning
 
 
@@ -123,7 +127,7 @@ def test_each_training_job_is_told_however_long_the_server_is_away_meanwhile(
     bars = bars_to(server)
     drive(tuning, on_tick=lambda tuning, news: bars.tick(tuning))
     tuning_ended[0] = True
-    bars.conclude(tuning)
+    bars.conclude(tuning)()
     assert server.last() == {job.name: state_of(job)[1] for job in tuning.ledger.ended}
     ids = {e["resource"]["prefect.resource.id"] for e in server.told}
     assert len(ids) == len(tuning.ledger.jobs), "told again, it is the same task run"
@@ -184,7 +188,7 @@ def test_of_ten_thousand_the_failed_the_best_and_the_newest_are_shown_and_the_re
     followed = Followed(ledger, clock)
     bars.tick(followed)  # type: ignore[arg-type]
     assert len(server.told) <= 30, "a burst"
-    bars.conclude(followed)  # type: ignore[arg-type]
+    bars.conclude(followed)()  # type: ignore[arg-type]
     shown = set(server.last())
     assert len(shown) == budget.bars <= AT_THE_END + 30
     assert failed <= shown
@@ -192,6 +196,18 @@ def test_of_ten_thousand_the_failed_the_best_and_the_newest_are_shown_and_the_re
     assert ledger.best.name in shown
     newest = {job.name for job in ledger.ended[-100:] if is_one_of_many(job.trial)}
     assert newest <= shown
+
+
+def test_the_rest_is_told_while_something_else_is_done_and_again_if_the_server_was_away() -> None:
+    clock, away = VirtualClock(), [True]
+    server, ledger = Server(clock, away=lambda now: away[0]), opened()
+    names = {ended_job(ledger, trial, [0.5]) for trial in (1, 2)}
+    bars = Bars(server, RUN, TaskRunBudget(clock=clock.now), clock.now)  # type: ignore[arg-type]
+    wait_until_told = bars.conclude(Followed(ledger, clock))  # type: ignore[arg-type]
+    away[0] = False
+    assert not server.told
+    wait_until_told()
+    assert set(server.last()) == names
 
 
 def test_however_many_fail_there_is_a_bar_for_what_is_best_in_the_end_and_no_more_than_a_ui_draws() -> None:
@@ -209,7 +225,7 @@ def test_however_many_fail_there_is_a_bar_for_what_is_best_in_the_end_and_no_mor
             bars.tick(followed)  # type: ignore[arg-type]
     assert len(server.last()) <= MOST_BARS - KEPT_FREE
     last = ended_job(ledger, 5001, [0.9])
-    bars.conclude(followed)  # type: ignore[arg-type]
+    bars.conclude(followed)()  # type: ignore[arg-type]
     assert last in server.last()
     assert len(server.last()) == MOST_BARS
 

@@ -13,7 +13,7 @@ import json
 import math
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any
@@ -308,21 +308,35 @@ class Publisher:
             get_run_logger().warning("The artifacts can't be published; the tuning goes on: %r", error)
         self._warned = True
 
-    def conclude(self, tuning: RunningTuningJob) -> None:
+    def conclude(self, tuning: RunningTuningJob, told: Callable[[], None] = lambda: None) -> None:
         """Publish the end, the result first: another flow may be waiting for it. Nothing is held up by it,
-        so it may take the time of a few retries."""
+        so it may take the time of a few retries. Until all is drawn the server may be told something else,
+        which ``told`` waits for."""
         wait([self._preparing])
         if self._sending is not None:
             wait([self._sending])
             self._take_note(self._sending)
-        ledger, now = tuning.ledger, tuning.now()
         self._metadata, self._drawing = metadata(tuning), None
+        drawn: list[Page] = []
+        with self._failures_noted():
+            for page in self._last_pages(tuning):
+                drawn.append(page)  # one by one: what was drawn before a failure is published
+        told()
+        with self._failures_noted():
+            self._api.now(lambda client: self._put(client, drawn))
+
+    def _last_pages(self, tuning: RunningTuningJob) -> Iterator[Page]:
+        ledger, now = tuning.ledger, tuning.now()
+        result = result_of(ledger, tuning.journal.location, now)
+        yield result_page(result)
+        yield from pages(ledger, result, now, self._addresses)
+        if (drawn := pictures_page(ledger, result)) is not None:
+            yield drawn
+
+    @contextlib.contextmanager
+    def _failures_noted(self) -> Iterator[None]:
         try:
-            result = result_of(ledger, tuning.journal.location, now)
-            self._api.now(lambda client: self._put(client, [result_page(result)]))
-            self._api.now(lambda client: self._put(client, pages(ledger, result, now, self._addresses)))
-            if (drawn := pictures_page(ledger, result)) is not None:
-                self._api.now(lambda client: self._put(client, [drawn]))
+            yield
         except TuningInterrupted:
             raise
         except Exception as error:

@@ -103,9 +103,9 @@ class Bars:
         if batch:
             self._sending = self._api.soon(partial(put, states=batch)), batch
 
-    def conclude(self, tuning: RunningTuningJob) -> None:
-        """Tell the rest, the newest first. It may take the time of a few retries: nothing is held up by
-        it."""
+    def conclude(self, tuning: RunningTuningJob) -> Callable[[], None]:
+        """Tell the rest, the newest first, while the caller does something else. What is given back waits
+        until it is told. That may take the time of a few retries: nothing is held up by it."""
         if self._sending is not None:
             wait([self._sending[0]])
             self._settle()
@@ -114,14 +114,19 @@ class Bars:
         self._rest, self._spare = [*spare, *self._rest], []
         batch = [*self._untold, *self._chosen(tuning, AT_THE_END, MOST_BARS)]
         self._untold = []
-        try:
-            for first in range(0, len(batch), BATCH):
-                part = batch[first : first + BATCH]
-                self._api.now(partial(put, states=part))
-        except TuningInterrupted:
-            raise
-        except Exception as error:
-            logger.warning("Not every training job can be shown as a task run: %r", error)
+        parts = [batch[first : first + BATCH] for first in range(0, len(batch), BATCH)]
+        told = [self._api.meanwhile(partial(put, states=part)) for part in parts]
+
+        def wait_until_told() -> None:
+            try:
+                for one in told:
+                    one()
+            except TuningInterrupted:
+                raise
+            except Exception as error:
+                logger.warning("Not every training job can be shown as a task run: %r", error)
+
+        return wait_until_told
 
     @contextmanager
     def left_by(self, tuning: RunningTuningJob) -> Iterator[None]:

@@ -126,9 +126,8 @@ def run_tuning(
         with graceful_interrupts(followed, watch.signalled), bars.left_by(followed):
             driven.to_its_end(on_tick, watch.say_who)
             # Of one that another flow run has ended, that one's graph tells.
-            if not had_ended or flow_run.run_count > 1:
-                bars.conclude(followed)
-            publisher.conclude(followed)
+            shown = not had_ended or flow_run.run_count > 1
+            publisher.conclude(followed, bars.conclude(followed) if shown else lambda: None)
             # After the artifacts: whoever acts on it may want to read the result.
             announcer.conclude(followed)
         if not had_ended:
