@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amt_flows.backends.local_worker.search import as_the_service
 from amt_flows.backends.local_worker.values import Values
 from amt_flows.backends.sagemaker.events import Events, found_in
 from amt_flows.metrics.expressions import required_text
 from amt_flows.metrics.lines import escaped, is_plain, printed_lines, seen_lines, unescaped
 from amt_flows.metrics.numbers import NUMBER, number_in, whole_around
 from amt_flows.metrics.reading import read_values, rules_of
+from amt_flows.metrics.search import Rule
 from amt_flows.spec import MetricDefinition
 from amt_flows.testing.sagemaker.publishing import LONGEST_EVENT, events_of
 
@@ -197,3 +199,9 @@ def test_escapes_of_a_log_are_undone(text: str) -> None:
 def test_plain_output_is_seen_as_it_is(block: bytes) -> None:
     if is_plain(block):
         assert all(seen_lines(line) == [line] for line in printed_lines(block))
+
+
+@pytest.mark.parametrize("text", ["1_000", "0x10", "\u0660.\u0665", "97.5%", "0.5", " -.5e3 ", "NaN", "inf"])
+def test_the_simulated_service_takes_the_same_texts_for_numbers_as_every_reader(text: str) -> None:
+    found = as_the_service(f"m={text};", Rule("m", "m=([^;]+);"))
+    assert bool(found) is (number_in(text) is not None)

@@ -16,6 +16,7 @@ import os
 import signal
 from collections import deque
 
+from amt_flows.metrics.numbers import number_in
 from amt_flows.metrics.search import Found, Rule
 
 TYPE_CHECKING = False
@@ -241,7 +242,7 @@ def main(how: str, regexes: Sequence[str]) -> int:
 def as_the_service(text: str, rule: Rule) -> list[Found]:
     """Group 1 of the first match in a line as a number, if there is one: SageMaker's rule."""
     match = rule.pattern.search(text)
-    try:
-        return [] if match is None else [Found("", match[1], float(match[1]))]
-    except (IndexError, TypeError, ValueError):
+    if match is None or not rule.pattern.groups or match[1] is None:
         return []
+    value = number_in(match[1])
+    return [] if value is None else [Found("", match[1], value)]
