@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
@@ -38,7 +38,8 @@ Table: TypeAlias = Frame | Sequence[Mapping[str, Any]] | str | Path
 def parent_from_frame(table: Table, like: TuningSpec, *, name: str = "") -> Parent:
     """The parent that a table makes: a row for each training job, a column for each hyperparameter and one
     for the objective, which is called as the metric is in ``like`` (the spec that is to be warm started) or
-    ``FinalObjectiveValue``. ``table`` is a data frame, a list of mappings, or the path of a CSV file.
+    ``FinalObjectiveValue``, which alone will do where a hyperparameter is called as the metric is. ``table``
+    is a data frame, a list of mappings, or the path of a CSV file.
 
     A static hyperparameter of ``like`` without a column is taken to have had the same value. Understood as
     well are the columns TrainingJobName, TrainingJobStatus, TrainingStartTime and TrainingEndTime of
@@ -53,15 +54,10 @@ def parent_from_frame(table: Table, like: TuningSpec, *, name: str = "") -> Pare
         raise _problem(
             where, f"has {len(rows):,} rows and at most {MOST_ROWS:,} are taken; give a part of them"
         )
-    objective = next((one for one in (like.objective.metric_name, FINAL_VALUE) if one in columns), None)
-    if objective is None:
-        raise _problem(
-            where,
-            f"has no column {like.objective.metric_name} (or {FINAL_VALUE}) with the objective; "
-            f"its columns are {', '.join(columns)}",
-        )
+    names = {*like.space().names, *like.static_hyperparameters}
+    objective = _objective_in(columns, like.objective.metric_name, names, where)
     static = {key: value for key, value in like.static_hyperparameters.items() if key not in columns}
-    known = {*like.space().names, *like.static_hyperparameters} - {objective}
+    known = names - {objective}
     tuned = frozenset(known & set(columns))
     return Parent(
         name=where,
@@ -73,6 +69,20 @@ def parent_from_frame(table: Table, like: TuningSpec, *, name: str = "") -> Pare
         tuned=tuned,
         jobs=tuple(_job(row, i, tuned, objective) for i, row in enumerate(rows, start=1)),
     )
+
+
+def _objective_in(columns: Sequence[str], metric: str, hyperparameters: Set[str], where: str) -> str:
+    """The objective's column. Where a hyperparameter is called as the metric is (``loss``, say), a column of
+    that name is the hyperparameter's, as in what we write. Raises SpecError."""
+    is_taken = metric in hyperparameters
+    objective = next((one for one in (*((metric,) * (not is_taken)), FINAL_VALUE) if one in columns), None)
+    if objective is not None:
+        return objective
+    if is_taken:
+        why = f"with the objective; {metric} is a hyperparameter, too, and the column of that name is its"
+        raise _problem(where, f"has no column {FINAL_VALUE} {why}")
+    why = f"with the objective; its columns are {', '.join(columns)}"
+    raise _problem(where, f"has no column {metric} (or {FINAL_VALUE}) {why}")
 
 
 def _contents(table: Table, where: str) -> tuple[list[str], list[Mapping[str, Any]]]:

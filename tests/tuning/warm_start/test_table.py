@@ -49,6 +49,17 @@ def test_a_data_frame_is_a_parent_whose_rows_without_a_value_are_left_out() -> N
     assert (event.left_out, event.identical) == (1, True)
 
 
+def test_a_hyperparameter_may_be_called_as_the_metric_is() -> None:
+    """A loss that is chosen, and one that is measured."""
+    loss = {"metric_name": "loss", "type": "Minimize"}
+    new = asked(objective=loss, categorical=[{"name": "loss", "values": ["huber", "squared"]}])
+    rows = [{"learning_rate": 0.1, "layers": 2, "loss": "huber", "FinalObjectiveValue": 0.5}]
+    (event,) = inherit(new, reader(new, {"old": rows}), 0.0)
+    assert [(one.configuration["loss"], one.value) for one in event.jobs] == [("huber", 0.5)]
+    with pytest.raises(SpecError, match="has no column FinalObjectiveValue"):
+        inherit(new, reader(new, {"old": [{"learning_rate": 0.1, "layers": 2, "loss": 0.5}]}), 0.0)
+
+
 def test_an_empty_cell_is_the_empty_text_where_that_is_a_choice(tmp_path: Path) -> None:
     new = asked(categorical=[{"name": "batch", "values": ["8", ""]}])
     rows = [{**ROWS[0], "batch": ""}, {**ROWS[2], "batch": "8"}]
