@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -36,14 +37,8 @@ def try_(spec: str, home: str | None, as_json: bool, changes: tuple[str, ...]) -
     from amt_flows.events import number_to_json
     from amt_flows.foreground import try_once
     from amt_flows.show.text import visible
-    from amt_flows.spec import TuningSpec
-    from amt_flows.spec.dotted import steps_of
 
-    def is_field(text: str) -> bool:
-        steps = steps_of(change_of(text)[0])
-        return bool(steps) and steps[0] in TuningSpec.model_fields
-
-    fields = [text for text in changes if is_field(text)]
+    fields = _fields_among(changes, spec)
     values = dict(change_of(text) for text in changes if text not in fields)
     asked = load_spec(spec, fields)
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
@@ -62,3 +57,26 @@ def try_(spec: str, home: str | None, as_json: bool, changes: tuple[str, ...]) -
         click.echo(visible(str(tried)))
     if tried.failure is not None or tried.objective_value is None:
         click.get_current_context().exit(TuningJobFailed.exit_code)
+
+
+def _fields_among(changes: Sequence[str], spec: str) -> list[str]:
+    """Those that change a field of the spec. A hyperparameter may be called as a field is (``seed``): then it
+    is meant."""
+    from amt_flows.cli.input import change_of, load_spec
+    from amt_flows.errors import SpecError
+    from amt_flows.ledger.algorithms import algorithms_of
+    from amt_flows.spec import TuningSpec
+    from amt_flows.spec.dotted import steps_of
+
+    def first(text: str) -> object:
+        return next(iter(steps_of(change_of(text)[0])), None)
+
+    fields = [text for text in changes if first(text) in TuningSpec.model_fields]
+    plain = [text for text in fields if change_of(text)[0] in TuningSpec.model_fields]
+    if not plain:
+        return fields
+    with contextlib.suppress(SpecError):
+        asked = load_spec(spec, [text for text in fields if text not in plain])
+        tuned = {name for algorithm in algorithms_of(asked) for name in algorithm.space.names}
+        return [text for text in fields if text not in plain or change_of(text)[0] not in tuned]
+    return fields

@@ -67,6 +67,8 @@ def test_the_command_shows_the_output_and_says_the_metric(tmp_path: Path) -> Non
     assert "Found accuracy = 0.5." in done.stdout
     told = json.loads(cli("try", spec, "--set", "rate=0.5", "--home", home, "--json").stdout)
     assert told["objective_value"] == 0.5
+    called = write_spec(tmp_path, integer=[{"name": "seed", "min_value": 1, "max_value": 9}])
+    assert "seed=7" in cli("try", called, "--set", "seed=7", "--home", home).stdout, "not the spec's field"
     assert not home.exists()
 
 
