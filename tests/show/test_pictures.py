@@ -4,6 +4,7 @@ them runs nothing."""
 from __future__ import annotations
 
 import base64
+import itertools
 import os
 import re
 import subprocess
@@ -99,6 +100,17 @@ def test_at_every_moment_there_are_whole_pictures(train: Callable[..., Script], 
 
     drive(tuning, on_tick=draw)
     assert seen[-1] == expected
+
+
+def test_the_largest_values_have_places() -> None:
+    """A loss that explodes on its way to infinity."""
+    values = itertools.cycle([1e308, -1e308, 1.7976931348623157e308, 0.5])
+    few = {"max_parallel_training_jobs": 2, "max_number_of_training_jobs": 4}
+    ledger, _ = run(spec(limits=few), lambda _: Script([next(values) for _ in range(3)]))
+    page = report_page(ledger, result_of(ledger, "journal"))
+    places = re.findall(r'(?:x|y|r|cx|cy|d|width|height|points)="([^"]*)"', page)
+    assert places
+    assert not [one for one in places if "nan" in one or "inf" in one]
 
 
 def test_of_one_parameter_and_one_job_there_are_no_parallel_lines() -> None:

@@ -46,7 +46,7 @@ class Scale:
     def __call__(self, value: float) -> float:
         """Values beyond the ends are at the ends."""
         low, high, at = self._scaled(self.low), self._scaled(self.high), self._scaled(value)
-        share = 0.5 if high <= low else (at - low) / (high - low)
+        share = 0.5 if high <= low else _share(at, low, high)
         return self.start + min(max(share, -0.02), 1.02) * (self.end - self.start)
 
     def _scaled(self, value: float) -> float:
@@ -61,8 +61,16 @@ class Scale:
         if self.logarithmic:
             first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
             powers = [10.0**power for power in range(first, last + 1, max(1, (last - first) // most + 1))]
-            return powers if len(powers) > 1 else [self.low, math.sqrt(self.low * self.high), self.high]
+            middle = math.sqrt(self.low) * math.sqrt(self.high)
+            return powers if len(powers) > 1 else [self.low, middle, self.high]
         return nice_ticks(self.low, self.high, most)
+
+
+def _share(at: float, low: float, high: float) -> float:
+    """How far along from ``low`` to ``high``; of the largest floats the difference is none."""
+    if math.isfinite(high - low) and math.isfinite(at - low):
+        return (at - low) / (high - low)
+    return (at / 2 - low / 2) / (high / 2 - low / 2)
 
 
 def nice_ticks(low: float, high: float, most: int = TICKS) -> list[float]:
