@@ -9,7 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from amt_flows.backends.home import Home
+from amt_flows.backends.places import open_journal
 from amt_flows.errors import Problem, SpecError
+from amt_flows.ledger.ledger import Ledger
 from amt_flows.names import is_tuning_job_name
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.dotted import put, steps_of
@@ -22,10 +25,12 @@ else:
     import tomli as tomllib
 
 
-def is_spec_file(given: str) -> bool:
+def is_spec_file(given: str, home: Home = None) -> bool:
     """Whether the path of a spec is meant, rather than the name of a tuning job, which has no dot and no
-    slash."""
-    return not is_tuning_job_name(given) or Path(given).is_file()
+    slash. A file that happens to be called as a tuning job is (its log, say) is not meant."""
+    if not is_tuning_job_name(given):
+        return True
+    return Path(given).is_file() and not Ledger.replay(open_journal(given, home).read()).opened
 
 
 def load_spec(path: str, overrides: Sequence[str] = (), name: str | None = None) -> TuningSpec:

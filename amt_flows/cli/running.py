@@ -141,7 +141,7 @@ def resume(
     from amt_flows.results.records import read_record
 
     given: TuningSpec | None = None
-    if is_spec_file(name):
+    if is_spec_file(name, home):
         given = priced_spec(
             lambda *more: load_spec(name, [*changes, *more], other_name),
             prices,
@@ -290,7 +290,7 @@ def recover(
     from amt_flows.results import result_of
     from amt_flows.tuning.recover import recover as rebuild
 
-    if not is_spec_file(spec):
+    if not is_spec_file(spec, home):
         raise _spec_is_lost(spec, home)
 
     def load(*more: str) -> TuningSpec:

@@ -63,7 +63,9 @@ def read_document(path: str | Path) -> dict[str, Any]:
     except ValueError as error:
         if "set_int_max_str_digits" in str(error):
             raise _problem(path, "has a number of thousands of digits, which no field takes") from None
-        raise _problem(path, f"is not valid {kind}: {error}") from None
+        other = kind == "JSON" and path.suffix.lower() != ".json"
+        read_as = "; without .toml or .yaml at the end of its name it is read as JSON" if other else ""
+        raise _problem(path, f"is not valid {kind}: {error}{read_as}") from None
     if not isinstance(data, dict):
         raise _problem(path, "must hold one object with the spec's fields")
     return data

@@ -823,3 +823,15 @@ def test_recover_says_of_a_name_what_there_is_to_recover(tmp_path: Path, home: P
     assert (lost.exit_code, "give the spec's file, and --name demo" in lost.stderr) == (2, True)
     quiet = cli("recover", asked, "-q")
     assert (quiet.exit_code, quiet.stderr) == (0, "")
+
+
+def test_a_file_that_is_called_as_a_tuning_job_is_keeps_nobody_from_going_on(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its output may have been kept so: ``amt-flows run tuning.toml > demo``."""
+    ok("run", write_spec(tmp_path), "-q")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").write_text("demo completed after ...")
+    assert "demo completed" in ok("resume", "demo", "-q")
+    (tmp_path / "other").write_text('name = "toml"')
+    assert "it is read as JSON" in cli("resume", "other").stderr
