@@ -15,9 +15,9 @@ Its time begins when it has imported the library and the function (and the serve
 result. Optuna's processes, and the one that training jobs start from, import the function anew within that
 time. The ratios are those of each round, and their median is printed.
 
-A start, with ``--starts``, is from the moment that the record has of a launch, which is before anything is
-done for it, to the first line of the function; one at a time, after one that imports. Beside it stands how
-long a bare ``fork`` of a process with the same modules takes until its first line.
+A start, with ``--starts``, is from the moment at which a launch is decided, before it is written to the
+record and anything is done for it, to the first line of the function; one at a time, after one that imports.
+Beside it stands how long a bare ``fork`` of a process with the same modules takes until its first line.
 """
 
 from __future__ import annotations
@@ -176,19 +176,38 @@ def starts(jobs: int, place: Path) -> None:
     import forest
 
     import amt_flows as amt
+    from amt_flows.backends.local import LocalBackend
+    from amt_flows.backends.places import open_journal
+    from amt_flows.tuning.engine import Tuning
+    from amt_flows.tuning.loop import Stages
 
-    result = amt.tune(
+    decided: dict[int, float] = {}
+
+    def launch(tuning: Tuning, count: int) -> list[str]:
+        for trial, _ in tuning.ledger.to_launch()[:count]:
+            decided[trial.number] = time.time()
+        return tuning.launch(count)
+
+    home = place / "home"
+    spec = amt.spec_of(
         forest.begin,
         {"max_depth": amt.Integer(1, 10 * jobs)},
         maximize="began",
         jobs=jobs + 1,
         parallel=1,
         strategy="Random",
-        home=place / "home",
+        name="starts",
+        home=home,
+    )
+    result = amt.tune(
+        spec,
+        LocalBackend(home),
+        journal=open_journal("starts", home),
+        stages=Stages(launch=launch),
         progress=False,
     )
-    _, *later = sorted(result.jobs, key=lambda job: job.launched_at)
-    print_starts("a training job", [float(job.objective_value or 0.0) - job.launched_at for job in later])
+    _, *later = sorted(result.jobs, key=lambda job: job.trial)
+    print_starts("a training job", [float(job.objective_value or 0.0) - decided[job.trial] for job in later])
     print_starts("a bare fork", [a_fork() for _ in range(jobs)])
 
 
