@@ -1,14 +1,16 @@
 """The worker's first steps in a copy of a process that has imported already what the training needs.
 
-A fork server makes the copy, which is to be the job's guard. That makes another, the worker, which claims
-the job and makes a third one: the training. Then guard and worker become, by exec, what they are of any other
-job: clean processes of the standard library alone. Exec leaves them their numbers, their children, the
-claim's lock and the pipes, so that all that is promised of them holds; and the fork server has no part in the
-job any more. Should it be killed, the job goes on.
+A fork server makes the copy, which is to be a job's guard. That makes another, the worker, and both wait for
+the job, so that it begins when the worker claims it and makes a third one: the training. Where that takes
+its time, guard and worker become, by exec, what they are of any other job: clean processes of the standard
+library alone. Exec leaves them their numbers, their children, the claim's lock and the pipes, so that all
+that is promised of them holds; and the fork server has no part in the job any more. Should it be killed, the
+job goes on.
 
 A training that ends within a moment needs nobody to look after it: how it ended is written down by the copy,
-which has all that this takes loaded already. The copy has run a user's code, but none that replaced anything
-of the standard library (see :mod:`amt_flows.backends.function_job.traces`).
+which has all that this takes loaded already, and its guard goes on to another job. The copies have run a
+user's code, but none that replaced anything of the standard library (see
+:mod:`amt_flows.backends.function_job.traces`).
 """
 
 # No pathlib: this is imported by every fork server's copy, as by the worker.
@@ -64,29 +66,20 @@ class Origin:
 
 def attend(orders: socket.socket, origin: Origin, show: Show, become: Become) -> NoReturn:
     """In a new copy of a fork server: be the guard of the job whose directory comes as an order, and whose
-    training does ``become``; and then of the next one, as long as each is over within a moment. Says so by
-    ``FREE``. Its worker is there before the order, which ends with whoever gives them."""
+    training does ``become``; and then of the next one, as long as each is over within a moment, which is said
+    by ``FREE``. Ends with whoever gives the orders. ``show`` has others see a command as this process's."""
     as_python_does()
     # Inherited by the worker, and by what both become; the training is as usual again.
     heed_no_request_to_end()
     os.setsid()
     adopt_orphans()
-    out = os.dup(1)
+    output = os.dup(1)
     while True:
         show(origin.command(SPARE))
-        lifeline, writer = os.pipe()
-        told, tell = os.pipe()
-        worker = os.fork()
-        if worker == 0:
-            for theirs in (lifeline, tell, orders.detach()):
-                os.close(theirs)
-            _work_when(told, writer, origin, show, become)
-        os.close(writer)
-        os.close(told)
+        worker, lifeline, tell = _worker_that_waits(orders, origin, show, become)
         order = orders.recv(LONGEST_ORDER)
         if not order:
-            # The worker sees the end of its pipe, as it would if this process were killed.
-            os._exit(0)
+            os._exit(0)  # and the worker with it
         os.write(tell, order)
         os.close(tell)
         directory = os.fsdecode(order)
@@ -99,11 +92,28 @@ def attend(orders: socket.socket, origin: Origin, show: Show, become: Become) ->
             os._exit(code)
         os.close(lifeline)
         for standard in (1, 2):
-            os.dup2(out, standard)
+            os.dup2(output, standard)
         try:
             orders.send(FREE)
         except OSError:
             os._exit(0)
+
+
+def _worker_that_waits(
+    orders: socket.socket, origin: Origin, show: Show, become: Become
+) -> tuple[int, int, int]:
+    """Its number, the lifeline that leads to it, and where it is told its job's directory; it ends if nobody
+    is there any more who could."""
+    lifeline, writer = os.pipe()
+    told, tell = os.pipe()
+    worker = os.fork()
+    if worker == 0:
+        for theirs in (lifeline, tell, orders.detach()):
+            os.close(theirs)
+        _work_when(told, writer, origin, show, become)
+    os.close(writer)
+    os.close(told)
+    return worker, lifeline, tell
 
 
 def _has_children() -> bool:
@@ -123,7 +133,7 @@ def _write_into(directory: str) -> None:
 
 
 def _work_when(told: int, lifeline: int, origin: Origin, show: Show, become: Become) -> NoReturn:
-    """Be the worker of the job whose directory is told; of none if there comes nothing."""
+    """Be the worker of the job whose directory is told."""
     order = os.read(told, LONGEST_ORDER)
     if not order:
         os._exit(0)
