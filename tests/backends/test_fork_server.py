@@ -276,9 +276,11 @@ def test_an_import_that_was_begun_early_for_nothing_is_ended(
         assert one not in servers(place)
     site.backend.rest("t")
     before = set(children_of(os.getpid()))
-    for spec in (early(place, "facts").named("t"), early(place, "facts", resources={"cpus": 1})):
-        with importing(spec, site.root):
-            told = "its training jobs may have ended, or each has variables of its own"
+    mine = early(place, "facts")
+    each_its_own = early(place, "facts", resources={"cpus": 1})
+    for spec, home in ((mine.named("t"), site.root), (each_its_own, site.root), (mine, "no\0place")):
+        with importing(spec, home):
+            told = "its training jobs may have ended, each has variables of its own, or it can't be opened"
             assert set(children_of(os.getpid())) <= before, told
 
 

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from amt_flows.backends.home import Home, home_directory
 from amt_flows.backends.local.imported import Environment, Imported, Started, imported_by_jobs_of, start
 from amt_flows.backends.local.paths import tuning_paths
+from amt_flows.errors import AmtFlowsError
 from amt_flows.spec import TuningSpec
 
 SET_MEANWHILE = b"KMP_DUPLICATE_LIB_OK"
@@ -28,6 +30,7 @@ SET_MEANWHILE = b"KMP_DUPLICATE_LIB_OK"
 @dataclass(frozen=True)
 class _Early:
     started: Started
+    imported: Imported
     environment: Environment
     log: IO[bytes]
     owner: int
@@ -45,21 +48,26 @@ _lock = threading.Lock()
 
 
 @contextlib.contextmanager
-def importing(spec: TuningSpec, root: Path) -> Iterator[None]:
-    """Within this block, import what the training jobs of a new tuning job below ``root`` will import, if it
-    is something that they share. Raises nothing of its own."""
-    imported = _begin(spec, root)
+def importing(spec: TuningSpec, home: Home) -> Iterator[None]:
+    """Within this block, import what the training jobs on this machine of a new tuning job will import, if
+    it is something that they share. Raises nothing of its own: what is wrong is said by whoever opens the
+    tuning job."""
+    early = None
+    with contextlib.suppress(OSError, ValueError, RuntimeError, AmtFlowsError):
+        early = _begin(spec, home_directory(home).absolute())
     try:
         yield
     finally:
-        if imported is not None:
+        if early is not None:
             with _lock:
-                left = _begun.pop(imported, None)
-            if left is not None:
-                left.end()
+                is_left = _begun.get(early.imported) is early
+                if is_left:
+                    del _begun[early.imported]
+            if is_left:
+                early.end()
 
 
-def _begin(spec: TuningSpec, root: Path) -> Imported | None:
+def _begin(spec: TuningSpec, root: Path) -> _Early | None:
     # One that is there may have ended, and then nothing is to be imported.
     there = None if spec.name is None else tuning_paths(root, spec.name)
     wanted = None if there is not None and there.directory.exists() else imported_by_jobs_of(spec, root)
@@ -69,21 +77,18 @@ def _begin(spec: TuningSpec, root: Path) -> Imported | None:
     with _lock:
         if imported in _begun:
             return None
-        try:
-            log = os.fdopen(os.open(_nearest_there(root), os.O_TMPFILE | os.O_RDWR, 0o666), "r+b")
-        except OSError:  # not on every file system
-            return None
+        # Not on every file system.
+        log = os.fdopen(os.open(_nearest_there(root), os.O_TMPFILE | os.O_RDWR, 0o666), "r+b")
         try:
             started = start(imported, environment, log)
-        except OSError:
+        except BaseException:
             log.close()
-            return None
-        _begun[imported] = _Early(started, environment, log, os.getpid())
-    return imported
+            raise
+        early = _begun[imported] = _Early(started, imported, environment, log, os.getpid())
+    return early
 
 
 def _nearest_there(directory: Path) -> Path:
-    directory = directory.absolute()
     return next(one for one in (directory, *directory.parents) if one.is_dir())
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypedDict, TypeVar, o
 
 from prefect import Flow, State
 
-from amt_flows.backends.home import home_directory
 from amt_flows.backends.local.early_imports import importing
 from amt_flows.functions.call import refuse_to_travel, spec_of
 from amt_flows.spec import TuningSpec
@@ -108,7 +107,7 @@ def _importing(
     """Import what training jobs on this machine will import, while Prefect begins the flow run."""
     here = backend == "local" and training is None
     if here and isinstance(spec, TuningSpec) and isinstance(home, str | Path | None):
-        return importing(spec, home_directory(home).absolute())
+        return importing(spec, home)
     return nullcontext()
 
 
