@@ -41,12 +41,18 @@ def keep_what_is_compiled() -> None:
     sys.dont_write_bytecode = False
 
 
+def keep_all_that_is_imported() -> None:
+    """What is imported lives as long as the process: the collector of garbage needn't go through it again and
+    again while it grows, nor through its millions of objects while the tests run."""
+    gc.disable()
+
+
 def look_no_more_at_what_was_collected() -> None:
-    """What was imported lives as long as the process: the collector of garbage needn't go through its
-    millions of objects again and again while the tests run."""
+    """The end of that."""
     sys.dont_write_bytecode = _wanted
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 _wanted = sys.dont_write_bytecode

@@ -49,6 +49,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if ignored else None
 
 
+def pytest_collectstart() -> None:
+    # Not earlier: the process that starts the others collects nothing, and lives as long.
+    collecting.keep_all_that_is_imported()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(
     collector: pytest.Collector,
@@ -82,7 +87,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoServers |
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    return processes(waiting=0 if config.option.markexpr == "core" else 1)
+    return processes(waiting=0 if config.option.markexpr == "core" else 2)
 
 
 @pytest.fixture(autouse=True)

@@ -25,6 +25,19 @@ AFTER_TUNING = (
 """The files about promotion and deployments; the others are about tuning, and take as long."""
 
 
+LONG = (
+    "amt/test_following",
+    "backends/test_how_tunings_end",
+    "backends/test_sagemaker_tuning",
+    "chaos/test_simulation",
+    "cli/test_cli",
+    "cli/test_consoles",
+    "deploy/test_hosting_kill",
+    "testing/test_sagemaker_simulator_compare",
+)
+"""Files without a slow test that take long all the same: one that began last would be waited for."""
+
+
 class TwoServers(LoadScopeScheduling):  # type: ignore[misc]
     """A file is one process's, as in xdist's ``loadfile``; and all flows are two processes': a Prefect server
     takes as long to start as twenty tests on it, and most of what they do is wait for it. The order is
@@ -43,9 +56,15 @@ class TwoServers(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def longest_first(items: list[pytest.Item]) -> None:
-    """Flows, then files with slow tests, then the others; a file's tests stay together."""
+    """Flows, then files with slow tests, then long ones, then the others; a file's tests stay together."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (not item.nodeid.startswith(FLOWS), item.path not in slow))
+    long = {f"tests/{file}.py" for file in LONG}
+
+    def place(item: pytest.Item) -> tuple[bool, bool, bool]:
+        file = item.nodeid.partition("::")[0]
+        return not file.startswith(FLOWS), item.path not in slow, file not in long
+
+    items.sort(key=place)
 
 
 def processes(waiting: int) -> int:
