@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 SPEC = """
+strategy = "Random"
 objective = { metric_name = "acc" }
 limits = { max_number_of_training_jobs = 2 }
 continuous = [{ name = "rate", min_value = 0.1, max_value = 0.9 }]

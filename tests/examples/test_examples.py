@@ -26,6 +26,7 @@ from amt_flows.ledger.record import load_ledger
 from amt_flows.results import TuningResult
 from amt_flows.run import tune
 from amt_flows.spec import TuningSpec
+from new_database import copy, left_by_the_first
 from programs import environment, python
 
 pytestmark = pytest.mark.slow
@@ -47,8 +48,12 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Module:
 def variables(tmp_path: Path) -> dict[str, str]:
     """For what starts a Prefect server."""
     # Above this test's own directory: a database is made once for all tests of the session.
-    database = str(tmp_path.parent / "prefect")
-    return {"PREFECT_HOME": database, "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    place = tmp_path.parent / "prefect"
+    new = left_by_the_first(tmp_path.parent)
+    if not place.exists() and new.exists():
+        place.mkdir()
+        copy(new, place / "prefect.db")
+    return {"PREFECT_HOME": str(place), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 
 
 def run(tmp_path: Path, script: str, *arguments: str, exit_code: int = 0) -> str:

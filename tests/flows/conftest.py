@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from prefect.settings import (
 from flows import ready_processes
 from flows.local_jobs import end_all
 from flows.prefect_servers import everywhere, send_what_waits, serving
+from new_database import left_by_the_first
 
 HERE = Path(__file__).parent
 
@@ -40,10 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The file of its database."""
-    # What all processes of this run of the tests have in common.
-    shared = tmp_path_factory.getbasetemp()
-    if os.environ.get("PYTEST_XDIST_WORKER"):
-        shared = shared.parent
+    new = left_by_the_first(tmp_path_factory.getbasetemp())
     database = tmp_path_factory.mktemp("prefect") / "prefect.db"
     ours = {
         # Every client would ask for a token first, and be told that there are none.
@@ -59,7 +56,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with temporary_settings(ours):
         variables = get_current_settings().to_environment_variables(exclude_unset=True)
         with (
-            serving(database, shared / "prefect.db", variables) as url,
+            serving(database, new, variables) as url,
             temporary_settings({PREFECT_API_URL: url}),
             everywhere(),
         ):

@@ -1,12 +1,11 @@
-"""A Prefect server for tests: Prefect's own test harness without its imports of all the server, which only
-the server's own process needs, and with a database that one server of the session has made for all."""
+"""A Prefect server for tests: Prefect's own test harness, without its import of the whole server, which only
+the server's own process needs."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -20,25 +19,27 @@ import prefect.context
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 
+from new_database import copy
+
 PATIENCE_SECONDS = 240.0
 
 
 @contextmanager
 def serving(database: Path, made: Path, variables: Mapping[str, str]) -> Iterator[str]:
-    """The URL of a server's API. ``made``: a new database as servers make them, which takes them as long as
-    all the rest of their start; the first of a session leaves it there. Raises AssertionError."""
+    """The URL of a server's API. ``made``: a new database that it takes, or leaves for others if there is
+    none. Raises AssertionError."""
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}/api"
     with _locked(made):
         if made.exists():
-            _copy(made, database)
+            copy(made, database)
             process = _start(port, database, variables)
         else:
             process = _start(port, database, variables)
             _await(url, process)
-            _copy(database, made)
+            copy(database, made)
     try:
         _await(url, process)
         yield url
@@ -69,15 +70,6 @@ def _locked(made: Path) -> Iterator[None]:
     with made.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _copy(one: Path, other: Path) -> None:
-    """Whole, though a server has it open."""
-    with closing(sqlite3.connect(one, timeout=120)) as there:
-        whole = other.with_suffix(".part")
-        with closing(sqlite3.connect(whole)) as here:
-            there.backup(here)
-        whole.rename(other)
 
 
 def _start(port: int, database: Path, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:

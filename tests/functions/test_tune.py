@@ -128,7 +128,8 @@ def train(depth: int) -> float:
 if __name__ == "__main__":
     spec = amt.spec_of(train, {{"depth": amt.Integer(1, 3)}}, maximize="accuracy", jobs=2, home="home")
     print(spec.training_job.function)
-    result = amt.tune(train, {{"depth": amt.Integer(1, 3)}}, maximize="accuracy", jobs=2, home="home")
+    space = {{"depth": amt.Integer(1, 3)}}
+    result = amt.tune(train, space, maximize="accuracy", strategy="Random", jobs=2, home="home")
     print(result.best.objective_value)
 """
 
@@ -150,7 +151,8 @@ def train(depth: int) -> float:
     return Model(depth).score()
 
 space = {"depth": amt.Integer(1, 3)}
-result = amt.tune(train, space, maximize="accuracy", jobs=1, seed=1, home="home", name="same", progress=False)
+same = {"seed": 1, "home": "home", "name": "same", "progress": False}
+result = amt.tune(train, space, maximize="accuracy", strategy="Random", jobs=1, **same)
 print(amt.read_record("same", "home").ledger.spec.training_job.function, result.best.objective_value)
 """
 
