@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from prefect.settings import (
+    PREFECT_API_SSL_CERT_FILE,
     PREFECT_API_URL,
     PREFECT_CLIENT_CSRF_SUPPORT_ENABLED,
     PREFECT_LOCAL_STORAGE_PATH,
@@ -25,7 +26,7 @@ from prefect.settings import (
 
 from flows import ready_processes
 from flows.local_jobs import end_all
-from flows.prefect_servers import everywhere, send_what_waits, serving
+from flows.prefect_servers import everywhere, one_authority, send_what_waits, serving
 from new_database import left_by_the_first
 
 HERE = Path(__file__).parent
@@ -43,6 +44,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     new = left_by_the_first(tmp_path_factory.getbasetemp())
     database = tmp_path_factory.mktemp("prefect") / "prefect.db"
     ours = {
+        PREFECT_API_SSL_CERT_FILE: one_authority(tmp_path_factory.mktemp("tls") / "one.pem"),
         # Every client would ask for a token first, and be told that there are none.
         PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: False,
         PREFECT_LOCAL_STORAGE_PATH: tmp_path_factory.mktemp("results"),

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 
+import certifi
 import httpx
 import prefect
 import prefect.context
@@ -50,6 +51,15 @@ def serving(database: Path, made: Path, variables: Mapping[str, str]) -> Iterato
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def one_authority(place: Path) -> str:
+    """A file of certificates with a single one. Each of Prefect's clients reads all that there are, which
+    takes as long as several requests; the server of the tests is asked without any."""
+    end = "-----END CERTIFICATE-----\n"
+    every = Path(certifi.where()).read_text(encoding="utf-8")
+    place.write_text(every.partition(end)[0] + end, encoding="utf-8")
+    return str(place)
 
 
 def everywhere() -> AbstractContextManager[None]:
