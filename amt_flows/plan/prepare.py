@@ -77,9 +77,10 @@ def _known_before(spec: TuningSpec, parents: Reader | None) -> Iterator[str]:
     elif names:
         earlier = count(len(found.parents) + found.more, "earlier tuning job")
         latest = "the latest, " if found.more else ""
+        first = _tried_first(spec, found)
         yield (
             f"{earlier} searched this space: {latest}{names}; `--learn-from auto` would start from their "
-            f"{_tried_first(spec, found)} best"
+            f"{'' if first == 1 else f'{first} '}best"
         )
 
 
