@@ -30,7 +30,7 @@ from amt_flows.errors import Fenced, JournalError, system_reason
 from amt_flows.events import Event
 from amt_flows.ledger.journals.entries import entry_index, entry_name, entry_text, missing_entry
 from amt_flows.ledger.journals.new_home import make_home
-from amt_flows.ledger.journals.plain_files import NotAFileError, read_plain, what_stands_at
+from amt_flows.ledger.journals.plain_files import NotAFileError, read_plain, unreadable, what_stands_at
 from amt_flows.ledger.journals.sealed_files import MARK, SealedFiles, sync_directory
 from amt_flows.ledger.journals.segments import SEGMENT_ENTRIES, Entries
 from amt_flows.ledger.journals.torn import LOST_BY_DISK, RESTORE, TORN, InOrder, events_in
@@ -112,7 +112,7 @@ class DirectoryJournal:
         except NotAFileError as error:
             raise self._no_entry(index, error.what) from None
         except OSError as error:
-            raise JournalError(f"{path} can't be read: {error}") from error
+            raise unreadable(path, error) from error
         if data == MARK:
             raise FileNotFoundError(path)
         return data
@@ -245,13 +245,23 @@ class DirectoryJournal:
             scratch.write_text(reason, encoding="utf-8")
             scratch.replace(self.directory / STOP_NOTE)
         except OSError as error:
-            raise JournalError(f"The request to stop can't be written: {error}.") from error
+            raise self._note_refused("written", error) from error
 
     def take_back_stop(self) -> None:
+        note = self.directory / STOP_NOTE
+        if not os.path.lexists(note):
+            return  # a disk that can't be written to has something to say about it all the same
         try:
-            (self.directory / STOP_NOTE).unlink(missing_ok=True)
+            note.unlink(missing_ok=True)
         except OSError as error:
-            raise JournalError(f"The request to stop can't be taken back: {error}.") from error
+            raise self._note_refused("taken back", error) from error
+
+    def _note_refused(self, done: str, error: OSError) -> JournalError:
+        return JournalError(
+            f"The request to stop in {self.directory} can't be {done}: {error.strerror or error}.",
+            because=system_reason(error),
+            remedy="make room or grant access, then do the same again",
+        )
 
     def asked_to_stop(self, *, anew: bool = False) -> str | None:
         self._check_all_there(self._known)

@@ -9,6 +9,8 @@ import os
 import stat
 from pathlib import Path
 
+from amt_flows.errors import JournalError, system_reason
+
 _KINDS = (
     (stat.S_ISFIFO, "a FIFO"),
     (stat.S_ISDIR, "a directory"),
@@ -45,6 +47,15 @@ def read_plain(path: Path) -> bytes:
             return file.read()
     finally:
         os.close(fd)
+
+
+def unreadable(path: Path, error: OSError) -> JournalError:
+    """What is said of a file of a record that can't be read."""
+    return JournalError(
+        f"{path} can't be read: {error.strerror or error}.",
+        because=system_reason(error),
+        remedy="grant access to it, or run this as the user who may read it",
+    )
 
 
 def what_stands_at(path: Path) -> str:

@@ -22,7 +22,7 @@ from typing import Final
 
 from amt_flows.errors import JournalError
 from amt_flows.ledger.journals.entries import entry_index, entry_name
-from amt_flows.ledger.journals.plain_files import NotAFileError, read_plain
+from amt_flows.ledger.journals.plain_files import NotAFileError, read_plain, unreadable
 from amt_flows.ledger.journals.segments import NotWhole, Segment, first_of, segment_of
 from amt_flows.ledger.journals.torn import InOrder
 
@@ -67,7 +67,7 @@ class SealedFiles:
                 remedy="remove it, then run the same tuning job again",
             ) from None
         except OSError as error:
-            raise JournalError(f"{path} can't be read: {error}") from error
+            raise unreadable(path, error) from error
 
     def missing(self, names: Collection[str], count: int) -> int | None:
         """The first of ``count`` entries that neither has a file nor is sealed, by the names in the

@@ -180,6 +180,28 @@ def test_a_full_disk_is_a_journal_error_and_writes_nothing(
     assert [p.name for p in tmp_path.iterdir()] == ["00000000.json"]
 
 
+def test_what_may_not_be_read_or_removed_is_said_with_its_cause_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = DirectoryJournal(tmp_path)
+    journal.append(0, [Attached(1.0, "test")])
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    journal.take_back_stop()  # there is none
+    journal.ask_to_stop("enough")
+    with pytest.raises(JournalError) as raised:
+        journal.take_back_stop()
+    assert raised.value.because == "its file system is read-only"
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(JournalError) as raised:
+        DirectoryJournal(tmp_path).read()
+    assert raised.value.because
+    assert raised.value.remedy
+
+
 def test_a_stop_note_for_no_tuning_job_is_refused(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="no journal"):
         DirectoryJournal(tmp_path / "none").ask_to_stop("x")
