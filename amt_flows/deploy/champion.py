@@ -81,6 +81,26 @@ def compare(challenger: Deployable, champion: Champion | None, min_improvement: 
     )
 
 
+def without_comparing(challenger: Deployable, why: NotComparable, champion: str | None) -> Comparison:
+    """What is said of a challenger that is to be promoted although it can't be compared with the model at
+    work, whose name may not be known. Raises DeployRejected for a result without a model."""
+    candidate = candidate_of(challenger)
+    metric, value = candidate.objective_metric, candidate.objective_value
+    return Comparison(
+        promote=True,
+        challenger=candidate.training_job,
+        challenger_value=value,
+        champion=champion,
+        champion_value=None,
+        better_by=None,
+        min_improvement=0.0,
+        objective_metric=metric,
+        objective_type=candidate.objective_type,
+        is_champion=False,
+        sentence=f"{candidate.training_job} has {metric} = {value:g}, compared with nothing: {why.happened}",
+    )
+
+
 def _gain(objective_type: str, value: float, champion: Champion) -> float | None:
     """None if the champion has no usable value: then anything is better."""
     if not math.isfinite(champion.objective_value):

@@ -18,7 +18,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterId
 from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, get_current_settings
 
 from amt_flows.deploy import Place, Target, current_version, promote_local, roll_back_local, versions
-from amt_flows.errors import DeployFailed, DeployRejected
+from amt_flows.errors import DeployFailed, DeployRejected, NotComparable
 from amt_flows.flows.promotion import deploy
 from amt_flows.flows.promotion.outcome import Decision
 from amt_flows.flows.promotion.promotion_page import headline, page
@@ -67,6 +67,20 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     yield caplog
     for one in loggers:
         one.removeHandler(caplog.handler)
+
+
+def test_what_cant_be_compared_is_said_before_it_is_tuned_and_promoted_where_that_decides_nothing(
+    tmp_path: Path, shelf: Path
+) -> None:
+    first = candidate(model_directory(tmp_path / "first"), objective_type="Minimize")
+    promote_local(first, shelf)
+    spec = counting_spec("other", tmp_path)
+    with pytest.raises(NotComparable, match="tuned to maximize accuracy"):
+        tune_then_deploy(spec, Target(directory=str(shelf)))
+    assert not (tmp_path / "count").exists(), "nothing was trained for it"
+    outcome = tune_then_deploy(spec, Target(directory=str(shelf)), only_if_better=False)
+    assert outcome.promoted
+    assert "compared with nothing" in outcome.sentence
 
 
 def test_a_better_model_is_promoted_and_a_second_run_finds_it_there(

@@ -27,7 +27,7 @@ from prefect.client.schemas.objects import TaskRun
 from amt_flows.deploy import endpoints, local, mlflow_registry, models, promotion, registry
 from amt_flows.deploy.attempt import EndpointProgress
 from amt_flows.deploy.candidate import Deployable, named_after
-from amt_flows.deploy.champion import Comparison, compare
+from amt_flows.deploy.champion import Comparison, compare, without_comparing
 from amt_flows.deploy.endpoints import LiveEndpoint
 from amt_flows.deploy.ensuring import Made
 from amt_flows.deploy.hosting import Hosting
@@ -36,7 +36,7 @@ from amt_flows.deploy.mlflow_registry import MlflowPromotion
 from amt_flows.deploy.registry import APPROVED, PENDING, Registered
 from amt_flows.deploy.settings import EndpointSettings, ModelSettings, PackageSettings, Waiting
 from amt_flows.deploy.target import Target
-from amt_flows.errors import CapacityUnavailable
+from amt_flows.errors import CapacityUnavailable, NotComparable
 
 RETRIES = 3
 RETRY_DELAY_SECONDS = 20.0
@@ -229,10 +229,23 @@ def roll_back_mlflow(uri: str, model: str, to: str | None = None) -> MlflowPromo
 
 @task(name="compare with champion", task_run_name=_for_its_job("compare"), **_RETRIED)
 def compare_with_champion(
-    result: Deployable, target: Target, min_improvement: float = 0.0, *, hosting: Hosting | None = None
+    result: Deployable,
+    target: Target,
+    min_improvement: float = 0.0,
+    *,
+    hosting: Hosting | None = None,
+    is_decisive: bool = True,
 ) -> Comparison:
-    """Whether the model is better than the one that is at work at the target."""
-    found = compare(result, promotion.champion_at(target, hosting=hosting), min_improvement)
+    """Whether the model is better than the one that is at work at the target. Where that doesn't decide
+    (``is_decisive=False``), two that can't be compared are no error."""
+    champion = None
+    try:
+        champion = promotion.champion_at(target, hosting=hosting)
+        found = compare(result, champion, min_improvement)
+    except NotComparable as error:
+        if is_decisive:
+            raise
+        found = without_comparing(result, error, None if champion is None else champion.name)
     get_run_logger().info("%s", found.sentence)
     return found
 

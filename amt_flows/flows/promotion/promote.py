@@ -93,7 +93,7 @@ def promote_on_terms(result: Deployable, target: Target, terms: Terms | None = N
             outcome = promote_on_terms(tune(spec), Target(directory="/srv/models/digits"))
 
     A rejection, a time-out and a champion that stays are outcomes. Raises as
-    :func:`amt_flows.deploy.promotion.promote`, and NotComparable.
+    :func:`amt_flows.deploy.promotion.promote`, and NotComparable if only a better one is to be promoted.
     """
     terms, candidate = terms or Terms(), candidate_of(result)
     check_target(target, candidate)
@@ -103,11 +103,15 @@ def promote_on_terms(result: Deployable, target: Target, terms: Terms | None = N
         comparison = saved_step(
             f"amt-flows-{run_id}-comparison",
             Comparison,
-            lambda: compare_with_champion(candidate, target, terms.min_improvement),
+            lambda: _compared(candidate, target, terms),
         )
         outcome = _decided(candidate, target, terms, comparison)
         publish(outcome, target)
     return outcome
+
+
+def _compared(candidate: Candidate, target: Target, terms: Terms) -> Comparison:
+    return compare_with_champion(candidate, target, terms.min_improvement, is_decisive=terms.only_if_better)
 
 
 def _decided(candidate: Candidate, target: Target, terms: Terms, comparison: Comparison) -> Outcome:
@@ -131,7 +135,7 @@ def _decided(candidate: Candidate, target: Target, terms: Terms, comparison: Com
             return _outcome(decision, candidate, comparison, sentence)
         approved_by = f" {answer.sentence}"
         # Days may have passed, and another challenger may have become the champion.
-        latest = compare_with_champion(candidate, target, terms.min_improvement)
+        latest = _compared(candidate, target, terms)
         if terms.only_if_better and not (latest.promote or latest.is_champion):
             return _outcome(Decision.NOT_BETTER, candidate, latest, f"Meanwhile: {latest.sentence}")
     made = promote_in_tasks(candidate, target)

@@ -109,13 +109,13 @@ def retune(
     )
     for one in passed_over:
         log.warning("Nothing is learnt from %s: it %s.", one.name, one.why)
-    check_pipeline(asked, target, backend if training is None else "")
+    terms = Terms(True, min_improvement, ask_for_approval, approval_timeout_seconds)
+    check_pipeline(asked, target, terms, backend if training is None else "")
     parents = () if asked.warm_start is None else asked.warm_start.parents
     if asked.learn_from:
         log.info("%s learns from what its spec says: %s.", name, ", ".join(asked.learn_from))
     else:
         log.info("%s learns from %s.", name, ", ".join(parents) or "no earlier tuning job")
-    terms = Terms(True, min_improvement, ask_for_approval, approval_timeout_seconds)
     return or_cancelled(
         lambda: promote_on_terms(tuned(asked, backend, region, home, training=training), target, terms)
     )

@@ -3,14 +3,17 @@
 # Annotations are real types here, not text: a runner loads this file under a name of its own, where Prefect
 # could not find what a text stands for.
 
+import contextlib
 from typing import Annotated
 
 from prefect import flow, runtime
 
 from amt_flows.backends.places import LOCAL
 from amt_flows.deploy.candidate import Candidate
+from amt_flows.deploy.champion import compare
+from amt_flows.deploy.promotion import champion_at
 from amt_flows.deploy.target import Place, Target, check_target
-from amt_flows.errors import DeployRejected, Problem
+from amt_flows.errors import AmtFlowsError, DeployRejected, NotComparable, Problem
 from amt_flows.flows.parameters import (
     ApprovalTimeout,
     AskForApproval,
@@ -87,8 +90,8 @@ def tune_then_deploy(
     """
     name = name_in_this_run(spec)
     named = spec if spec.name is not None else spec.named(name)
-    check_pipeline(named, target, backend if training is None else "")
     terms = Terms(only_if_better, min_improvement, ask_for_approval, approval_timeout_seconds)
+    check_pipeline(named, target, terms, backend if training is None else "")
     return or_cancelled(
         lambda: promote_on_terms(tuned(named, backend, region, home, training=training), target, terms)
     )
@@ -112,12 +115,33 @@ def tuned(
     )
 
 
-def check_pipeline(spec: TuningSpec, target: Target, backend: str) -> None:
+def check_pipeline(spec: TuningSpec, target: Target, terms: Terms, backend: str) -> None:
     """Find what would be refused after the tuning, before it has cost anything. ``backend`` is empty if a
-    block decides. Raises DeployRejected."""
+    block decides. Raises DeployRejected, NotComparable."""
     check_target(target)
-    if target.place is not Place.SAGEMAKER:
-        return
+    if target.place is Place.SAGEMAKER:
+        _check_on_sagemaker(spec, target, backend)
+    if terms.only_if_better:
+        _check_comparable(spec, target, terms.min_improvement)
+
+
+def _check_comparable(spec: TuningSpec, target: Target, min_improvement: float) -> None:
+    """With the model that is at work now. Who may not see it yet finds out when it is promoted."""
+    champion = None
+    with contextlib.suppress(AmtFlowsError):
+        champion = champion_at(target)
+    refusals = []
+    for algorithm in algorithms_of(spec):
+        try:
+            compare(_expected(algorithm.spec), champion, min_improvement)
+        except NotComparable as error:
+            refusals.append(error)
+        else:
+            return  # the best model may be this one's
+    raise refusals[0]
+
+
+def _check_on_sagemaker(spec: TuningSpec, target: Target, backend: str) -> None:
     if backend == LOCAL:
         message = "a model that is tuned on this machine is not in S3; tune on SageMaker, or promote locally"
         raise DeployRejected("The promotion", [Problem("target.place", target.place.value, message)])
