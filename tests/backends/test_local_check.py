@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from amt_flows.backends.local import LocalBackend
+from amt_flows.backends.local.check import missing
 from amt_flows.spec import ContinuousRange, Objective, TrainingJobTemplate, TuningSpec
 
 
@@ -143,6 +144,28 @@ def test_a_function_that_is_there(package: Path, target: str) -> None:
 )
 def test_a_function_that_is_not(package: Path, target: str, said: str) -> None:
     assert said in problems(package, command=(), function=target)["training_job.function"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("sh", "-c", "python train.py --rate 0.5; true"),
+        ("/bin/bash", "-lc", "python gone.py"),
+        ("env", "OUT=gone.py", "python", "train.py"),
+        ("python", "-m", "json", "--out", "gone.py"),
+        ("python", "-W", "ignore", "train.py", "gone.py"),
+        ("python", "-c", "print(1)", "gone.py"),
+    ],
+)
+def test_what_only_looks_like_the_script_of_a_command_is_not_looked_for(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    (tmp_path / "train.py").touch()
+    assert problems(tmp_path, command=command) == {}
+    template = TrainingJobTemplate().model_copy(
+        update={"command": command, "working_directory": str(tmp_path)}
+    )
+    assert missing(template, tmp_path) is None
 
 
 def test_a_misspelt_module_or_script_is_answered_with_the_one_that_was_meant(package: Path) -> None:

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from typing import Final
 
 from amt_flows.backends.function_job.loading import NotOursError, digest_in, stored_at, trusted_content
 from amt_flows.backends.local.machine import this_machine
@@ -71,8 +72,8 @@ def missing(template: TrainingJobTemplate, root: Path) -> str | None:
     directory = working_directory(template.working_directory)
     if not directory.is_dir():
         return f"the directory {directory}, in which it starts, is gone"
-    script = next((word for word in template.command[1:] if word.endswith(".py")), None)
-    if script is None or script.startswith("-") or (directory / script).is_file():
+    script = _script_in(template.command)
+    if script is None or not script.endswith(".py") or (directory / script).is_file():
         return None
     return f"the script {directory / script} is gone"
 
@@ -148,7 +149,7 @@ def _command_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
             yield Problem(f"{AT}.command", first, message)
     elif first not in PYTHONS and shutil.which(first, path=template.environment.get("PATH")) is None:
         yield Problem(f"{AT}.command", first, f"is not on the PATH{_instead(first, directory)}")
-    yield from _script_problems(rest, directory)
+    yield from _script_problems(template.command, directory)
 
 
 def _warm_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
@@ -177,9 +178,30 @@ def _instead(program: str, directory: Path) -> str:
     return f", but in the directory where the command starts; write {written}"
 
 
-def _script_problems(words: Sequence[str], directory: Path) -> Iterator[Problem]:
-    script = next((word for word in words if ".py" in word and not word.startswith("-")), None)
-    if script is None:
+SHELLS: Final = frozenset({"sh", "bash", "dash", "zsh", "ksh", "fish"})
+"""What follows their ``-c`` is a program of its own."""
+
+
+def _script_in(command: Sequence[str]) -> str | None:
+    """The Python script that a command runs, as far as it can be told from the arguments of that: of Python
+    the first word that is no option, of other programs (``torchrun``, ``env``) the first one like a script.
+    """
+    program, words = "".join(command[:1]), command[1:]
+    if Path(program).name in SHELLS:
+        return None
+    for before, word in zip(["", *words], words, strict=False):
+        if word in ("-c", "-m"):
+            return None
+        if word.startswith("-") or before in ("-W", "-X"):
+            continue
+        if Path(program).name.startswith("python") or (".py" in word and "=" not in word.split(".py")[0]):
+            return word
+    return None
+
+
+def _script_problems(command: Sequence[str], directory: Path) -> Iterator[Problem]:
+    script = _script_in(command)
+    if script is None or ".py" not in script:
         return
     if _is_a_line(script, directory):
         words = ", ".join(json.dumps(word) for word in script.split())
