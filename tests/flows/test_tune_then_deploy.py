@@ -18,11 +18,12 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterId
 from prefect.settings import PREFECT_LOCAL_STORAGE_PATH, get_current_settings
 
 from amt_flows.deploy import Place, Target, current_version, promote_local, roll_back_local, versions
-from amt_flows.errors import DeployFailed, DeployRejected, NotComparable
+from amt_flows.errors import BackendError, DeployFailed, DeployRejected, NotComparable
 from amt_flows.flows.promotion import deploy
 from amt_flows.flows.promotion.outcome import Decision
+from amt_flows.flows.promotion.promote import Terms
 from amt_flows.flows.promotion.promotion_page import headline, page
-from amt_flows.flows.promotion.tune_then_deploy import tune_then_deploy
+from amt_flows.flows.promotion.tune_then_deploy import check_pipeline, tune_then_deploy
 from amt_flows.spec import TuningSpec
 from backends.sagemaker_world import spec as sagemaker_spec
 from deploy.candidates import candidate, model_directory
@@ -81,6 +82,22 @@ def test_what_cant_be_compared_is_said_before_it_is_tuned_and_promoted_where_tha
     outcome = tune_then_deploy(spec, Target(directory=str(shelf)), only_if_better=False)
     assert outcome.promoted
     assert "compared with nothing" in outcome.sentence
+
+
+def test_a_champion_of_another_program_is_refused_before_too_and_one_that_cant_be_seen_yet_is_not(
+    tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(target: Target) -> None:
+        raise error
+
+    monkeypatch.setattr("amt_flows.flows.promotion.tune_then_deploy.champion_at", look)
+    asked = (counting_spec("foreign", tmp_path), Target(directory=str(shelf)))
+    error: Exception = NotComparable("Another program registered it.")
+    check_pipeline(*asked, Terms(only_if_better=False), "local")
+    with pytest.raises(NotComparable):
+        check_pipeline(*asked, Terms(), "local")
+    error = BackendError("Access was denied.")
+    check_pipeline(*asked, Terms(), "local")
 
 
 def test_a_better_model_is_promoted_and_a_second_run_finds_it_there(

@@ -3,7 +3,6 @@
 # Annotations are real types here, not text: a runner loads this file under a name of its own, where Prefect
 # could not find what a text stands for.
 
-import contextlib
 from typing import Annotated
 
 from prefect import flow, runtime
@@ -127,9 +126,12 @@ def check_pipeline(spec: TuningSpec, target: Target, terms: Terms, backend: str)
 
 def _check_comparable(spec: TuningSpec, target: Target, min_improvement: float) -> None:
     """With the model that is at work now. Who may not see it yet finds out when it is promoted."""
-    champion = None
-    with contextlib.suppress(AmtFlowsError):
+    try:
         champion = champion_at(target)
+    except NotComparable:
+        raise  # it was made by another program
+    except AmtFlowsError:
+        champion = None
     refusals = []
     for algorithm in algorithms_of(spec):
         try:
