@@ -37,6 +37,11 @@ LEAST_INITIAL = 4
 MOST_INITIAL = 10
 LEAST_WITH_LOSS = 3
 
+# While the initial design goes on, the model has every other proposal once so many of its results are in. It
+# gains where the design is long and a good region shows early. What the design still draws keeps the model
+# from staying in the first branch that did well.
+LOOKS_AHEAD_FROM = LEAST_INITIAL
+
 
 @dataclass(frozen=True)
 class View:
@@ -91,9 +96,10 @@ class _Known:
 class Bayesian:
     """AMT's ``Bayesian``: quasi-random at first, then where a Gaussian process expects most improvement.
 
-    ``initial`` is how many results the model waits for; None means one per parameter, 4 to 10. Results are
-    what counts, not proposals: with many workers more are drawn until they are in. Failed and stopped
-    rows are results too, once three rows have a loss.
+    ``initial`` is how many results the initial design lasts for; None means one per parameter, 4 to 10.
+    Results are what counts, not proposals: with many workers more are drawn until they are in. Failed and
+    stopped rows are results too, once three rows have a loss. From the fourth loss on design and model take
+    turns, unless ``initial`` is given or something is known beforehand: starts, or hints of parents.
 
     With ``prefer_cheap``, the expected improvement is weighed against the time that the job should take
     (``improvement_per_time.py``), once durations can be told from configurations (``cost.py``).
@@ -185,8 +191,16 @@ class Bayesian:
         spread = [row for row in results if not (row.is_start and space.conditions)]
         if len(spread) < wanted or with_loss < min(LEAST_WITH_LOSS, wanted):
             so_far = sum(has_loss(row) for row in spread)
-            too_little = f"initial design: {count(so_far, 'result')} with a loss so far, {wanted} wanted"
+            if not self._looks_ahead(history, so_far):
+                too_little = f"initial design: {count(so_far, 'result')} with a loss so far, {wanted} wanted"
         return _Known(space, history, rows, results, with_loss, too_little)
+
+    def _looks_ahead(self, history: Sequence[TrialRow], with_loss: int) -> bool:
+        """Whether it is the model's turn, though the initial design isn't over. By the length of the history,
+        not by the proposal's number: where several algorithms take turns, all numbers of one may be odd."""
+        if self.initial is not None or with_loss < LOOKS_AHEAD_FROM or len(history) % 2 == 1:
+            return False
+        return not any(row.is_start or row.is_hint for row in history)
 
     def _initial_for(self, space: Space) -> int:
         if self.initial is not None:

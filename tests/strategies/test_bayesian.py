@@ -102,7 +102,22 @@ def test_the_initial_design_grows_with_the_dimension_within_limits(dimension: in
         history = rows_at_random(space, [TrialState.COMPLETED] * rows, float)
         proposal = Bayesian().propose(space, history, number=rows, seed=0)
         assert proposal is not None
-        assert (proposal.source == "bayesian/initial") == (rows < wanted)
+        ahead = rows % 2 == 0 and rows > 4
+        assert (proposal.source == "bayesian/initial") == (rows < wanted and not ahead)
+
+
+def test_the_model_has_every_other_proposal_of_a_long_initial_design_unless_something_is_known() -> None:
+    space = Space(tuple(Continuous(f"x{i}", 0.0, 1.0) for i in range(10)))
+    rows = rows_at_random(space, [TrialState.COMPLETED] * 9, float)
+
+    def sources(history: list[TrialRow]) -> list[str]:
+        proposals = [Bayesian().propose(space, history[:n], number=2 * n, seed=0) for n in range(3, 10)]
+        return [one.source.removeprefix("bayesian/") for one in proposals if one is not None]
+
+    turns = ["initial", "gp", "initial", "gp", "initial", "gp", "initial"]
+    assert sources(rows) == turns
+    assert sources([replace(rows[0], state=TrialState.FAILED, loss=None), *rows[1:]])[1] == "initial"
+    assert set(sources([replace(rows[0], is_start=True), *rows[1:]])) == {"initial"}
 
 
 def test_failures_end_the_initial_design_once_there_is_something_to_compare() -> None:
