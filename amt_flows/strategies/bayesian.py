@@ -41,6 +41,8 @@ LEAST_WITH_LOSS = 3
 # gains where the design is long and a good region shows early. What the design still draws keeps the model
 # from staying in the first branch that did well.
 LOOKS_AHEAD_FROM = LEAST_INITIAL
+ONE_GUESS = 1
+"""More starts than a first guess leave the design as it is: after them it made no difference."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class Bayesian:
     ``initial`` is how many results the initial design lasts for; None means one per parameter, 4 to 10.
     Results are what counts, not proposals: with many workers more are drawn until they are in. Failed and
     stopped rows are results too, once three rows have a loss. From the fourth loss on design and model take
-    turns, unless ``initial`` is given or something is known beforehand: starts, or hints of parents.
+    turns, unless ``initial`` is given or something is known beforehand: several starts, or hints.
 
     With ``prefer_cheap``, the expected improvement is weighed against the time that the job should take
     (``improvement_per_time.py``), once durations can be told from configurations (``cost.py``).
@@ -200,7 +202,8 @@ class Bayesian:
         not by the proposal's number: where several algorithms take turns, all numbers of one may be odd."""
         if self.initial is not None or with_loss < LOOKS_AHEAD_FROM or len(history) % 2 == 1:
             return False
-        return not any(row.is_start or row.is_hint for row in history)
+        starts = sum(row.is_start for row in history)
+        return starts <= ONE_GUESS and not any(row.is_hint for row in history)
 
     def _initial_for(self, space: Space) -> int:
         if self.initial is not None:
