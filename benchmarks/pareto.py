@@ -51,7 +51,7 @@ DATA_SETS: Final = ("7593", "168868")
 VARIANTS: Final[dict[str, Strategy]] = {
     "Random": Random(),
     "Bayesian, first objective": Bayesian(),
-    "Bayesian, both objectives": Pareto(Bayesian(), 2),
+    "Bayesian, both objectives": Pareto(Bayesian(shares_design=False), 2),
 }
 OURS: Final = "Bayesian, both objectives"
 

@@ -100,8 +100,8 @@ class Bayesian:
 
     ``initial`` is how many results the initial design lasts for; None means one per parameter, 4 to 10.
     Results are what counts, not proposals: with many workers more are drawn until they are in. Failed and
-    stopped rows are results too, once three rows have a loss. From the fourth loss on design and model take
-    turns, unless ``initial`` is given or something is known beforehand: several starts, or hints.
+    stopped rows are results too, once three rows have a loss. If it ``shares_design``, model and design take
+    turns from the fourth loss on, unless something is known beforehand: several starts, or hints.
 
     With ``prefer_cheap``, the expected improvement is weighed against the time that the job should take
     (``improvement_per_time.py``), once durations can be told from configurations (``cost.py``).
@@ -117,6 +117,7 @@ class Bayesian:
 
     initial: int | None = None
     prefer_cheap: bool = False
+    shares_design: bool = True
 
     def propose(
         self, space: Space, history: Sequence[TrialRow], *, number: int, seed: int
@@ -200,7 +201,7 @@ class Bayesian:
     def _looks_ahead(self, history: Sequence[TrialRow], with_loss: int) -> bool:
         """Whether it is the model's turn, though the initial design isn't over. By the length of the history,
         not by the proposal's number: where several algorithms take turns, all numbers of one may be odd."""
-        if self.initial is not None or with_loss < LOOKS_AHEAD_FROM or len(history) % 2 == 1:
+        if not self.shares_design or with_loss < LOOKS_AHEAD_FROM or len(history) % 2 == 1:
             return False
         starts = sum(row.is_start for row in history)
         return starts <= ONE_GUESS and not any(row.is_hint for row in history)

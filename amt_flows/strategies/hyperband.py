@@ -52,7 +52,8 @@ class ModelHyperband:
         # Loaded here: scipy takes a noticeable part of a second, and random proposals need none of it.
         from amt_flows.strategies.bayesian import Bayesian
 
-        proposal = Bayesian(prefer_cheap=self.prefer_cheap).propose(space, history, number=number, seed=seed)
+        model = Bayesian(prefer_cheap=self.prefer_cheap, shares_design=False)
+        proposal = model.propose(space, history, number=number, seed=seed)
         return _placed(proposal, number, rungs(self.min_resource, self.max_resource))
 
 

@@ -36,7 +36,7 @@ from amt_flows.events import Start
 from amt_flows.ledger.history import TrialRow, TrialState
 from amt_flows.space.space import Configuration, Space, configuration_key
 from amt_flows.spec import TuningSpec
-from amt_flows.strategies.bayesian import LEAST_INITIAL, MOST_INITIAL, Bayesian
+from amt_flows.strategies.bayesian import Bayesian
 from amt_flows.tuning.starts import starts_of
 from amt_flows.tuning.starts.fitting import fitted
 from amt_flows.tuning.starts.known_set import Known, known_set
@@ -99,9 +99,7 @@ class Task:
 def run(task: Task, variant: str, jobs: int, seed: int) -> list[float]:
     """The losses in the order in which training jobs end."""
     starts = [Start(one, "known start", "") for one in task.starts[variant]]
-    # An initial design that is asked for isn't shared with the model.
-    whole = min(max(task.space.dimension, LEAST_INITIAL), MOST_INITIAL) if variant == WHOLE else None
-    strategy, chance = Bayesian(whole), np.random.default_rng([seed, 5])
+    strategy, chance = Bayesian(shares_design=variant != WHOLE), np.random.default_rng([seed, 5])
     history: list[TrialRow] = []
     running: list[tuple[float, int]] = []
     ended: list[float] = []

@@ -120,6 +120,9 @@ def test_the_model_has_every_other_proposal_of_a_long_initial_design_unless_some
     starts = [replace(row, is_start=True) for row in rows]
     assert sources([*starts[:1], *rows[1:]]) == turns, "a first guess isn't much to know"
     assert set(sources([*starts[:2], *rows[2:]])) == {"initial"}
+    whole = Bayesian(shares_design=False).propose(space, rows[:6], number=6, seed=0)
+    assert whole is not None
+    assert whole.source == "bayesian/initial"
 
 
 def test_failures_end_the_initial_design_once_there_is_something_to_compare() -> None:

@@ -198,15 +198,15 @@ def test_a_reason_says_how_the_objectives_were_weighed() -> None:
 
 
 def test_a_spec_with_further_objectives_asks_for_it() -> None:
-    assert strategy_of(trading()) == Pareto(Bayesian(), 2)
+    assert strategy_of(trading()) == Pareto(Bayesian(shares_design=False), 2)
     assert strategy_of(trading(other_objectives=[])) == Bayesian()
     three = trading(other_objectives=[OTHER, {"metric_name": "latency"}, {"metric_name": "energy"}])
-    assert strategy_of(three) == Pareto(Bayesian(), 4)
+    assert strategy_of(three) == Pareto(Bayesian(shares_design=False), 4)
 
 
 def test_cheap_jobs_can_be_preferred_beside_it() -> None:
     limits = {"max_number_of_training_jobs": 5, "prefer_cheap": True}
-    assert strategy_of(trading(limits=limits)) == Pareto(Bayesian(prefer_cheap=True), 2)
+    assert strategy_of(trading(limits=limits)) == Pareto(Bayesian(prefer_cheap=True, shares_design=False), 2)
 
 
 @pytest.mark.parametrize("name", ["Random", "QuasiRandom"])
