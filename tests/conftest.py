@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,19 @@ def nobody_cuts_the_power() -> Iterator[None]:
     asked for. The disk isn't waited for; others may run meanwhile all the same."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: time.sleep(0))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def services_are_described_once(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a service can do is megabytes of JSON, which every session of boto3's parses for itself. Its
+    clients share it, so that nobody changes it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.config.option.markexpr != "core":
+            from botocore.loaders import JSONFileLoader
+
+            one = JSONFileLoader()
+            patch.setattr(JSONFileLoader, "load_file", staticmethod(cache(one.load_file)))
         yield
 
 
