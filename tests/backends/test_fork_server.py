@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="an import is shared on Linux")
 
 MODULE = """
-import json, os, pathlib, random, signal, sys, atexit, time
+import gc, json, os, pathlib, random, signal, sys, atexit, time
 print("imported")
 open("/proc/self/limits").read()  # which is always new
 random.seed(3)
@@ -54,6 +54,7 @@ def facts(depth):
         "pipe": signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN,
         "main": sys.modules["__main__"].__file__,
         "path": sys.path,
+        "garbage": [gc.isenabled(), gc.get_threshold()],
     }
     # The last two are set by readline, past Python.
     for one in ("AMT_FLOWS_WORKER", "SAGEMAKER_BASE_DIR", "COLUMNS", "LINES"):
@@ -247,7 +248,8 @@ def test_an_import_that_was_begun_early_is_the_one_that_jobs_share(
     site: Site, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SM_HP_DEPTH", "of a training job around this one")
-    (place / "shared.py").write_text(MODULE + "import sys\nprint('early', file=sys.stderr, flush=True)\n")
+    garbage = "class Kept: ...\none = Kept()\none.itself = one, open('/dev/zero')\ndel one\n"
+    (place / "shared.py").write_text(MODULE + garbage + "print('early', file=sys.stderr, flush=True)\n")
     spec = early(place, "facts")
     with importing(spec, site.root):
         early_one = only_server(place)
