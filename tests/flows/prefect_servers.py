@@ -23,26 +23,20 @@ from prefect.logging.handlers import APILogWorker
 from new_database import copy
 
 PATIENCE_SECONDS = 240.0
+TRIES = 5
 
 
 @contextmanager
 def serving(database: Path, made: Path, variables: Mapping[str, str]) -> Iterator[str]:
     """The URL of a server's API. ``made``: a new database that it takes, or leaves for others if there is
     none. Raises AssertionError."""
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}/api"
     with _locked(made):
         if made.exists():
             copy(made, database)
-            process = _start(port, database, variables)
-        else:
-            process = _start(port, database, variables)
-            _await(url, process)
+        url, process = _started(database, variables)
+        if not made.exists():
             copy(database, made)
     try:
-        _await(url, process)
         yield url
     finally:
         process.terminate()
@@ -82,6 +76,19 @@ def _locked(made: Path) -> Iterator[None]:
         yield
 
 
+def _started(database: Path, variables: Mapping[str, str]) -> tuple[str, subprocess.Popen[bytes]]:
+    """The URL of its API, and the server that answers there."""
+    for _ in range(TRIES):
+        with closing(socket.socket()) as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        url, process = f"http://127.0.0.1:{port}/api", _start(port, database, variables)
+        if _answers(url, process):
+            return url, process
+        # It has ended: while it started, somebody else may have come by its port.
+    raise AssertionError(f"the server ended {TRIES} times while it started, last with {process.returncode}")
+
+
 def _start(port: int, database: Path, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
     own = {
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{database}",
@@ -97,15 +104,19 @@ def _start(port: int, database: Path, variables: Mapping[str, str]) -> subproces
     )
 
 
-def _await(url: str, process: subprocess.Popen[bytes]) -> None:
+def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:
+    """False if it has ended before it could."""
     give_up_at = time.monotonic() + PATIENCE_SECONDS
     with httpx.Client() as client:
-        while True:
+        while process.poll() is None:
             try:
                 if client.get(f"{url}/health").status_code == 200:
-                    return
+                    return True
             except httpx.TransportError:
                 pass
-            assert process.poll() is None, f"the server has ended with {process.returncode}"
-            assert time.monotonic() < give_up_at, "in vain waited for the server"
+            if time.monotonic() > give_up_at:
+                process.kill()
+                process.wait()
+                raise AssertionError("in vain waited for the server")
             time.sleep(0.1)
+    return False
