@@ -13,8 +13,9 @@ import pytest
 from botocore import utils as botocore_utils
 from moto import mock_aws
 from moto.core import errors as moto_errors
+from moto.core.model import StringShape
 from moto.core.responses import BaseResponse
-from moto.core.serialize import XFormedAttributePicker
+from moto.core.serialize import AttributePickerContext, XFormedAttributePicker
 from moto.s3.responses import S3Response
 from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
@@ -43,6 +44,26 @@ def test_moto_is_as_it_was_afterwards() -> None:
         # Moto's own: complete at once.
         told = client().describe_training_job(TrainingJobName="job-1")
         assert told["TrainingJobStatus"] == "Completed"
+
+
+def test_where_a_member_is_found_is_remembered_by_its_shape_and_the_objects_class() -> None:
+    class Model:
+        name, renamed = "mine", "by the service"
+
+    class Other(Model):
+        pass
+
+    plain = StringShape("Name", {"type": "string"})
+    renamed = StringShape("Name", {"type": "string", "locationName": "renamed"})
+
+    def found() -> list[object]:
+        asked = ((Model(), plain), (Other(), plain), (Other(), renamed), (Model(), renamed))
+        contexts = (AttributePickerContext(obj=obj, key="ModelName", shape=shape) for obj, shape in asked)
+        return [XFormedAttributePicker()(context) for context in contexts]
+
+    with SimulatedSageMaker():
+        assert found() == found() == ["mine", None, "by the service", "mine"]
+    assert found() == ["mine", None, "by the service", "mine"], "as moto itself finds it"
 
 
 def test_a_failing_test_leaves_moto_as_it_was_too() -> None:
