@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from prefect.logging import disable_run_logger
 
+from amt_flows.errors import TuningInterrupted
 from amt_flows.flows.api import Api, open_api
 from amt_flows.flows.tuning.artifacts import Publisher
 from amt_flows.tuning.engine import Tuning
@@ -73,6 +76,20 @@ def test_what_a_server_made_without_saying_so_is_renewed_and_not_made_again() ->
     )
     assert server.asked == 2, "once at first, and once after what had no answer"
     assert server.updated == 2
+
+
+def test_the_result_is_there_though_somebody_interrupts_while_the_rest_is_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*given: object) -> Iterator[None]:
+        raise TuningInterrupted("Somebody pressed Ctrl-C.")
+
+    monkeypatch.setattr("amt_flows.flows.tuning.artifacts.pages", interrupted)
+    world, server = World(), WithoutAnAnswer()
+    tuning = Tuning.open(spec(), world.backend, world.journal, clock=world.clock)
+    with disable_run_logger(), pytest.raises(TuningInterrupted):
+        Publisher(AtOnce(server), uuid4(), "demo").conclude(tuning)
+    assert set(server.made) == {"amt-result-demo"}
 
 
 def test_a_retry_of_a_flow_run_renews_the_artifacts_of_the_first_try() -> None:

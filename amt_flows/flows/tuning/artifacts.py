@@ -317,20 +317,23 @@ class Publisher:
             wait([self._sending])
             self._take_note(self._sending)
         self._metadata, self._drawing = metadata(tuning), None
+        on_its_way: list[Callable[[], None]] = []
         drawn: list[Page] = []
         with self._failures_noted():
-            for page in self._last_pages(tuning):
+            result = result_of(tuning.ledger, tuning.journal.location, tuning.now())
+            first = result_page(result)
+            on_its_way.append(self._api.meanwhile(lambda client: self._put(client, [first])))
+            for page in self._last_pages(tuning, result):
                 drawn.append(page)  # one by one: what was drawn before a failure is published
         told()
         with self._failures_noted():
+            for sent in on_its_way:
+                sent()
             self._api.now(lambda client: self._put(client, drawn))
 
-    def _last_pages(self, tuning: RunningTuningJob) -> Iterator[Page]:
-        ledger, now = tuning.ledger, tuning.now()
-        result = result_of(ledger, tuning.journal.location, now)
-        yield result_page(result)
-        yield from pages(ledger, result, now, self._addresses)
-        if (drawn := pictures_page(ledger, result)) is not None:
+    def _last_pages(self, tuning: RunningTuningJob, result: TuningResult) -> Iterator[Page]:
+        yield from pages(tuning.ledger, result, tuning.now(), self._addresses)
+        if (drawn := pictures_page(tuning.ledger, result)) is not None:
             yield drawn
 
     @contextlib.contextmanager
