@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from amt_flows.names import count
 from amt_flows.plan.estimate import all_configurations
+from amt_flows.plan.words import objectives_in_words
 from amt_flows.show.text import duration, number
 from amt_flows.spec import EarlyStopping, EarlyStoppingType, StrategyType, TuningSpec
 
@@ -24,7 +25,7 @@ def criteria_in_words(spec: TuningSpec) -> tuple[str, ...]:
     if target is not None:
         side = "more" if spec.maximize else "less"
         lines.append(
-            f"{spec.objective.metric_name} of {number(target, 6)} or {side} reached by a training job"
+            f"{objectives_in_words(spec)} of {number(target, 6)} or {side} reached by a training job"
         )
     if completion.complete_on_convergence:
         lines.append(

@@ -121,6 +121,11 @@ def constraints_in_words(spec: TuningSpec) -> tuple[str, ...]:
     )
 
 
+def objectives_in_words(spec: TuningSpec) -> str:
+    """The metric that is tuned; each, where algorithms have their own."""
+    return " or ".join(dict.fromkeys(algorithm.metric_name for algorithm in algorithms_of(spec)))
+
+
 def criteria_in_words(spec: TuningSpec) -> tuple[str, ...]:
     """What ends the tuning job, whichever comes first."""
     limits, completion, size = spec.limits, spec.completion, all_configurations(spec)
@@ -137,7 +142,7 @@ def criteria_in_words(spec: TuningSpec) -> tuple[str, ...]:
     if target is not None:
         side = "more" if spec.maximize else "less"
         epochs = ", by any epoch of a running job too" if completion.target_on_epochs else ""
-        lines.append(f"{spec.objective.metric_name} of {number(target, 6)} or {side} reached{epochs}")
+        lines.append(f"{objectives_in_words(spec)} of {number(target, 6)} or {side} reached{epochs}")
     if completion.complete_on_convergence:
         lines.append(
             f"convergence: {WINDOW} jobs in a row without improving the best by {SIGNIFICANT:.0%}, "

@@ -369,3 +369,12 @@ def test_a_plan_is_json() -> None:
     assert data["ranges"][0]["name"] == "learning_rate"
     assert data["fingerprint"] == spec().fingerprint()
     assert data["first_jobs"][0]["name"].startswith("demo-001-")
+
+
+def test_each_algorithm_may_reach_the_target_by_its_own_metric() -> None:
+    ranges = {"continuous": [{"name": "x", "min_value": 0.0, "max_value": 1.0}]}
+    other = {"definition_name": "other", "objective": {"metric_name": "auc", "type": "Maximize"}, **ranges}
+    both = {"definition_name": "one", "other_definitions": [other]}
+    target = {"completion": {"target_objective_metric_value": 0.9}}
+    assert "accuracy or auc of 0.9 or more reached" in planned(spec(**both, **target)).criteria
+    assert "accuracy of 0.9 or more reached" in planned(spec(**target)).criteria
