@@ -6,6 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,10 +124,19 @@ def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
 def _nothing_left_running(tmp_path: Path) -> Iterator[None]:
     yield
     # A worker that was launched a moment ago may have to start before it can see that it is to end.
-    give_up_at = time.monotonic() + 90.0
-    while processes_of(tmp_path) and time.monotonic() < give_up_at:
+    give_up_at = time.monotonic() + 240.0
+    while (left := processes_of(tmp_path)) and time.monotonic() < give_up_at:
         time.sleep(0.01)
-    assert processes_of(tmp_path) == []
+    assert left == [], [standing_of(pid) for pid, _ in left]
+
+
+def standing_of(pid: int) -> str:
+    """What a process does that should have ended: its state, and what it waits for in the system."""
+    place = Path("/proc", str(pid))
+    with suppress(OSError):
+        state = place.joinpath("status").read_text().partition("State:")[2].partition("\n")[0]
+        return f"{pid}:{state}, waits in {place.joinpath('wchan').read_text()}"
+    return f"{pid}: has ended since"
 
 
 @pytest.fixture

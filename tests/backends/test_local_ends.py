@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 import time
@@ -258,10 +259,13 @@ def test_sigterm_to_the_worker_stops_the_job(site: Site) -> None:
 
 
 def test_ctrl_c_does_not_reach_a_job(site: Site) -> None:
-    name = site.launch(site.sh("echo ready; sleep 0.2; echo 'amt-report acc=0.5;'"))
+    go_on = site.root / "go-on"
+    wait = f"until [ -e {shlex.quote(str(go_on))} ]; do sleep 0.02; done"
+    name = site.launch(site.sh(f"echo ready; {wait}; echo 'amt-report acc=0.5;'"))
     site.until_printed(name, "ready")
     for number in (signal.SIGINT, signal.SIGHUP):
         os.kill(worker_of(site, name), number)
+    go_on.touch()
     assert site.end(name).state is JobState.COMPLETED
     assert site.values(name) == [0.5]
 
