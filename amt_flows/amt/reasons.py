@@ -14,8 +14,8 @@ from amt_flows.backends.sagemaker.service import Answer
 from amt_flows.backends.sagemaker.watched import seconds
 from amt_flows.events import FAILED_BY_AMT, Reason, TuningStatus
 from amt_flows.ledger.secrets import hidden
-from amt_flows.names import count, were
-from amt_flows.rules.completion import nothing_left
+from amt_flows.names import count
+from amt_flows.rules.completion import as_many_as_asked, nothing_left
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.rules import grid_size
 
@@ -71,8 +71,9 @@ def _criteria_met(spec: TuningSpec, answer: Answer) -> Iterator[Reason]:
     )
     most = limits.max_number_of_training_jobs
     if most is not None and launched >= most and not running:
-        message = f"{count(launched, 'training job')} {were(launched)} launched, the maximum asked for"
-        yield Reason("MaxNumberOfTrainingJobs", message, {"launched": launched, "limit": most})
+        yield Reason(
+            "MaxNumberOfTrainingJobs", as_many_as_asked(launched), {"launched": launched, "limit": most}
+        )
     patience = completion.max_number_of_training_jobs_not_improving
     details = answer.get("TuningJobCompletionDetails") or {}
     since = details.get("NumberOfTrainingJobsObjectiveNotImproving")

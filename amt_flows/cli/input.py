@@ -12,7 +12,7 @@ from typing import Any
 from amt_flows.backends.home import Home
 from amt_flows.backends.places import open_journal
 from amt_flows.errors import Problem, SpecError
-from amt_flows.ledger.ledger import Ledger
+from amt_flows.ledger.record import opening_of
 from amt_flows.names import is_tuning_job_name
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.dotted import put, steps_of
@@ -30,7 +30,7 @@ def is_spec_file(given: str, home: Home = None) -> bool:
     slash. A file that happens to be called as a tuning job is (its log, say) is not meant."""
     if not is_tuning_job_name(given):
         return True
-    return Path(given).is_file() and not Ledger.replay(open_journal(given, home).read()).opened
+    return Path(given).is_file() and opening_of(open_journal(given, home)) is None
 
 
 def load_spec(path: str, overrides: Sequence[str] = (), name: str | None = None) -> TuningSpec:

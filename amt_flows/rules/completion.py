@@ -34,8 +34,8 @@ class MaxTrainingJobs:
         launched = len(ledger.jobs)
         if launched < self.limit or ledger.live:
             return None
-        message = f"{count(launched, 'training job')} {were(launched)} launched, the maximum asked for"
-        return Reason("MaxNumberOfTrainingJobs", message, {"launched": launched, "limit": self.limit})
+        numbers = {"launched": launched, "limit": self.limit}
+        return Reason("MaxNumberOfTrainingJobs", as_many_as_asked(launched), numbers)
 
 
 @dataclass(frozen=True)
@@ -188,6 +188,11 @@ def reasons_to_complete(ledger: Ledger, now: float, *, exhausted: bool = False) 
     met = (criterion.met(ledger, now) for criterion in criteria(ledger.spec))
     reasons = tuple(reason for reason in met if reason is not None)
     return reasons or (_all_tried(ledger) if exhausted else ())
+
+
+def as_many_as_asked(launched: int) -> str:
+    """That so many training jobs were all that there were to be."""
+    return f"{count(launched, 'training job')} {were(launched)} launched, the maximum asked for"
 
 
 def nothing_left(tried: int, *, by_parents: bool = False) -> str:

@@ -185,12 +185,8 @@ class _Server:
                 # Whoever keeps these open keeps others from knowing that this process's parent has ended.
                 for one in (ours, self._control, *(guard.orders for guard in self._guards)):
                     one.close()
-                assert self._shown is not None
                 forked.attend(
-                    its,
-                    self._origin,
-                    lambda command: self._show(command),
-                    lambda *given: self._train(train, handlers, *given),
+                    its, self._origin, self._show, lambda *given: self._train(train, handlers, *given)
                 )
             except BaseException:
                 sys.excepthook(*sys.exc_info())
