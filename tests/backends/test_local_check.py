@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from amt_flows.backends.function_job.loading import stored_at
 from amt_flows.backends.local import LocalBackend
 from amt_flows.backends.local.check import missing
 from amt_flows.spec import ContinuousRange, Objective, TrainingJobTemplate, TuningSpec
@@ -196,3 +198,24 @@ def test_a_root_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr("os.link", refuse)
     assert "hard links" in problems(tmp_path)["backend.root"]
+
+
+def test_a_kept_function_is_looked_at_again_once_its_file_has_changed(tmp_path: Path) -> None:
+    content = b"a function"
+    target = f"value:train:{hashlib.sha256(content).hexdigest()}"
+    file = stored_at(tmp_path, target)
+    assert file is not None
+    file.parent.mkdir()
+    template = TrainingJobTemplate(function=target)
+
+    def kept(text: bytes, mode: int = 0o600) -> str:
+        file.write_bytes(text)
+        file.chmod(mode)
+        return missing(template, tmp_path) or ""
+
+    assert [kept(content), kept(content)] == ["", ""]
+    assert "another hash" in kept(b"another one")
+    assert kept(content) == ""
+    assert "by others" in kept(content, 0o644)
+    file.unlink()
+    assert "can't be read" in (missing(template, tmp_path) or "")

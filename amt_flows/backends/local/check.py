@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Final
@@ -65,9 +66,11 @@ def missing(template: TrainingJobTemplate, root: Path) -> str | None:
         file = stored_at(root, template.function)
         try:
             if file is not None:
-                trusted_content(file, str(digest_in(template.function)))
+                _trust(file, str(digest_in(template.function)), _when_written(file))
         except NotOursError as error:
             return f"the function's {error}"
+        except OSError as error:
+            return f"the function's {file} can't be read: {error.strerror}"
         return None
     directory = working_directory(template.working_directory)
     if not directory.is_dir():
@@ -76,6 +79,19 @@ def missing(template: TrainingJobTemplate, root: Path) -> str | None:
     if script is None or not script.endswith(".py") or (directory / script).is_file():
         return None
     return f"the script {directory / script} is gone"
+
+
+@lru_cache(maxsize=16)
+def _trust(file: Path, digest: str, written: tuple[int, ...]) -> None:
+    """Once for each state of the file: what a closure holds may be large, and each launch asks. Raises
+    NotOursError, which is not remembered."""
+    trusted_content(file, digest)
+
+
+def _when_written(file: Path) -> tuple[int, ...]:
+    """What is another after any change to a file, its owner or its mode. Raises OSError."""
+    facts = file.lstat()
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
 
 
 def _output_problems(template: TrainingJobTemplate) -> Iterator[Problem]:
