@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from amt_flows.metrics.numbers import NUMBER, whole_around
@@ -131,6 +132,7 @@ def _may_stop_here(after: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=256)
 def required_text(regex: str) -> str:
     """The longest text that certainly stands in every line which ``regex`` matches; empty if none is certain.
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final, TypeAlias
 
 _SEPARATORS: Final = r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -137,17 +137,17 @@ def _broken(shape: Any, value: Any) -> Iterator[tuple[Rule, Any]]:
         yield Rule.PATTERN, rules["pattern"]
 
 
+@cache
+def _categories() -> str:
+    """Of each Unicode character the first letter of its category, such as ``P`` of Po, Pd, ..."""
+    return "".join(map(unicodedata.category, map(chr, range(0x110000))))[::2]
+
+
 @lru_cache(maxsize=3)
 def _characters_of(category: str) -> str:
-    """What stands in a set for all characters of a Unicode category, such as ``P``, which has Po, Pd, ..."""
-    found: list[list[int]] = []
-    for code in range(0x110000):
-        if unicodedata.category(chr(code))[0] == category:
-            if found and found[-1][1] == code - 1:
-                found[-1][1] = code
-            else:
-                found.append([code, code])
-    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in found)
+    """What stands in a set for all characters of a Unicode category."""
+    runs = re.finditer(f"{category}+", _categories())
+    return "".join(f"\\U{run.start():08x}-\\U{run.end() - 1:08x}" for run in runs)
 
 
 @lru_cache(maxsize=1024)
