@@ -2,7 +2,6 @@
 
 import argparse
 import signal
-import threading
 from typing import Any
 
 import lightgbm as lgb
@@ -11,12 +10,12 @@ from sklearn.model_selection import train_test_split
 
 from amt_flows.reporting import model_dir, report
 
-stopped = threading.Event()
+told_to_stop: list[int] = []
 
 
 def report_round(round: Any) -> None:
     report({"validation:rmse": round.evaluation_result_list[0][2]}, epoch=round.iteration + 1)
-    if stopped.is_set():
+    if told_to_stop:
         raise lgb.callback.EarlyStopException(round.iteration, round.evaluation_result_list)
 
 
@@ -32,7 +31,7 @@ def main() -> None:
     arguments = vars(parser.parse_args())
     rounds = arguments.pop("num_iterations")
     # A stopped job ends its round, and saves what it has.
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    signal.signal(signal.SIGTERM, lambda number, _: told_to_stop.append(number))
 
     rows, courses = load_diabetes(return_X_y=True)
     train_x, valid_x, train_y, valid_y = train_test_split(rows, courses, random_state=0)

@@ -2,7 +2,6 @@
 
 import argparse
 import signal
-import threading
 from typing import Any
 
 import xgboost as xgb
@@ -11,13 +10,13 @@ from sklearn.model_selection import train_test_split
 
 from amt_flows.reporting import model_dir, report
 
-stopped = threading.Event()
+told_to_stop: list[int] = []
 
 
 class Report(xgb.callback.TrainingCallback):
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
         report({"validation:logloss": evals_log["validation"]["logloss"][-1]}, epoch=epoch + 1)
-        return stopped.is_set()  # True ends the training
+        return bool(told_to_stop)  # True ends the training
 
 
 def main() -> None:
@@ -32,7 +31,7 @@ def main() -> None:
     arguments = vars(parser.parse_args())
     rounds = arguments.pop("num_round")
     # A stopped job ends its round, and saves what it has.
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    signal.signal(signal.SIGTERM, lambda number, _: told_to_stop.append(number))
 
     rows, labels = load_breast_cancer(return_X_y=True)
     train_x, valid_x, train_y, valid_y = train_test_split(rows, labels, random_state=0, stratify=labels)

@@ -475,7 +475,10 @@ def command(*arguments: str, **variables: str) -> Iterator[Served]:
         [export] = [line for line in lines if line.startswith("export ")]
         yield Served(dict(word.split("=", 1) for word in shlex.split(export)[1:]), lines)
     finally:
-        process.terminate()
+        # Whoever is impatient tells it more than once.
+        for _ in range(20):
+            process.terminate()
+            process.send_signal(signal.SIGINT)
         process.wait(120)
         process.stdout.close()
 

@@ -9,10 +9,10 @@ import shlex
 import signal
 import socket
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 from typing import TypeVar
 
@@ -176,10 +176,11 @@ def main(
             n: TokenBucket(r, max(1, int(r))) for n, r in _numbers(throttles, float, "--throttle").items()
         },
     )
-    ended = threading.Event()
+    # Not an event: to set one takes a lock, which the interrupted wait may hold itself at that moment.
+    told: SimpleQueue[int] = SimpleQueue()
 
     def end(number: int, frame: FrameType | None) -> None:
-        ended.set()
+        told.put(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
@@ -194,7 +195,7 @@ def main(
                 *_who_may(url, host, allowed_hosts, runs=bool(real or commands)),
             ):
                 click.echo(line)
-            ended.wait()
+            told.get()
     except CredentialsError as error:
         raise click.ClickException(f"{error}.") from None
     except OSError as error:
