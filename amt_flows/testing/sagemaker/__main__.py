@@ -9,10 +9,10 @@ import shlex
 import signal
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from queue import SimpleQueue
 from types import FrameType
 from typing import TypeVar
 
@@ -36,6 +36,7 @@ from amt_flows.testing.sagemaker.throttling import TokenBucket
 from amt_flows.testing.sagemaker.world import SimulatedSageMaker
 
 Number = TypeVar("Number", int, float)
+LOOK_SECONDS = 0.1
 
 
 @click.command()
@@ -176,11 +177,10 @@ def main(
             n: TokenBucket(r, max(1, int(r))) for n, r in _numbers(throttles, float, "--throttle").items()
         },
     )
-    # Not an event: to set one takes a lock, which the interrupted wait may hold itself at that moment.
-    told: SimpleQueue[int] = SimpleQueue()
+    told: list[int] = []
 
     def end(number: int, frame: FrameType | None) -> None:
-        told.put(number)
+        told.append(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
@@ -195,7 +195,9 @@ def main(
                 *_who_may(url, host, allowed_hosts, runs=bool(real or commands)),
             ):
                 click.echo(line)
-            told.get()
+            # Not a lock's wait: the system may have the other thread take a signal, and then nothing ends it.
+            while not told:
+                time.sleep(LOOK_SECONDS)
     except CredentialsError as error:
         raise click.ClickException(f"{error}.") from None
     except OSError as error:
