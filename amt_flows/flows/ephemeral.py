@@ -6,6 +6,7 @@ import os
 import signal
 
 PATIENCE_SECONDS = 120
+_OF_A_TERMINAL = {signal.SIGINT, signal.SIGHUP}
 
 
 def patient_ephemeral_server() -> None:
@@ -22,7 +23,8 @@ def patient_ephemeral_server() -> None:
 
 
 def start_server_beyond_ctrl_c() -> None:
-    """Start Prefect's temporary server, if one is needed, so that Ctrl-C doesn't reach it.
+    """Start Prefect's temporary server, if one is needed, so that neither Ctrl-C nor a terminal that is
+    closed reaches it.
 
     For commands that run a flow from a terminal, which sends the signal to every process that belongs to
     the command; with the server dead, the flow could not say any more how it ended. A process is born with
@@ -30,9 +32,9 @@ def start_server_beyond_ctrl_c() -> None:
     """
     from prefect.client.orchestration import get_client
 
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_BLOCK, _OF_A_TERMINAL)
     try:
         with get_client(sync_client=True):
             pass
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _OF_A_TERMINAL)

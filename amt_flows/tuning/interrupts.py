@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -20,47 +21,66 @@ logger = logging.getLogger("amt_flows")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+UNWINDING_SECONDS = 5.0
+"""For so long after the one that ends the wait no further one is heard."""
+
+
+class InterruptedAgain(KeyboardInterrupt):
+    """A second Ctrl-C, on its way out of whatever it met. No Exception: a library that takes any for trouble
+    that passes, as botocore does in the middle of a call, would swallow it."""
+
+
 @contextmanager
 def graceful_interrupts(
     tuning: RunningTuningJob, on_first: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
     """Turn the first SIGINT, SIGTERM or SIGHUP (the terminal was closed) into a request to stop the tuning
     job as AMT does: running jobs are stopped, the best so far is kept, the result is published. The second
-    one ends the wait: TuningInterrupted is raised, and whoever drives kills what still runs, which no further
-    one interrupts. ``on_first`` is called in the handler of the first one. A closed terminal is often told
-    twice, so SIGHUP is never a second one; under nohup it is none. Outside the main thread, where Python
-    delivers no signals, nothing is changed.
+    one ends the wait: InterruptedAgain is raised where the program is, and TuningInterrupted from here;
+    whoever drives kills what still runs, which no further one interrupts for five seconds. ``on_first`` is
+    called in the handler of the first one. A closed terminal is often told twice, so SIGHUP is never a second
+    one; under nohup it is none. Outside the main thread, where Python delivers no signals, nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    asked = False
+    asked, raised, deaf_until = False, 0, 0.0
     nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     handled = [number for number in SIGNALS if not (nohup and number == signal.SIGHUP)]
     terminals = [fd for fd in range(3) if os.isatty(fd)]
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
+        nonlocal asked, raised, deaf_until
         if number == signal.SIGHUP:
             _write_nowhere(terminals)
-        if asked and number != signal.SIGHUP:
-            for every in handled:
-                signal.signal(every, signal.SIG_IGN)
-            raise TuningInterrupted(
-                "Interrupted a second time: running training jobs were killed.",
-                remedy="run the same tuning job again to go on from its record",
-            )
         if not asked:
             asked = True
             tuning.request_stop(f"stopped by {signal.Signals(number).name}")
             on_first()
+        elif number != signal.SIGHUP and time.monotonic() >= deaf_until:
+            raised, deaf_until = raised + 1, time.monotonic() + UNWINDING_SECONDS
+            raise InterruptedAgain
 
     previous = {number: signal.signal(number, on_signal) for number in handled}
     try:
         yield
+    except InterruptedAgain:
+        raise _interrupted(raised) from None
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _interrupted(times: int) -> TuningInterrupted:
+    if times == 1:
+        return TuningInterrupted(
+            "Interrupted a second time: running training jobs were killed.",
+            remedy="run the same tuning job again to go on from its record",
+        )
+    return TuningInterrupted(
+        "Interrupted while running training jobs were being killed: some may still run.",
+        remedy="`amt-flows stop --kill` ends them; or run the same tuning job again to go on from its record",
+    )
 
 
 def _write_nowhere(terminals: list[int]) -> None:
@@ -86,7 +106,7 @@ class stop_jobs_on_breakdown:  # noqa: N801 - reads as a phrase in a with statem
         tuning = self._tuning
         if error is None or isinstance(error, Fenced | GeneratorExit) or tuning.is_fenced:
             return
-        kill = isinstance(error, TuningInterrupted) or not isinstance(error, AmtFlowsError)
+        kill = not isinstance(error, AmtFlowsError)
         # Straight to the backend: the journal may be what broke.
         try:
             tuning.backend.stop(tuning.ledger.name, tuning.job_names_that_may_live(), kill=kill)

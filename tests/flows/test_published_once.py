@@ -11,10 +11,10 @@ from uuid import uuid4
 import pytest
 from prefect.logging import disable_run_logger
 
-from amt_flows.errors import TuningInterrupted
 from amt_flows.flows.api import Api, open_api
 from amt_flows.flows.tuning.artifacts import Publisher
 from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.interrupts import InterruptedAgain
 from flows.simulated import World, artifacts, flow_run_id
 from worlds import spec
 
@@ -82,12 +82,12 @@ def test_the_result_is_there_though_somebody_interrupts_while_the_rest_is_drawn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def interrupted(*given: object) -> Iterator[None]:
-        raise TuningInterrupted("Somebody pressed Ctrl-C.")
+        raise InterruptedAgain
 
     monkeypatch.setattr("amt_flows.flows.tuning.artifacts.pages", interrupted)
     world, server = World(), WithoutAnAnswer()
     tuning = Tuning.open(spec(), world.backend, world.journal, clock=world.clock)
-    with disable_run_logger(), pytest.raises(TuningInterrupted):
+    with disable_run_logger(), pytest.raises(InterruptedAgain):
         Publisher(AtOnce(server), uuid4(), "demo").conclude(tuning)
     assert set(server.made) == {"amt-result-demo"}
 

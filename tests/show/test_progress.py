@@ -15,7 +15,6 @@ import pytest
 from rich.console import Console
 
 from amt_flows.backends.simulated import Script, SimulatedBackend, VirtualClock
-from amt_flows.errors import TuningInterrupted
 from amt_flows.events import Concluding, Finished, Outcome, Reason, StopAsked, TuningStatus
 from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.ledger.ledger import Ledger
@@ -29,6 +28,7 @@ from amt_flows.show.progress.notebook import in_notebook, picture
 from amt_flows.show.progress.panel import done_share, panel
 from amt_flows.spec import TuningSpec
 from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.interrupts import InterruptedAgain
 from amt_flows.tuning.loop import drive
 from worlds import Train, drive_until, ended_job, opened, rising, running_job, spec
 
@@ -268,10 +268,10 @@ def test_a_second_interrupt_gets_through_a_display_that_is_at_work(monkeypatch: 
     class Interrupted(Broken):
         def _call(self, what: str) -> None:
             if what == self.fails_on:
-                raise TuningInterrupted("Interrupted a second time.")
+                raise InterruptedAgain
 
     monkeypatch.setattr(progress_module, "_display", lambda progress: Interrupted("show"))
-    with pytest.raises(TuningInterrupted), progress_bar() as tick:
+    with pytest.raises(InterruptedAgain), progress_bar() as tick:
         drive(begun(), on_tick=tick)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from amt_flows.errors import TuningInterrupted
-from amt_flows.tuning.interrupts import graceful_interrupts
+from amt_flows.tuning.interrupts import InterruptedAgain, graceful_interrupts
 
 
 class Asked:
@@ -66,6 +67,38 @@ def test_the_second_one_ends_the_wait_and_a_third_interrupts_nothing() -> None:
     with pytest.raises(TuningInterrupted):
         driven()
     assert done == ["killed"]
+
+
+def test_no_library_takes_the_second_one_for_trouble_that_passes() -> None:
+    asked: Any = Asked()
+    heard = []
+
+    def driven() -> None:
+        with graceful_interrupts(asked):
+            press(signal.SIGTERM)
+            try:
+                press(signal.SIGINT)
+            except Exception as error:
+                heard.append(error)
+
+    with pytest.raises(TuningInterrupted, match="were killed"):
+        driven()
+    assert heard == []
+
+
+def test_whoever_holds_one_up_is_interrupted_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("amt_flows.tuning.interrupts.UNWINDING_SECONDS", 0.0)
+    asked: Any = Asked()
+
+    def driven() -> None:
+        with graceful_interrupts(asked):
+            press(signal.SIGINT)
+            with suppress(InterruptedAgain):
+                press(signal.SIGINT)
+            press(signal.SIGINT)
+
+    with pytest.raises(TuningInterrupted, match="may still run"):
+        driven()
 
 
 def test_a_closed_terminal_that_is_told_twice_stays_a_graceful_stop() -> None:

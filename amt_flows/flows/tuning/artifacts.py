@@ -26,7 +26,6 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
 from prefect.exceptions import PrefectException
 
-from amt_flows.errors import TuningInterrupted
 from amt_flows.events import number_to_json
 from amt_flows.flows.api import BRIEF_SECONDS, Api, Recurrence
 from amt_flows.flows.tuning.actions import actions, forms
@@ -262,8 +261,6 @@ class Publisher:
             self._drawn_at = tuning.ledger.last_at
         try:
             done = self._draw(self._drawing)
-        except TuningInterrupted:
-            raise
         except Exception as error:
             self._drawing = None
             self._fail(error)
@@ -340,8 +337,6 @@ class Publisher:
     def _failures_noted(self) -> Iterator[None]:
         try:
             yield
-        except TuningInterrupted:
-            raise
         except Exception as error:
             self._fail(error)
 

@@ -21,7 +21,6 @@ from uuid import UUID
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import ArtifactCreate, LogCreate
 
-from amt_flows.errors import TuningInterrupted
 from amt_flows.flows.api import Api, Recurrence
 from amt_flows.flows.tuning.bar_states import BarState, ended, last_words, running, unfollowed
 from amt_flows.flows.tuning.budget import MOST_BARS, TaskRunBudget
@@ -121,8 +120,6 @@ class Bars:
             try:
                 for one in told:
                     one()
-            except TuningInterrupted:
-                raise
             except Exception as error:
                 logger.warning("Not every training job can be shown as a task run: %r", error)
 

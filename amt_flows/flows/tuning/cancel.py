@@ -62,8 +62,6 @@ class CancelWatch:
         self._signalled = False
         try:
             self.cancelled = self._api.soon(self._is_cancelled).result(WHO_SECONDS)
-        except TuningInterrupted:
-            raise
         except Exception:
             return  # then it is not known
         if self.cancelled:

@@ -16,7 +16,6 @@ from typing import Protocol
 from rich.control import Control
 from rich.segment import ControlType, Segment
 
-from amt_flows.errors import TuningInterrupted
 from amt_flows.ledger.running_tuning_job import News, OnTick, RunningTuningJob
 from amt_flows.show.progress.lines import Lines
 from amt_flows.show.progress.notebook import Cell, in_notebook
@@ -68,8 +67,6 @@ class _Silencing:
         if self._display is not None:
             try:
                 self._display.show(tuning, news)
-            except TuningInterrupted:
-                raise  # a second Ctrl-C is no fault of the display that it happened to find at work
             except Exception as error:
                 self._give_up(error)
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from amt_flows.errors import TuningInterrupted
 from amt_flows.events import Attached, Event, Finished, Opened
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ports import Clock, JobRequest, Journal, SystemClock
@@ -22,6 +21,7 @@ from amt_flows.testing.chaos.faults import Died, Fault
 from amt_flows.testing.chaos.plan import Plan, resumes
 from amt_flows.testing.chaos.truth import TrueJob, Truth, starts_again
 from amt_flows.tuning.engine import Tuning
+from amt_flows.tuning.interrupts import InterruptedAgain
 
 MOST_CONTROLLERS = 3
 MOST_STEPS = 20_000
@@ -176,7 +176,7 @@ class World:
             return
         self._note(controller, Fault.INTERRUPTED, where)
         if controller.interrupted:
-            raise TuningInterrupted("Interrupted a second time.")
+            raise InterruptedAgain
         controller.interrupted = True
         controller.tuning.request_stop("stopped by SIGINT")
 
