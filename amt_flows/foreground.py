@@ -25,7 +25,7 @@ from amt_flows.backends.local.request import build, command_line, environment, w
 from amt_flows.errors import LaunchRejected, Problem, SpecError
 from amt_flows.ledger.algorithms import Algorithm, algorithms_of
 from amt_flows.metrics.reading import read_values
-from amt_flows.nearest import meant
+from amt_flows.names import meant
 from amt_flows.plan.first_jobs import first_training_jobs
 from amt_flows.plan.prepare import prepare
 from amt_flows.ports import JobRequest

@@ -13,8 +13,7 @@ from urllib.parse import unquote
 from amt_flows.backends.home import Home, expanded, home_directory, home_text, is_in_s3
 from amt_flows.errors import BackendError, JournalError, TuningJobNotFound
 from amt_flows.ledger.journals.directory import DirectoryJournal
-from amt_flows.names import is_tuning_job_name
-from amt_flows.nearest import nearest
+from amt_flows.names import is_tuning_job_name, nearest
 from amt_flows.ports import Backend, Journal
 
 if TYPE_CHECKING:

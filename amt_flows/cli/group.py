@@ -31,7 +31,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        from amt_flows.nearest import nearest
+        from amt_flows.names import nearest
 
         given = args[0]
         if self.get_command(ctx, given) is None and not given.startswith("-"):

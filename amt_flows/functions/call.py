@@ -16,7 +16,7 @@ from amt_flows.errors import Problem, SpecError
 from amt_flows.functions.capture import Captured, capture
 from amt_flows.functions.ranges import SearchSpace, space_fields
 from amt_flows.functions.settings import in_words_of_the_call, spec_fields
-from amt_flows.nearest import meant
+from amt_flows.names import meant
 from amt_flows.spec import TuningSpec
 
 PLACE_SETTINGS = ("backend", "home", "progress")

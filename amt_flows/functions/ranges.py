@@ -11,7 +11,7 @@ from functools import wraps
 from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar
 
 from amt_flows.errors import Problem, SpecError
-from amt_flows.nearest import meant, plain
+from amt_flows.names import meant, plain
 from amt_flows.spec import CategoricalRange, ContinuousRange, IntegerRange
 from amt_flows.spec.synonyms import SYNONYMS
 

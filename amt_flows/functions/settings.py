@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 
 from amt_flows.errors import Problem
-from amt_flows.nearest import meant, nearest, plain
+from amt_flows.names import meant, nearest, plain
 from amt_flows.spec import (
     CompletionCriteria,
     EarlyStopping,

@@ -8,7 +8,7 @@ from typing import Final
 
 from amt_flows.metrics.expressions import recommended
 from amt_flows.metrics.numbers import NUMBER
-from amt_flows.nearest import nearest
+from amt_flows.names import nearest
 from amt_flows.ports import Unread
 
 EACH_COUNTS: Final = (

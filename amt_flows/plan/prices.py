@@ -29,7 +29,7 @@ from typing import Any, Final
 
 from amt_flows.backends.home import expanded
 from amt_flows.errors import AmtFlowsError, shown
-from amt_flows.nearest import nearest
+from amt_flows.names import nearest
 from amt_flows.spec import TrainingJobTemplate
 from amt_flows.spec.given_file import NotAFile, read_given
 

@@ -14,8 +14,7 @@ from typing import Final, TypeAlias
 
 from amt_flows.errors import Problem
 from amt_flows.metrics.expressions import lint
-from amt_flows.names import FUNCTION_BY_VALUE
-from amt_flows.nearest import nearest
+from amt_flows.names import FUNCTION_BY_VALUE, nearest
 from amt_flows.space.space import Scaling
 from amt_flows.spec.parts import ContinuousRange, Definition, IntegerRange, TuningFields, given_value
 from amt_flows.spec.synonyms import own_resource

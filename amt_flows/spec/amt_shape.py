@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from amt_flows.errors import Problem
-from amt_flows.nearest import nearest, plain
+from amt_flows.names import nearest, plain
 from amt_flows.spec.amt_fields import SHARED, SINGLE, VERBATIM, Algorithm, table
 from amt_flows.spec.dotted import copied, steps_of
 from amt_flows.spec.synonyms import WELL_KNOWN

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from amt_flows.errors import Problem, SpecError
-from amt_flows.nearest import nearest
+from amt_flows.names import nearest
 from amt_flows.spec.dotted import MISSING, copied, get, put
 from amt_flows.spec.model import TuningSpec
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from amt_flows.errors import Problem
-from amt_flows.nearest import meant, nearest
+from amt_flows.names import meant, nearest
 from amt_flows.space.space import Categorical, Integer, Parameter, Space, Value, configuration_key
 from amt_flows.space.values import value_from
 from amt_flows.spec.algorithm_rules import range_problems

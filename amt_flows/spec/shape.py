@@ -12,7 +12,7 @@ from typing import Any, Final, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from amt_flows.errors import Problem, SpecError
-from amt_flows.nearest import nearest, plain
+from amt_flows.names import nearest, plain
 from amt_flows.spec.amt_fields import VERBATIM, own_names
 from amt_flows.spec.dotted import MISSING, copied, dotted, get, put, steps_of, take
 from amt_flows.spec.synonyms import (

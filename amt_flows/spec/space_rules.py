@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from amt_flows.errors import Problem
-from amt_flows.nearest import meant
+from amt_flows.names import meant
 from amt_flows.space.constraints import Constraint
 from amt_flows.space.space import Categorical, Continuous, Parameter, Space
 from amt_flows.space.values import value_from

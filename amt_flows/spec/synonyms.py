@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from amt_flows.nearest import plain
+from amt_flows.names import plain
 
 # Within one of our models: from a name (as `nearest.plain` writes it) to a field of that very model.
 _NAME: Final = {

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from amt_flows.errors import Problem
-from amt_flows.nearest import nearest, plain
+from amt_flows.names import nearest, plain
 from amt_flows.spec.amt_fields import INSIDE, VERBATIM, algorithm_places
 from amt_flows.spec.dotted import MISSING, get
 from amt_flows.spec.parts import TrainingJobTemplate

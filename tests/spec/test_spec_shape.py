@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from amt_flows.backends.sagemaker.service_model import service_model
 from amt_flows.errors import SpecError
-from amt_flows.nearest import nearest, plain
+from amt_flows.names import nearest, plain
 from amt_flows.spec import TuningSpec
 from amt_flows.spec import parts as parts_module
 from amt_flows.spec.amt_fields import own_names

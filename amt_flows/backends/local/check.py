@@ -29,7 +29,7 @@ from amt_flows.backends.local.request import (
 )
 from amt_flows.errors import Problem
 from amt_flows.metrics.expressions import lint
-from amt_flows.nearest import nearest
+from amt_flows.names import nearest
 from amt_flows.spec import TrainingJobTemplate, TuningSpec
 from amt_flows.spec.metric_definitions import definitions
 from amt_flows.spec.objective_rules import objective_field

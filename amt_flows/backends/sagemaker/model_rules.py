@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from amt_flows.backends.sagemaker.service_model import NUMERIC, Breach, Rule, Steps, breaches
-from amt_flows.nearest import nearest
+from amt_flows.names import nearest
 
 _EXPECTED: Final[Mapping[str, str]] = {
     "string": "a text",

@@ -19,7 +19,7 @@ from amt_flows.flows.tuning.hooks import QUICK, quick_name, stop_after_crash, st
 from amt_flows.flows.tuning.parents import parents_known
 from amt_flows.flows.tuning.run_tuning import run_tuning, this_flow_run
 from amt_flows.flows.tuning.saved import saved_tuning_job
-from amt_flows.nearest import nearest
+from amt_flows.names import nearest
 from amt_flows.results import TuningResult
 from amt_flows.spec import TuningSpec
 from amt_flows.spec.dotted import copied, put

@@ -14,8 +14,7 @@ from typing import Any, Final
 from amt_flows.errors import AmtFlowsError
 from amt_flows.metrics.expressions import recommended
 from amt_flows.metrics.reading import try_on
-from amt_flows.names import made_up_name
-from amt_flows.nearest import nearest
+from amt_flows.names import made_up_name, nearest
 from amt_flows.plan.draft.printed import Printed, metrics_of
 from amt_flows.spec import CategoricalRange, IntegerRange, MetricDefinition, TuningSpec
 from amt_flows.spec.advice import less_is_better

@@ -10,7 +10,7 @@ import numpy as np
 
 from amt_flows.errors import AmtFlowsError
 from amt_flows.ledger.ledger import Ledger
-from amt_flows.nearest import nearest
+from amt_flows.names import nearest
 from amt_flows.results.explain.plausible import PlausibleFunctions
 from amt_flows.results.explain.spread import spread_out
 from amt_flows.results.explain.surface import (

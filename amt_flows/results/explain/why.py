@@ -9,7 +9,7 @@ from amt_flows.errors import AmtFlowsError
 from amt_flows.events import Judgement, Outcome
 from amt_flows.ledger.ledger import Ledger
 from amt_flows.ledger.short_names import training_jobs_called
-from amt_flows.nearest import nearest
+from amt_flows.names import nearest
 from amt_flows.space.space import Value
 
 
