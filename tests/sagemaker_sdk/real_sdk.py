@@ -23,7 +23,7 @@ from typing import Any
 from amt_flows.errors import SpecError
 from amt_flows.sagemaker_sdk import prepare, spec_from_tuner
 from amt_flows.spec.amt_request import to_amt_request
-from sdk.case import DEFAULT_BUCKET, JOB, ROLE, Case, Cases, Kit, source_dir
+from sagemaker_sdk.case import DEFAULT_BUCKET, JOB, ROLE, Case, Cases, Kit, source_dir
 
 ACCOUNT = {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/tester"}
 TRUST = {
@@ -189,7 +189,7 @@ def main(version: str) -> None:
     warnings.simplefilter("ignore")
     account = Account()
     take_the_network_away(account)
-    cases = importlib.import_module(f"sdk.cases_v{version}")
+    cases = importlib.import_module(f"sagemaker_sdk.cases_v{version}")
     able: Cases = cases.CASES
     refused: Cases = cases.REFUSED
     # The SDK puts the time into the addresses of what it uploads.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sdk.case import DATA, IMAGE, METRICS, OUTPUT, REGEX, ROLE, Case, Cases, Kit, rate, tuner_of
+from sagemaker_sdk.case import DATA, IMAGE, METRICS, OUTPUT, REGEX, ROLE, Case, Cases, Kit, rate, tuner_of
 
 CONFIG = "HyperParameterTuningJobConfig"
 ONE = "TrainingJobDefinition"

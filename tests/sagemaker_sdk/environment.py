@@ -81,7 +81,7 @@ def run(place: Path, version: str, *, room: Path, path: list[Path]) -> str:
         "AWS_EC2_METADATA_DISABLED": "true",
         "SAGEMAKER_SUPPRESS_V2_WARNING": "1",
     }
-    script = str(links / "sdk" / "real_sdk.py")
+    script = str(links / "sagemaker_sdk" / "real_sdk.py")
     # What the SDK logs goes to standard output too: the answer is the last line.
     return _run(sys.executable, script, version, variables=variables).splitlines()[-1]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from amt_flows.spec.dotted import copied, put, take
-from sdk.case import Case
+from sagemaker_sdk.case import Case
 
 
 def same_meaning(request: Any) -> Any:

@@ -15,8 +15,8 @@ from amt_flows.ledger.journals.memory import MemoryJournal
 from amt_flows.run import tune
 from amt_flows.sagemaker_sdk import prepare, spec_from_tuner
 from amt_flows.testing.sagemaker import JobScript, SimulatedSageMaker
-from sdk import cases_v2, cases_v3, stand_ins_v2, stand_ins_v3
-from sdk.case import JOB, ROLE, source_dir
+from sagemaker_sdk import cases_v2, cases_v3, stand_ins_v2, stand_ins_v3
+from sagemaker_sdk.case import JOB, ROLE, source_dir
 
 WORLDS: dict[str, Any] = {"3": (cases_v3, stand_ins_v3.kit), "2": (cases_v2, stand_ins_v2.kit)}
 

@@ -14,10 +14,10 @@ import pytest
 import amt_flows
 from amt_flows.errors import SpecError
 from amt_flows.sagemaker_sdk import prepare, spec_from_tuner
-from sdk import cases_v2, cases_v3, stand_ins_v2, stand_ins_v3
-from sdk.case import JOB, Case, source_dir
-from sdk.comparing import expected, same_meaning
-from sdk.environment import environment, run
+from sagemaker_sdk import cases_v2, cases_v3, stand_ins_v2, stand_ins_v3
+from sagemaker_sdk.case import JOB, Case, source_dir
+from sagemaker_sdk.comparing import expected, same_meaning
+from sagemaker_sdk.environment import environment, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

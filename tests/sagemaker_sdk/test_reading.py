@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from amt_flows.sagemaker_sdk.reading import Reader, amt_name, without_empty
-from sdk import stand_ins_v2, stand_ins_v3
+from sagemaker_sdk import stand_ins_v2, stand_ins_v3
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from amt_flows import TuningSpec
 from amt_flows.errors import SpecError
 from amt_flows.sagemaker_sdk import ranges_from
 from amt_flows.space.space import Scaling
-from sdk.stand_ins import (
+from sagemaker_sdk.stand_ins import (
     CategoricalParameter,
     ContinuousParameter,
     IntegerParameter,

@@ -10,8 +10,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sdk.case import DEFAULT_BUCKET, Kit
-from sdk.stand_ins import (
+from sagemaker_sdk.case import DEFAULT_BUCKET, Kit
+from sagemaker_sdk.stand_ins import (
     CategoricalParameter,
     ContinuousParameter,
     IntegerParameter,

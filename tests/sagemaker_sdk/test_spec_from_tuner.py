@@ -21,8 +21,8 @@ from amt_flows.errors import SpecError
 from amt_flows.sagemaker_sdk import prepare, spec_from_tuner
 from amt_flows.spec.amt_request import to_amt_request
 from amt_flows.spec.dotted import get
-from sdk import cases_v2, cases_v3, stand_ins_v2, stand_ins_v3
-from sdk.case import DATA, IMAGE, JOB, METRICS, OUTPUT, ROLE, Case, Kit, source_dir, tuner_of
+from sagemaker_sdk import cases_v2, cases_v3, stand_ins_v2, stand_ins_v3
+from sagemaker_sdk.case import DATA, IMAGE, JOB, METRICS, OUTPUT, ROLE, Case, Kit, source_dir, tuner_of
 
 REQUEST = (
     ServiceModel(Loader().load_service_model("sagemaker", "service-2"), "sagemaker")
