@@ -3,12 +3,10 @@ works, and at the end what was found of the metrics. Nothing is recorded."""
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import importlib
 import io
 import os
-import subprocess
 import sys
 import tempfile
 import traceback
@@ -20,8 +18,10 @@ from typing import TYPE_CHECKING, Any, TextIO, overload
 from amt_flows.backends.function_job import arguments, loading, outcome
 from amt_flows.backends.home import Home, home_directory
 from amt_flows.backends.local.check import problems_of
+from amt_flows.backends.local.foreground_script import ForegroundScript
 from amt_flows.backends.local.paths import JobPaths
 from amt_flows.backends.local.request import build, command_line, environment, working_directory
+from amt_flows.backends.local.told_to_end import ToldToEnd
 from amt_flows.errors import LaunchRejected, Problem, SpecError
 from amt_flows.ledger.algorithms import Algorithm, algorithms_of
 from amt_flows.metrics.reading import read_values
@@ -112,7 +112,12 @@ def try_once(
     writes into SageMaker's directories is removed at the end; nothing is recorded. An exception of the
     function's is told in the result's ``failure``, and its traceback is shown.
 
-    Raises SpecError, before anything is run."""
+    SIGTERM and SIGHUP mean what Ctrl-C means: a function is interrupted; a command is asked to end by
+    SIGTERM, has the spec's ``stop_grace_seconds``, and is killed then or at a second signal, with what it has
+    started.
+
+    Raises SpecError, before anything is run; KeyboardInterrupt at such a signal, when nothing runs any
+    more."""
     function: Callable[..., Any] | None = None
     if isinstance(what, TuningSpec):
         spec = what
@@ -199,7 +204,8 @@ def _run(
         definition=algorithm.name,
         other_metrics=spec.other_metrics,
     )
-    with tempfile.TemporaryDirectory(prefix="amt-flows-try-") as scratch:
+    told = ToldToEnd()
+    with told.noting(), tempfile.TemporaryDirectory(prefix="amt-flows-try-") as scratch:
         place = Path(scratch) / "jobs" / NAME / NAME
         place.mkdir(parents=True)
         try:
@@ -207,9 +213,10 @@ def _run(
         except LaunchRejected as error:
             raise SpecError([Problem("training_job", None, str(error))]) from None
         if spec.training_job.function is None:
-            output, failure = _start(request, JobPaths(place), home)
+            output, failure = _start(request, JobPaths(place), home, told)
         else:
-            output, failure = _call(request, JobPaths(place), function, home)
+            with told.raising():
+                output, failure = _call(request, JobPaths(place), function, home)
     defined = definitions(spec.training_job, request.objective_metric, request.other_metrics)
     found: dict[str, list[float]] = {one.name: [] for one in defined}
     for name, _, value in read_values(defined, output.splitlines()):
@@ -222,29 +229,17 @@ def _run(
     )
 
 
-def _start(request: JobRequest, paths: JobPaths, home: Path) -> tuple[str, str | None]:
+def _start(request: JobRequest, paths: JobPaths, home: Path, told: ToldToEnd) -> tuple[str, str | None]:
     """A command, with our input and our terminal's signals. Its output is shown as it comes."""
-    read, decoded = io.BytesIO(), codecs.getincrementaldecoder("utf-8")("replace")
-    with subprocess.Popen(
+    script = ForegroundScript(
         command_line(request, home),
-        cwd=working_directory(request.template.working_directory),
-        env={**os.environ, **environment(request, paths)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        bufsize=0,
-    ) as process:
-        assert process.stdout is not None
-        try:
-            while chunk := process.stdout.read(65_536):
-                read.write(chunk)
-                sys.stdout.write(decoded.decode(chunk))
-                sys.stdout.flush()
-            code = process.wait()
-        except BaseException:
-            process.terminate()
-            raise
+        working_directory(request.template.working_directory),
+        {**os.environ, **environment(request, paths)},
+        told,
+    )
+    output, code = script.run(request.template.stop_grace_seconds)
     failure = None if code == 0 else f"exit status {code}" if code > 0 else f"ended by signal {-code}"
-    return read.getvalue().decode("utf-8", "replace"), failure
+    return output, failure
 
 
 def _call(
