@@ -19,8 +19,6 @@ from amt_flows.tuning.engine import Tuning
 logger = logging.getLogger("amt_flows")
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
 UNWINDING_SECONDS = 5.0
 """For so long after the one that ends the wait no further one is heard."""
 
