@@ -25,7 +25,7 @@ from amt_flows.testing.chaos.verdict import judge
 from amt_flows.testing.chaos.world import Controller, TooLongError, Violation, World
 from amt_flows.tuning.engine import Tuning
 from amt_flows.tuning.extend import extend
-from amt_flows.tuning.interrupts import stop_jobs_on_breakdown
+from amt_flows.tuning.interrupts import InterruptedAgain, stop_jobs_on_breakdown
 from amt_flows.tuning.loop import drive
 
 MOST_RUNS = 200
@@ -170,6 +170,9 @@ class _Conductor:
             controller.ended = "fenced"
         except AmtFlowsError as error:
             self._world.say(controller, f"{type(error).__name__}: {error.happened}")
+            controller.ended = "broken"
+        except InterruptedAgain:
+            self._world.say(controller, "interrupted a second time")
             controller.ended = "broken"
         self._world.say(controller, controller.ended)
 
