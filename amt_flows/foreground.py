@@ -21,7 +21,7 @@ from amt_flows.backends.local.check import problems_of
 from amt_flows.backends.local.foreground_script import ForegroundScript
 from amt_flows.backends.local.paths import JobPaths
 from amt_flows.backends.local.request import build, command_line, environment, working_directory
-from amt_flows.backends.local.told_to_end import ToldToEnd
+from amt_flows.backends.told_to_end import ToldToEnd
 from amt_flows.errors import LaunchRejected, Problem, SpecError
 from amt_flows.ledger.algorithms import Algorithm, algorithms_of
 from amt_flows.metrics.reading import read_values

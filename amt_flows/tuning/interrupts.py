@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from amt_flows.backends.told_to_end import ONE_REQUEST_SECONDS, SIGNALS
 from amt_flows.errors import AmtFlowsError, Fenced, TuningInterrupted
 from amt_flows.ledger.running_tuning_job import RunningTuningJob
 from amt_flows.tuning.engine import Tuning
 
 logger = logging.getLogger("amt_flows")
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 UNWINDING_SECONDS = 5.0
 """For so long after the one that ends the wait no further one is heard."""
 
@@ -52,7 +52,7 @@ def graceful_interrupts(
         if number == signal.SIGHUP:
             _write_nowhere(terminals)
         if not asked:
-            asked = True
+            asked, deaf_until = True, time.monotonic() + ONE_REQUEST_SECONDS
             tuning.request_stop(f"stopped by {signal.Signals(number).name}")
             on_first()
         elif number != signal.SIGHUP and time.monotonic() >= deaf_until:

@@ -171,7 +171,8 @@ def test_ctrl_c_has_amt_stop_it_and_keeps_the_best() -> None:
         assert world.live == ()
 
 
-def test_a_second_ctrl_c_ends_the_wait_and_leaves_the_rest_to_amt() -> None:
+def test_a_second_ctrl_c_ends_the_wait_and_leaves_the_rest_to_amt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("amt_flows.tuning.interrupts.ONE_REQUEST_SECONDS", 0.0)
     journal = MemoryJournal()
 
     def twice(followed: RunningTuningJob, news: object) -> None:

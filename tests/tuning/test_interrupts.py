@@ -14,6 +14,11 @@ from amt_flows.errors import TuningInterrupted
 from amt_flows.tuning.interrupts import InterruptedAgain, graceful_interrupts
 
 
+@pytest.fixture(autouse=True)
+def requests_may_follow_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("amt_flows.tuning.interrupts.ONE_REQUEST_SECONDS", 0.0)
+
+
 class Asked:
     """What a running tuning job is asked."""
 
@@ -67,6 +72,16 @@ def test_the_second_one_ends_the_wait_and_a_third_interrupts_nothing() -> None:
     with pytest.raises(TuningInterrupted):
         driven()
     assert done == ["killed"]
+
+
+def test_what_is_told_twice_at_once_is_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``timeout`` tells the process and its group."""
+    monkeypatch.setattr("amt_flows.tuning.interrupts.ONE_REQUEST_SECONDS", 60.0)
+    asked: Any = Asked()
+    with graceful_interrupts(asked):
+        press(signal.SIGTERM)
+        press(signal.SIGTERM)
+    assert asked.reasons == ["stopped by SIGTERM"]
 
 
 def test_no_library_takes_the_second_one_for_trouble_that_passes() -> None:

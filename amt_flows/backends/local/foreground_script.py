@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from amt_flows.backends.local.told_to_end import ToldToEnd
 from amt_flows.backends.marked_processes import kill_marked, marked_processes
+from amt_flows.backends.told_to_end import ToldToEnd
 
 MARK = "AMT_FLOWS_TRY"
 LOOK_SECONDS = 0.1
