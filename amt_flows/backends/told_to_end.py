@@ -7,12 +7,34 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ONE_REQUEST_SECONDS = 0.1
 """``timeout`` sends its signal twice at once, to the process and to its group: no second request."""
+
+
+@contextlib.contextmanager
+def requests_to_end(heard: Callable[[int], None]) -> Iterator[None]:
+    """Have SIGINT, SIGTERM and SIGHUP, by their numbers, told to ``heard``, in a signal's handler, instead of
+    ending by them; under nohup, SIGHUP stays ignored. Outside the main thread, where Python delivers no
+    signals, nothing is changed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        heard(number)
+
+    nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    handled = [number for number in SIGNALS if not (nohup and number == signal.SIGHUP)]
+    previous = {number: signal.signal(number, on_signal) for number in handled}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 class ToldToEnd:
@@ -24,21 +46,9 @@ class ToldToEnd:
         self._raises = False
         self._last = -math.inf
 
-    @contextlib.contextmanager
-    def noting(self) -> Iterator[None]:
-        """Note SIGINT, SIGTERM and SIGHUP instead of ending by them; under nohup, SIGHUP stays ignored.
-        Outside the main thread, where Python delivers no signals, nothing is changed."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-        handled = [number for number in SIGNALS if not (nohup and number == signal.SIGHUP)]
-        previous = {number: signal.signal(number, self._on_signal) for number in handled}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+    def noting(self) -> contextlib.AbstractContextManager[None]:
+        """Note them meanwhile (:func:`requests_to_end`)."""
+        return requests_to_end(self._heard)
 
     @contextlib.contextmanager
     def raising(self) -> Iterator[None]:
@@ -49,7 +59,7 @@ class ToldToEnd:
         finally:
             self._raises = False
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+    def _heard(self, number: int) -> None:
         # It may come at any time, so it takes no lock.
         now = time.monotonic()
         if now - self._last < ONE_REQUEST_SECONDS:

@@ -6,13 +6,11 @@ import contextlib
 import logging
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 
-from amt_flows.backends.told_to_end import ONE_REQUEST_SECONDS, SIGNALS
+from amt_flows.backends.told_to_end import ONE_REQUEST_SECONDS, requests_to_end
 from amt_flows.errors import AmtFlowsError, Fenced, TuningInterrupted
 from amt_flows.ledger.running_tuning_job import RunningTuningJob
 from amt_flows.tuning.engine import Tuning
@@ -39,15 +37,10 @@ def graceful_interrupts(
     called in the handler of the first one. A closed terminal is often told twice, so SIGHUP is never a second
     one; under nohup it is none. Outside the main thread, where Python delivers no signals, nothing changes.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     asked, raised, deaf_until = False, 0, 0.0
-    nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    handled = [number for number in SIGNALS if not (nohup and number == signal.SIGHUP)]
     terminals = [fd for fd in range(3) if os.isatty(fd)]
 
-    def on_signal(number: int, frame: FrameType | None) -> None:
+    def heard(number: int) -> None:
         nonlocal asked, raised, deaf_until
         if number == signal.SIGHUP:
             _write_nowhere(terminals)
@@ -59,14 +52,11 @@ def graceful_interrupts(
             raised, deaf_until = raised + 1, time.monotonic() + UNWINDING_SECONDS
             raise InterruptedAgain
 
-    previous = {number: signal.signal(number, on_signal) for number in handled}
-    try:
-        yield
-    except InterruptedAgain:
-        raise _interrupted(raised) from None
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    with requests_to_end(heard):
+        try:
+            yield
+        except InterruptedAgain:
+            raise _interrupted(raised) from None
 
 
 def _interrupted(times: int) -> TuningInterrupted:
