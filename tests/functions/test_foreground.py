@@ -143,8 +143,8 @@ while True:
 FUNCTION = """
 import os, time
 def train(rate):
-    print("pids", os.getpid(), flush=True)
     try:
+        print("pids", os.getpid(), flush=True)
         time.sleep(600)
     finally:
         print("tidied up", flush=True)
@@ -266,7 +266,7 @@ def test_a_script_has_its_grace_to_save_and_a_second_signal_ends_the_wait(tmp_pa
 def test_a_function_is_interrupted_by_SIGTERM_too(tmp_path: Path) -> None:  # noqa: N802
     with trying(tmp_path, FUNCTION, 0) as running:
         running.begun()
-        twice_at_once(running)
+        running.process.terminate()
         assert running.end() == (130, "tidied up\n", "Interrupted.\n")
         assert not [*running.scratch.iterdir()]
 
