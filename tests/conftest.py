@@ -4,6 +4,7 @@ settings of whoever runs them; and the marker ``core``, which a file gets by whe
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -100,6 +101,20 @@ def _nothing_of_the_outer_world(request: pytest.FixtureRequest) -> Iterator[None
         assert "prefect" not in sys.modules, "a file of the core imports Prefect"
     with nothing_of_the_outer_world():
         yield
+
+
+@pytest.fixture
+def run_from_a_terminal() -> Iterator[None]:
+    """Whoever runs these tests under nohup, or in the background, has signals ignored from the start; what a
+    test starts would ignore them, too."""
+    known = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in known}
+    for number in known:
+        if before[number] is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in known:
+        signal.signal(number, before[number])
 
 
 @pytest.fixture(scope="session", autouse=True)

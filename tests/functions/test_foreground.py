@@ -21,6 +21,8 @@ from amt_flows.backends.local_worker.processes import identity, is_alive
 from amt_flows.errors import SpecError
 from commands import cli, write_spec
 
+pytestmark = pytest.mark.usefixtures("run_from_a_terminal")
+
 DEPTH: dict[str, Any] = {"depth": amt.Integer(1, 3)}
 
 

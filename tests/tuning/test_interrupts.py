@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +11,8 @@ import pytest
 
 from amt_flows.errors import TuningInterrupted
 from amt_flows.tuning.interrupts import InterruptedAgain, graceful_interrupts
+
+pytestmark = pytest.mark.usefixtures("run_from_a_terminal")
 
 
 @pytest.fixture(autouse=True)
@@ -27,19 +28,6 @@ class Asked:
 
     def request_stop(self, reason: str) -> None:
         self.reasons.append(reason)
-
-
-@pytest.fixture(autouse=True)
-def run_from_a_terminal() -> Iterator[None]:
-    """Whoever runs these tests under nohup, or in the background, has signals ignored from the start."""
-    known = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.getsignal(number) for number in known}
-    for number in known:
-        if before[number] is signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
-    yield
-    for number in known:
-        signal.signal(number, before[number])
 
 
 def press(number: signal.Signals) -> None:

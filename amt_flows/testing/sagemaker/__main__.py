@@ -183,7 +183,8 @@ def main(
         told.append(number)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+        nohup = number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN
+        if not nohup:
             signal.signal(number, end)
     try:
         with (
