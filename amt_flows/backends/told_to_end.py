@@ -9,27 +9,34 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ONE_REQUEST_SECONDS = 0.1
 """``timeout`` sends its signal twice at once, to the process and to its group: no second request."""
 
 
-@contextlib.contextmanager
-def requests_to_end(heard: Callable[[int], None]) -> Iterator[None]:
+def hear_requests_to_end(heard: Callable[[int], None]) -> dict[signal.Signals, Any]:
     """Have SIGINT, SIGTERM and SIGHUP, by their numbers, told to ``heard``, in a signal's handler, instead of
-    ending by them; under nohup, SIGHUP stays ignored. Outside the main thread, where Python delivers no
-    signals, nothing is changed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    ending by them; under nohup, SIGHUP stays ignored. The handlers that were there before."""
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         heard(number)
 
     nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     handled = [number for number in SIGNALS if not (nohup and number == signal.SIGHUP)]
-    previous = {number: signal.signal(number, on_signal) for number in handled}
+    return {number: signal.signal(number, on_signal) for number in handled}
+
+
+@contextlib.contextmanager
+def requests_to_end(heard: Callable[[int], None]) -> Iterator[None]:
+    """The same (:func:`hear_requests_to_end`) for a while. Outside the main thread, where Python delivers no
+    signals, nothing is changed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    previous = hear_requests_to_end(heard)
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ from typing import Final
 
 from amt_flows.names import plain
 
-# Within one of our models: from a name (as `nearest.plain` writes it) to a field of that very model.
+# Within one of our models: from a name (as `names.plain` writes it) to a field of that very model.
 _NAME: Final = {
     "parameter": "name",
     "parametername": "name",

@@ -67,7 +67,7 @@ def _interrupted(times: int) -> TuningInterrupted:
         )
     return TuningInterrupted(
         "Interrupted while running training jobs were being killed: some may still run.",
-        remedy="`amt-flows stop --kill` ends them; or run the same tuning job again to go on from its record",
+        remedy="`amt-flows stop NAME --kill` ends them; the same tuning job, run again, goes on from its record",
     )
 
 

@@ -455,6 +455,7 @@ def _open(chromium: str, page: str, home: Path, done: list[str]) -> None:
 class Served(NamedTuple):
     variables: dict[str, str]
     lines: list[str]
+    process: subprocess.Popen[str]
 
 
 @contextmanager
@@ -473,7 +474,7 @@ def command(*arguments: str, **variables: str) -> Iterator[Served]:
             lines.append(process.stdout.readline())
             assert lines[-1], lines
         [export] = [line for line in lines if line.startswith("export ")]
-        yield Served(dict(word.split("=", 1) for word in shlex.split(export)[1:]), lines)
+        yield Served(dict(word.split("=", 1) for word in shlex.split(export)[1:]), lines, process)
     finally:
         # Whoever is impatient tells it more than once.
         for _ in range(20):
@@ -481,6 +482,13 @@ def command(*arguments: str, **variables: str) -> Iterator[Served]:
             process.send_signal(signal.SIGINT)
         process.wait(120)
         process.stdout.close()
+
+
+@pytest.mark.usefixtures("run_from_a_terminal")
+def test_a_closed_terminal_ends_it_as_ctrl_c_does() -> None:
+    with command() as served:
+        served.process.send_signal(signal.SIGHUP)
+        assert served.process.wait(120) == 0
 
 
 ASK = "import boto3; print(boto3.client('sagemaker').list_training_jobs()['TrainingJobSummaries'])"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TextIO
 
 from amt_flows.backends.marked_processes import kill_marked, marked_processes
-from amt_flows.backends.told_to_end import ToldToEnd
+from amt_flows.backends.told_to_end import SIGNALS, ToldToEnd
 
 MARK = "AMT_FLOWS_TRY"
 LOOK_SECONDS = 0.1
@@ -27,9 +27,7 @@ CLEAR_SECONDS = 5.0
 READ_BYTES = 1024
 """As text they are at most three times as many bytes (U+FFFD for each): a pipe or terminal that takes output
 takes those at once."""
-UNHANDLED = frozenset(
-    code for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) for code in (-number, 128 + number)
-)
+UNHANDLED = frozenset(code for number in SIGNALS for code in (-number, 128 + number))
 """How a process ends that made nothing of the signal: often a shell around the one that trains."""
 
 

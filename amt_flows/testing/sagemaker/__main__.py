@@ -6,18 +6,17 @@ import getpass
 import ipaddress
 import os
 import shlex
-import signal
 import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TypeVar
 
 import click
 
+from amt_flows.backends.told_to_end import hear_requests_to_end
 from amt_flows.testing.sagemaker.clocks import AcceleratedClock
 from amt_flows.testing.sagemaker.commands import Command
 from amt_flows.testing.sagemaker.credentials import (
@@ -178,14 +177,7 @@ def main(
         },
     )
     told: list[int] = []
-
-    def end(number: int, frame: FrameType | None) -> None:
-        told.append(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        nohup = number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN
-        if not nohup:
-            signal.signal(number, end)
+    hear_requests_to_end(told.append)
     try:
         with (
             _kept(file) as (credentials, place, are_given),
