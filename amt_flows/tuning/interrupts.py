@@ -67,7 +67,7 @@ def _interrupted(times: int) -> TuningInterrupted:
         )
     return TuningInterrupted(
         "Interrupted while running training jobs were being killed: some may still run.",
-        remedy="`amt-flows stop NAME --kill` ends them; the same tuning job, run again, goes on from its record",
+        remedy="`amt-flows stop NAME --kill` ends them; the same tuning job, run again, goes on",
     )
 
 
